@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// IrqLine: one interrupt wire from a device to whatever it is wired to (an interrupt controller's input, a vcpu's pin).
+//
+// Threading: set() may be called from any thread and under the device's own lock. Lock order is device -> interrupt
+// controller -> vcpu pin (atomic); a sink must not call back into the device.
+#pragma once
+
+#include "base/types.h"
+
+namespace pagoda {
+
+class IrqSink {
+ public:
+  virtual ~IrqSink() = default;
+  // `input` is the sink's own number of the wire, `level` its new level. Repeated equal levels are allowed.
+  virtual void set_irq(u32 input, bool level) = 0;
+};
+
+// Value type; default-constructed it is not connected and set() does nothing.
+struct IrqLine {
+  IrqSink* sink = nullptr;
+  u32 input = 0;
+
+  void set(bool level) const {
+    if (sink != nullptr) sink->set_irq(input, level);
+  }
+};
+
+}  // namespace pagoda

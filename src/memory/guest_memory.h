@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+// Guest physical memory: RAM, the physical address map, and the marks a page of RAM carries.
+//
+// RAM is memfd-backed. The map is a sorted immutable snapshot, swapped atomically; old snapshots live as long as the
+// object, because a vcpu may be looking at one. C++ touches guest RAM only through this class, with relaxed atomic
+// accesses (a guest's own races must not become ours), and everything but a vcpu's own store writes through write():
+// it invalidates translated code and marks pages dirty.
+// Threading: lookups, reads and writes from any thread; add_ram/map_mmio/unmap only before vcpus run or in an
+// exclusive section.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/types.h"
+#include "memory/address.h"
+#include "memory/mmio.h"
+
+namespace pagoda {
+
+// Told of writes to pages that carry translated code. Called on the writer's thread, after the bytes are in memory.
+class CodeWriteObserver {
+ public:
+  virtual ~CodeWriteObserver() = default;
+  virtual void code_written(GuestPhys address, u64 size) = 0;
+};
+
+class GuestMemory {
+ public:
+  // One window of the physical address space, as the map shows it.
+  struct Range {
+    u64 start = 0;  // first guest physical address
+    u64 size = 0;   // bytes
+    u8* host = nullptr;           // RAM and ROM: host address of `start`
+    MmioHandler* mmio = nullptr;  // devices
+    u64 mmio_offset = 0;          // offset of `start` in the device's window
+    std::atomic<u8>* marks = nullptr;  // RAM: one per page, see Mark
+    bool read_only = false;            // ROM: writes are ignored
+    std::string name;
+    bool is_ram() const { return host != nullptr; }
+    bool contains(u64 address) const { return address - start < size; }
+  };
+
+  // Marks of a RAM page (bits).
+  enum Mark : u8 {
+    kHasCode = 1,  // translated code was made from this page: no write tag anywhere, stores take the slow path
+    kDirty = 2,    // written since the last clear_dirty
+  };
+
+  GuestMemory();
+  ~GuestMemory();
+  GuestMemory(const GuestMemory&) = delete;
+  GuestMemory& operator=(const GuestMemory&) = delete;
+
+  // Size and base are multiples of the page size; windows must not overlap.
+  Result<> add_ram(GuestPhys base, u64 size, std::string name);
+  Result<> add_rom(GuestPhys base, std::span<const std::byte> content, u64 size, std::string name);
+  void map_mmio(GuestPhys base, u64 size, MmioHandler* device, std::string name);
+  void unmap_mmio(MmioHandler* device);
+
+  // The window an address lies in, or null. The pointer stays valid for the object's life.
+  const Range* find(GuestPhys address) const;
+  std::vector<Range> ranges() const;  // a copy for listings
+  u64 ram_size() const { return ram_size_; }
+  // True if [address, address + size) is RAM in one window.
+  bool is_ram(GuestPhys address, u64 size) const;
+
+  // Copies bytes between RAM (or ROM, reading) and a host buffer; false and nothing done if any byte is not RAM.
+  // Writes invalidate code and mark pages dirty. For DMA, loaders, the debugger.
+  [[nodiscard]] bool read(GuestPhys address, std::span<std::byte> out) const;
+  [[nodiscard]] bool write(GuestPhys address, std::span<const std::byte> bytes);
+  // Fills with one byte value, as write().
+  [[nodiscard]] bool fill(GuestPhys address, u64 size, u8 value);
+
+  // Naturally aligned values of 1, 2, 4 or 8 bytes, single-copy atomic. False if not RAM.
+  template <class T>
+  [[nodiscard]] bool load(GuestPhys address, T* value) const;
+  template <class T>
+  [[nodiscard]] bool store(GuestPhys address, T value);
+  // Atomic compare-exchange on RAM, sequentially consistent (page-table A/D updates). False if not RAM;
+  // otherwise *swapped says whether memory held `expected`.
+  template <class T>
+  [[nodiscard]] bool compare_exchange(GuestPhys address, T expected, T desired, bool* swapped);
+
+  // --- marks; used by the softmmu ---
+  void set_code_observer(CodeWriteObserver* observer) { observer_ = observer; }
+  std::atomic<u8>* marks_of(GuestPhys address) const;  // null if not RAM
+  // Called after bytes in [address, address + size) (one page) changed by any way.
+  void written(const Range& range, u64 address, u64 size);
+  void clear_dirty(GuestPhys base, u64 size);
+
+ private:
+  struct Snapshot;
+  struct Ram;
+  void publish(std::vector<Range> ranges);
+  Result<> add_backed(GuestPhys base, u64 size, std::string name, bool read_only);
+
+  std::atomic<const Snapshot*> snapshot_;
+  std::vector<std::unique_ptr<const Snapshot>> snapshots_;
+  std::vector<std::unique_ptr<Ram>> rams_;
+  CodeWriteObserver* observer_ = nullptr;
+  u64 ram_size_ = 0;
+};
+
+// Relaxed-atomic accessors for a host address inside guest RAM. Only memory/ and the softmmu may hold such addresses.
+template <class T>
+T ram_load(const u8* host) {
+  return __atomic_load_n(reinterpret_cast<const T*>(host), __ATOMIC_RELAXED);
+}
+template <class T>
+void ram_store(u8* host, T value) {
+  __atomic_store_n(reinterpret_cast<T*>(host), value, __ATOMIC_RELAXED);
+}
+void ram_copy_out(std::byte* to, const u8* host, u64 size);
+void ram_copy_in(u8* host, const std::byte* from, u64 size);
+
+template <class T>
+bool GuestMemory::load(GuestPhys address, T* value) const {
+  const Range* range = find(address);
+  if (range == nullptr || !range->is_ram() || range->size - (address.value - range->start) < sizeof(T)) return false;
+  *value = ram_load<T>(range->host + (address.value - range->start));
+  return true;
+}
+
+template <class T>
+bool GuestMemory::store(GuestPhys address, T value) {
+  const Range* range = find(address);
+  if (range == nullptr || !range->is_ram() || range->size - (address.value - range->start) < sizeof(T)) return false;
+  if (range->read_only) return true;
+  ram_store<T>(range->host + (address.value - range->start), value);
+  written(*range, address.value, sizeof(T));
+  return true;
+}
+
+template <class T>
+bool GuestMemory::compare_exchange(GuestPhys address, T expected, T desired, bool* swapped) {
+  const Range* range = find(address);
+  if (range == nullptr || !range->is_ram() || range->read_only ||
+      range->size - (address.value - range->start) < sizeof(T))
+    return false;
+  auto* host = reinterpret_cast<T*>(range->host + (address.value - range->start));
+  *swapped = __atomic_compare_exchange_n(host, &expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  if (*swapped) written(*range, address.value, sizeof(T));
+  return true;
+}
+
+}  // namespace pagoda
