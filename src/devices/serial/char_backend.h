@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// CharBackend: the host side of a serial port or console (standard streams, a file, a socket, a pty).
+//
+// Output: write() from any thread, never blocks for long; bytes that the host cannot take are dropped with one log line.
+// Input: the back end calls the receiver on the thread that owns guest input (the main loop, or under -icount the vcpu
+// thread at a deterministic point); the receiver says how many bytes it took, and calls input_ready() when it has
+// room again.
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "base/types.h"
+
+namespace pagoda {
+
+class CharBackend {
+ public:
+  using Receiver = std::function<std::size_t(std::span<const u8>)>;
+  virtual ~CharBackend() = default;
+  virtual void write(std::span<const u8> bytes) = 0;
+  // One receiver; set before the machine runs.
+  virtual void set_receiver(Receiver receiver) = 0;
+  // The receiver has room again: deliver what was held back. Any thread.
+  virtual void input_ready() = 0;
+};
+
+}  // namespace pagoda

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// Inputs: the one door through which anything from outside reaches a machine: clock, entropy, time of day, characters,
+// network frames, block completions. It is what a replay log would record.
+//
+// In real-time mode input is delivered as it comes, on the main loop's thread. In deterministic mode (-icount) the virtual
+// clock is the instruction count, entropy and the time of day are seeded, and everything else is delivered on the vcpu
+// thread between blocks.
+// Threading: now(), entropy() and wall_clock_ns() from any thread; post() from any thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "base/types.h"
+
+namespace pagoda {
+
+class Inputs {
+ public:
+  enum class Mode : u8 { realtime, deterministic };
+  Inputs(Mode mode, u64 seed);
+
+  Mode mode() const { return mode_; }
+  // Virtual nanoseconds. Real time: host monotonic clock since construction, less the time spent stopped.
+  // Deterministic: what set_virtual_time() last said.
+  u64 now() const;
+  void set_virtual_time(u64 ns) { virtual_time_.store(ns, std::memory_order_relaxed); }
+  // Nanoseconds since 1970, the guest's real-time clock.
+  u64 wall_clock_ns() const;
+  void entropy(std::span<std::byte> out);
+
+  // Hands an outside event to the machine: real time runs it through `dispatch` (the main loop), deterministic queues it
+  // until deliver().
+  void post(std::function<void()> event);
+  void set_dispatch(std::function<void(std::function<void()>)> dispatch) { dispatch_ = std::move(dispatch); }
+  // Deterministic mode, vcpu thread between blocks: runs queued events in order.
+  void deliver();
+  bool has_pending() const { return pending_.load(std::memory_order_acquire); }
+
+ private:
+  Mode mode_;
+  u64 start_ns_;
+  std::atomic<u64> virtual_time_{0};
+  std::atomic<bool> pending_{false};
+  std::function<void(std::function<void()>)> dispatch_;
+  std::mutex mutex_;
+  std::vector<std::function<void()>> events_;
+  u64 random_state_;
+};
+
+}  // namespace pagoda
