@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// Guest: what the shared vcpu code needs to know of one guest architecture, as data and plain functions.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "base/types.h"
+#include "memory/access.h"
+#include "memory/address.h"
+#include "tcg/abi/helper_table.h"
+#include "tcg/abi/vcpu_frame.h"
+#include "tcg/ir/builder.h"
+
+namespace pagoda {
+
+class Vcpu;
+
+enum class AccessKind : u8 { read, write, execute };
+
+// Guest code copied out of memory for one translation. All of it lies in one page, but for an instruction that straddles
+// into the next page: then the window holds just that instruction.
+struct CodeWindow {
+  const u8* bytes = nullptr;
+  u32 size = 0;       // bytes available from the block's pc
+  u64 pc = 0;         // guest virtual pc, for disassembly in logs only: never part of the code
+};
+
+struct TranslateRequest {
+  CodeWindow code;
+  u32 mode = 0;       // mode key the code is made for
+  u32 max_insns = 0;  // at most this many guest instructions (at least 1)
+};
+
+// Result of a page walk.
+struct Translation {
+  bool ok = false;
+  // On success: the 4 KiB page.
+  GuestPhys page;
+  bool readable = false, writable = false, executable = false;  // in the memory mode asked for
+  bool global = false;      // holds in every address space of the guest
+  bool cacheable = true;    // false: valid for this access only (a protection boundary inside the page)
+  u8 page_bits = 12;        // log2 of the leaf's size, for single-page flushes
+  Privilege privilege = Privilege::machine;  // of the access, for devices
+  // On failure: the exception to record.
+  u64 cause = 0;
+};
+
+struct Guest {
+  const char* name;                 // "riscv64"
+  u32 state_size;                   // bytes of the object that begins with the VcpuFrame
+  ir::SlotTable slots;
+  HelperTable helpers;
+  u32 memory_modes;                 // number of memory modes in use (<= kMemoryModes)
+
+  // Length in bytes of the instruction at `bytes` (at least 2 bytes are readable), for the page-straddling case.
+  u32 (*instruction_length)(const u8* bytes);
+  // Builds one block; ends it at a terminal, max_insns, or before an instruction that does not fit in the window.
+  void (*translate)(ir::Builder& builder, const TranslateRequest& request);
+  // Walks the page tables for one page. May set accessed/dirty bits through GuestMemory.
+  Translation (*walk)(Vcpu& vcpu, GuestVirt address, AccessKind kind, u32 memory_mode);
+  // The cause of a bus error (no RAM, no device) or misaligned atomic for this kind of access.
+  u64 (*bus_error_cause)(AccessKind kind);
+  u64 (*misaligned_cause)(AccessKind kind);
+  // Enters the guest's handler for the exception recorded in the frame (fault_cause, fault_value) at frame.pc.
+  void (*take_exception)(Vcpu& vcpu);
+  // Enters the handler of the most urgent enabled pending interrupt, if any. Cheap when none is pending.
+  bool (*take_interrupt)(Vcpu& vcpu);
+  // Whether a wait-for-interrupt ends now.
+  bool (*should_wake)(const Vcpu& vcpu);
+  // Architectural reset of the state behind the frame.
+  void (*reset)(Vcpu& vcpu);
+};
+
+}  // namespace pagoda

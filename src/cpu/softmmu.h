@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// Softmmu: a vcpu's software TLB: both levels, context generations, slow paths of memory accesses.
+//
+// First level: tcg/abi/tlb.h, one table per memory mode. Second level: set-associative, shared by all modes, looked up in
+// C++ before the guest's page walk. A *context* is what gives a virtual address its meaning: the guest names it by a
+// 64-bit key (for RISC-V: mode, ASID and root of satp), and the softmmu gives each live key a small generation number that
+// is part of every tag; switching contexts or memory modes flushes nothing.
+// Threading: only the owning vcpu's thread, or whoever holds the vcpu parked (cpu/rendezvous.h).
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "cpu/guest.h"
+#include "memory/guest_memory.h"
+
+namespace pagoda {
+
+class Softmmu {
+ public:
+  Softmmu(Vcpu& vcpu, VcpuFrame& frame, GuestMemory& memory, const Guest& guest);
+
+  // Says which context a memory mode's accesses belong to from now on. Cheap when nothing changes.
+  void set_context(u32 memory_mode, u64 key);
+  // Makes a memory mode the current one.
+  void select_mode(u32 memory_mode);
+
+  // Flushes. All are immediate for this vcpu.
+  void flush_all();
+  void flush_context(u64 key);                    // all but global entries of one context
+  void flush_page(GuestVirt address);             // one page in every context
+  void flush_page(GuestVirt address, u64 key);    // one page of one context, not global entries
+  // Another translation of a page into code was made: no entry may write to it directly any more.
+  void drop_write_tags(GuestPhys page);
+
+  // Host address of a page's code for execution, filling the TLB. Null: the exception is recorded in the frame.
+  const u8* fetch_page(GuestVirt address, GuestPhys* phys);
+
+  // Debugger access in the current memory mode: no side effects, no exceptions. False if unmapped.
+  bool peek(GuestVirt address, std::span<std::byte> out);
+
+  static const MemorySlowPaths kSlowPaths;
+
+  struct Statistics {
+    u64 first_level_misses = 0, second_level_hits = 0, walks = 0, mmio = 0, code_page_stores = 0, flushes = 0,
+        generation_resets = 0;
+  };
+  const Statistics& statistics() const { return statistics_; }
+
+ private:
+  friend struct SoftmmuPaths;
+  struct Entry {  // second level
+    u64 page = kTlbInvalid;  // virtual page
+    u64 phys = 0;
+    u32 mode = 0;
+    u32 generation = 0;
+    bool readable = false, writable = false, executable = false, global = false;
+    Privilege privilege = Privilege::machine;
+  };
+  struct Found {
+    bool ok = false;
+    u64 phys = 0;       // of the page
+    u8* host = nullptr; // of the page; null: device
+    const GuestMemory::Range* range = nullptr;
+    Privilege privilege = Privilege::machine;
+  };
+  // Finds the page for an access and fills both levels; records the exception on failure.
+  Found find_page(u64 address, AccessKind kind, u32 memory_mode);
+  void fill(u64 address, u32 memory_mode, const Entry& entry, const Found& found);
+  u32 new_generation();
+  void invalidate_first_level(u32 mode, u64 page);
+
+  static constexpr u32 kWays = 4;
+  static constexpr u32 kSets = 2048;
+  struct Context {
+    u64 key;
+    u32 generation;
+  };
+
+  Vcpu& vcpu_;
+  VcpuFrame& frame_;
+  GuestMemory& memory_;
+  const Guest& guest_;
+  std::vector<std::unique_ptr<TlbTable>> tables_;
+  std::vector<Entry> second_;
+  std::vector<u8> victim_;
+  std::vector<Context> live_;                    // keys with a generation
+  std::array<u64, kMemoryModes> mode_key_{};
+  u32 next_generation_ = 1;
+  // Smallest region that covers all large leaves cached since the last full flush; a page flush inside it flushes all.
+  u64 large_start_ = ~u64{0}, large_mask_ = 0;
+  Statistics statistics_;
+};
+
+}  // namespace pagoda
