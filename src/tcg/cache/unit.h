@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// Unit: one block made executable, with its links to others.
+//
+// Links are data beside the code: an exit of a unit names the unit to go on with, or none. A link inside a page is taken
+// as it is (the same page is mapped, or control would not be here); one to another page is taken only if the vcpu's TLB
+// maps the target pc to the host page the target was made from.
+// Threading: made and unlinked under the code manager's lock; vcpus read links and headers with relaxed atomics. A unit
+// taken out of use gets mode kDeadMode and stays in memory until every vcpu passed a safepoint.
+#pragma once
+
+#include <atomic>
+#include <vector>
+
+#include "base/types.h"
+
+namespace pagoda {
+
+struct Unit;
+
+inline constexpr u32 kDeadMode = ~u32{0};
+
+struct Link {
+  std::atomic<Unit*> target{nullptr};
+  Unit* owner = nullptr;
+  Link* next_incoming = nullptr;  // of the target's list; under the lock
+};
+
+namespace interp {
+// One step of threaded code. Operands are byte offsets into the vcpu frame.
+struct ThreadedOp {
+  const void* handler;
+  u16 d, a, b, c;
+  u64 imm;
+};
+static_assert(sizeof(ThreadedOp) == 24);
+
+// Where a guest instruction begins: for precise exceptions and for leaving between two instructions.
+struct InsnStart {
+  u16 offset;    // bytes from the block's pc
+  u16 first_op;  // index of its first threaded op
+};
+}  // namespace interp
+
+struct Unit {
+  // --- read by the chain path ---
+  u32 guest_insns = 0;
+  std::atomic<u32> mode{kDeadMode};
+  const u8* host_page = nullptr;  // host address of the page the code came from
+  i64 exit_offset[2] = {};        // pc offsets of the exits that links 0 and 1 serve
+  bool exit_is_far[2] = {};       // leads to another page
+  bool linkable = true;           // false: straddles two pages, or was cut short; never linked to nor cached by pc
+  Link links[2];
+  const interp::ThreadedOp* code = nullptr;
+  // --- cold ---
+  const interp::InsnStart* insns = nullptr;
+  u64 phys = 0;       // guest physical address of the first byte
+  u64 phys_next = 0;  // straddling: physical page of the last bytes, else 0
+  u32 guest_bytes = 0;
+  u32 op_count = 0;
+  u32 memory_bytes = 0;  // of this object with its code, for the cache's accounts
+  Link* incoming = nullptr;
+  Unit* next_in_page = nullptr;
+};
+
+}  // namespace pagoda

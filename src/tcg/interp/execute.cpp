@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// The threaded-code interpreter: one function, one label per handler, each ending in a computed goto to the next.
+//
+// The handlers stand in execute_*.inc by subject; they are text of this function, because computed goto cannot leave
+// one. `op` is the current ThreadedOp, `f` the vcpu frame.
+#include <cstring>
+
+#include "base/check.h"
+#include "tcg/host/fp.h"
+#include "tcg/interp/handlers.h"
+#include "tcg/interp/integer_ops.h"
+#include "tcg/interp/interp.h"
+
+namespace pagoda::interp {
+namespace {
+
+template <class T>
+T& at(VcpuFrame* f, u16 offset) {
+  return *reinterpret_cast<T*>(reinterpret_cast<u8*>(f) + offset);
+}
+
+// Whether the TLB maps `pc` for execution to the page that `unit` was made from.
+bool maps_to(const VcpuFrame* f, u64 pc, const Unit* unit) {
+  const TlbEntry& entry = f->memory.table->entries[tlb_index(pc)];
+  return entry.exec_tag == tlb_tag(pc, 1, f->memory.tag) &&
+         reinterpret_cast<const u8*>((pc & kTlbPageMask) + entry.addend) == unit->host_page;
+}
+
+// Address in host memory if the first level of the TLB grants the access; the tag is chosen by member.
+template <u64 TlbEntry::*kTag>
+u8* lookup(const VcpuFrame* f, u64 address, u32 size) {
+  const TlbEntry& entry = f->memory.table->entries[tlb_index(address)];
+  if (entry.*kTag != tlb_tag(address, size, f->memory.tag)) [[unlikely]] return nullptr;
+  return reinterpret_cast<u8*>(address + entry.addend);
+}
+inline u8* lookup_read(const VcpuFrame* f, u64 address, u32 size) {
+  return lookup<&TlbEntry::read_tag>(f, address, size);
+}
+inline u8* lookup_write(const VcpuFrame* f, u64 address, u32 size) {
+  return lookup<&TlbEntry::write_tag>(f, address, size);
+}
+
+template <class T>
+T atomic_step(T* memory, T value, ir::Rmw kind) {
+  switch (kind) {
+    case ir::Rmw::swap: return __atomic_exchange_n(memory, value, __ATOMIC_SEQ_CST);
+    case ir::Rmw::add: return __atomic_fetch_add(memory, value, __ATOMIC_SEQ_CST);
+    case ir::Rmw::and_: return __atomic_fetch_and(memory, value, __ATOMIC_SEQ_CST);
+    case ir::Rmw::or_: return __atomic_fetch_or(memory, value, __ATOMIC_SEQ_CST);
+    case ir::Rmw::xor_: return __atomic_fetch_xor(memory, value, __ATOMIC_SEQ_CST);
+    default: break;
+  }
+  T old = __atomic_load_n(memory, __ATOMIC_RELAXED);
+  for (;;) {
+    const T now = kind == ir::Rmw::min_s   ? op_min_s(old, value)
+                  : kind == ir::Rmw::max_s ? op_max_s(old, value)
+                  : kind == ir::Rmw::min_u ? op_min_u(old, value)
+                                           : op_max_u(old, value);
+    if (__atomic_compare_exchange_n(memory, &old, now, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) return old;
+  }
+}
+
+// Steps of one instruction, then a leave: what runs when a store asked to leave behind its instruction.
+constexpr u32 kMaxRest = 64;
+
+LeaveInfo run(VcpuFrame* f, const Unit* unit, const void* const** addresses_out) {
+  static const void* const addresses[] = {
+#define BINARY(op)                                                                                                  \
+  &&L_##op##_i8_rr, &&L_##op##_i8_ri, &&L_##op##_i16_rr, &&L_##op##_i16_ri, &&L_##op##_i32_rr, &&L_##op##_i32_ri,  \
+      &&L_##op##_i64_rr, &&L_##op##_i64_ri,
+#define COMPARE(op) BINARY(op)
+#define SEXT32(op) &&L_sx_##op##_rr, &&L_sx_##op##_ri,
+#define UNARY(op) &&L_##op##_i8, &&L_##op##_i16, &&L_##op##_i32, &&L_##op##_i64,
+#define BRANCH(op) &&L_br_##op##_i32_rr, &&L_br_##op##_i32_ri, &&L_br_##op##_i64_rr, &&L_br_##op##_i64_ri,
+#define FLAGS(op) &&L_##op##_i8, &&L_##op##_i16, &&L_##op##_i32, &&L_##op##_i64,
+#define RMW(op) &&L_rmw_##op##_i8, &&L_rmw_##op##_i16, &&L_rmw_##op##_i32, &&L_rmw_##op##_i64,
+#define FLOAT(op) &&L_##op##_f32, &&L_##op##_f64,
+#define SIMPLE(name) &&L_##name,
+#include "tcg/interp/handlers.def"
+#undef BINARY
+#undef COMPARE
+#undef SEXT32
+#undef UNARY
+#undef BRANCH
+#undef FLAGS
+#undef RMW
+#undef FLOAT
+#undef SIMPLE
+  };
+  static_assert(sizeof(addresses) / sizeof(addresses[0]) == static_cast<u32>(Handler::count));
+  if (addresses_out != nullptr) {
+    *addresses_out = addresses;
+    return {};
+  }
+  ThreadedOp rest[kMaxRest];
+
+#define D(T) at<T>(f, op->d)
+#define A(T) at<T>(f, op->a)
+#define B(T) at<T>(f, op->b)
+#define C(T) at<T>(f, op->c)
+#define NEXT()           \
+  do {                   \
+    ++op;                \
+    goto* op->handler;   \
+  } while (false)
+
+  const ThreadedOp* op = unit->code;
+  const Unit* next = nullptr;
+  u32 side = 0;
+  u64 pc = 0;
+  goto* op->handler;
+
+#include "tcg/interp/execute_integer.inc"
+#include "tcg/interp/execute_memory.inc"
+#include "tcg/interp/execute_float.inc"
+#include "tcg/interp/execute_control.inc"
+
+#undef D
+#undef A
+#undef B
+#undef C
+#undef NEXT
+}
+
+}  // namespace
+
+const void* const* handler_addresses() {
+  static const void* const* const addresses = [] {
+    const void* const* table = nullptr;
+    run(nullptr, nullptr, &table);
+    return table;
+  }();
+  return addresses;
+}
+
+LeaveInfo execute(VcpuFrame& frame, const Unit& unit) {
+  frame.temps[0] = 0;
+  fp::enter_guest(frame.fp_control);
+  const LeaveInfo info = run(&frame, &unit, nullptr);
+  frame.fp_control = fp::leave_guest();
+  return info;
+}
+
+}  // namespace pagoda::interp

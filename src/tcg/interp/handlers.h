@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Handler numbers of the threaded code, from handlers.def. Internal to tier 0.
+#pragma once
+
+#include "base/types.h"
+#include "tcg/ir/types.h"
+
+namespace pagoda::interp {
+
+enum class Handler : u16 {
+#define BINARY(op) op##_i8_rr, op##_i8_ri, op##_i16_rr, op##_i16_ri, op##_i32_rr, op##_i32_ri, op##_i64_rr, op##_i64_ri,
+#define COMPARE(op) BINARY(op)
+#define SEXT32(op) sx_##op##_rr, sx_##op##_ri,
+#define UNARY(op) op##_i8, op##_i16, op##_i32, op##_i64,
+#define BRANCH(op) br_##op##_i32_rr, br_##op##_i32_ri, br_##op##_i64_rr, br_##op##_i64_ri,
+#define FLAGS(op) op##_i8, op##_i16, op##_i32, op##_i64,
+#define RMW(op) rmw_##op##_i8, rmw_##op##_i16, rmw_##op##_i32, rmw_##op##_i64,
+#define FLOAT(op) op##_f32, op##_f64,
+#define SIMPLE(name) name,
+#include "tcg/interp/handlers.def"
+#undef BINARY
+#undef COMPARE
+#undef SEXT32
+#undef UNARY
+#undef BRANCH
+#undef FLAGS
+#undef RMW
+#undef FLOAT
+#undef SIMPLE
+  count
+};
+
+// Addresses of the handlers, indexed by Handler.
+const void* const* handler_addresses();
+const char* handler_name(Handler handler);
+
+constexpr Handler operator+(Handler base, u32 n) { return static_cast<Handler>(static_cast<u32>(base) + n); }
+// 0..3 for i8..i64.
+constexpr u32 width_index(ir::Type type) { return static_cast<u32>(type) - static_cast<u32>(ir::Type::i8); }
+
+}  // namespace pagoda::interp

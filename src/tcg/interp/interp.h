@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// Tier 0: blocks lowered to fused threaded code and executed by computed goto. Needs no executable memory.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "tcg/abi/helper_table.h"
+#include "tcg/abi/vcpu_frame.h"
+#include "tcg/cache/unit.h"
+#include "tcg/ir/block.h"
+
+namespace pagoda::interp {
+
+enum class Fusion : u8 {
+#define FUSION(name, meaning) name,
+#include "tcg/interp/fusions.def"
+#undef FUSION
+};
+inline constexpr u32 kFusionCount = 0
+#define FUSION(name, meaning) +1
+#include "tcg/interp/fusions.def"
+#undef FUSION
+    ;
+const char* fusion_name(Fusion fusion);
+inline constexpr u32 kAllFusions = (1u << kFusionCount) - 1;
+
+// Lowers one block after another; keeps its working memory. One per translating thread.
+class Lowering {
+ public:
+  Lowering(ir::SlotTable slots, HelperTable helpers, u32 fusions);
+  ~Lowering();
+
+  // Makes a unit of the block: one allocation that holds header, code and instruction table, released by free_unit.
+  Unit* lower(const ir::Block& block);
+  // How often each fusion was applied.
+  u64 fusion_count(Fusion fusion) const { return counts_[static_cast<u32>(fusion)]; }
+
+ private:
+  struct Work;
+  std::unique_ptr<Work> work_;
+  ir::SlotTable slots_;
+  HelperTable helpers_;
+  u32 fusions_;
+  u64 counts_[kFusionCount] = {};
+};
+void free_unit(Unit* unit);
+
+// Text of a unit's threaded code, one op a line, for logs and `describe`.
+std::string print_code(const Unit& unit, ir::SlotTable slots);
+
+// Why execution left translated code.
+enum class Leave : u8 {
+  lookup,     // frame.pc has no linked unit: link->target may be set to the one found
+  budget,     // the next unit has more instructions than the budget allows
+  poll,       // frame.poll is set
+  exception,  // frame.fault: exception recorded, frame.pc is the faulting instruction
+  wait,       // wait for interrupt; frame.pc is the next instruction
+};
+struct LeaveInfo {
+  Leave reason;
+  Link* link;  // lookup: the exit that was taken, or null
+};
+
+// Runs from the start of `unit`, whose pc is frame.pc, until something needs the caller. Loads the guest's floating-point
+// mode from frame.fp_control and stores it back.
+LeaveInfo execute(VcpuFrame& frame, const Unit& unit);
+
+}  // namespace pagoda::interp

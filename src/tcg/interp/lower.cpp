@@ -1,0 +1,734 @@
+// SPDX-License-Identifier: MIT
+// IR to threaded code in two passes over the block: backward to decide what each op fuses with and how long values live,
+// forward to place values and emit.
+//
+// Every value has a place: a frame offset, either a temporary or the guest register itself. A register serves as a value's
+// place from the op that computes (or first reads) it until the register is written again; nothing may fault or look at
+// guest state between that op and the register write it stands for. State is therefore exact between guest instructions.
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "base/check.h"
+#include "tcg/interp/handlers.h"
+#include "tcg/interp/interp.h"
+
+namespace pagoda::interp {
+
+using ir::Inst;
+using ir::Op;
+using ir::Type;
+using ir::ValueId;
+
+const char* fusion_name(Fusion fusion) {
+  constexpr const char* names[] = {
+#define FUSION(name, meaning) #name,
+#include "tcg/interp/fusions.def"
+#undef FUSION
+  };
+  return names[static_cast<u32>(fusion)];
+}
+
+namespace {
+
+constexpr u16 kNever = 0xffff;
+constexpr u16 kNoPlace = 0xffff;
+constexpr u32 kTempsBase = offsetof(VcpuFrame, temps);
+constexpr u16 kZeroPlace = kTempsBase;  // temps[0] is always 0
+
+// How an op takes part in a fusion.
+enum class Form : u8 {
+  plain,
+  immediate,   // second operand is a constant
+  address,     // load/store: address is add(x, constant)
+  sext,        // sext of a 32-bit op: that op's operands
+  sext_imm,    // the same with a constant operand
+  shift_add,   // add(shl(x, constant), y)
+};
+
+bool is_binary(Op op) { return op >= Op::add && op <= Op::xor_ && op != Op::not_; }
+bool is_shift(Op op) { return op >= Op::shl && op <= Op::rotr; }
+bool is_minmax(Op op) { return op >= Op::min_s && op <= Op::max_u; }
+bool is_compare(Op op) { return op >= Op::eq && op <= Op::le_u; }
+bool is_two_operand(Op op) { return is_binary(op) || is_shift(op) || is_minmax(op) || is_compare(op); }
+
+// First handler (i8, rr) of a two-operand op.
+Handler binary_handler(Op op) {
+  switch (op) {
+#define BINARY(name) case Op::name: return Handler::name##_i8_rr;
+#define COMPARE(name) BINARY(name)
+#define SEXT32(name)
+#define UNARY(name)
+#define BRANCH(name)
+#define FLAGS(name)
+#define RMW(name)
+#define FLOAT(name)
+#define SIMPLE(name)
+#include "tcg/interp/handlers.def"
+#undef BINARY
+#undef COMPARE
+#undef SEXT32
+#undef UNARY
+#undef BRANCH
+#undef FLAGS
+#undef RMW
+#undef FLOAT
+#undef SIMPLE
+    default: return Handler::count;
+  }
+}
+
+Handler sext32_handler(Op op) {
+  switch (op) {
+#define BINARY(name)
+#define COMPARE(name)
+#define SEXT32(name) case Op::name: return Handler::sx_##name##_rr;
+#define UNARY(name)
+#define BRANCH(name)
+#define FLAGS(name)
+#define RMW(name)
+#define FLOAT(name)
+#define SIMPLE(name)
+#include "tcg/interp/handlers.def"
+#undef BINARY
+#undef COMPARE
+#undef SEXT32
+#undef UNARY
+#undef BRANCH
+#undef FLAGS
+#undef RMW
+#undef FLOAT
+#undef SIMPLE
+    default: return Handler::count;
+  }
+}
+
+Handler branch_handler(Op op, Type type) {
+  if (type != Type::i32 && type != Type::i64) return Handler::count;
+  return Handler::br_eq_i32_rr + (static_cast<u32>(op) - static_cast<u32>(Op::eq)) * 4 + (type == Type::i64 ? 2 : 0);
+}
+
+Handler other_handler(Op op) {
+  switch (op) {
+#define BINARY(name)
+#define COMPARE(name)
+#define SEXT32(name)
+#define UNARY(name) case Op::name: return Handler::name##_i8;
+#define BRANCH(name)
+#define FLAGS(name) case Op::name: return Handler::name##_i8;
+#define RMW(name)
+#define FLOAT(name) case Op::name: return Handler::name##_f32;
+#define SIMPLE(name)
+#include "tcg/interp/handlers.def"
+#undef BINARY
+#undef COMPARE
+#undef SEXT32
+#undef UNARY
+#undef BRANCH
+#undef FLAGS
+#undef RMW
+#undef FLOAT
+#undef SIMPLE
+    default: return Handler::count;
+  }
+}
+
+// Width to compute in: i1 lives as a full doubleword 0 or 1, so 64-bit ops do.
+u32 compute_width(Type type) { return type == Type::i1 ? 3 : width_index(type); }
+
+}  // namespace
+
+// What is known of a value or op, by its number.
+struct ValueInfo {
+  u16 uses = 0;
+  u16 last_use = 0;
+  u16 place = kNoPlace;
+  u16 put = kNever;         // the first put_slot of this value: that register may become its place
+  u16 next_write = kNever;  // get_slot and put_slot: the next op that writes the slot
+  Form form = Form::plain;
+  bool swapped = false;     // operands exchanged, so that the constant or the shift is where the handler wants it
+  bool in_temp = false;     // the place is a temporary that it alone uses
+};
+
+struct Lowering::Work {
+  const ir::Block* block = nullptr;
+  ir::SlotTable slots;
+  HelperTable helpers;
+  u32 fusions = 0;
+  u64* counts = nullptr;
+
+  std::vector<ValueInfo> values;  // one more than ops: the terminal
+  std::vector<u16> slot_next_write;
+  std::vector<u16> slot_live_until;
+  std::vector<u16> free_temps;
+  std::vector<u16> expiring;
+  std::vector<ThreadedOp> code;
+  std::vector<InsnStart> insns;
+  u32 next_temp = 1;
+  u16 now = 0;  // op being emitted
+  bool fused_branch = false;
+
+  bool on(Fusion fusion) const { return (fusions >> static_cast<u32>(fusion) & 1) != 0; }
+  void count(Fusion fusion) { ++counts[static_cast<u32>(fusion)]; }
+  const Inst& inst(ValueId value) const { return block->insts[value]; }
+  bool is_constant(ValueId value) const { return inst(value).op == Op::constant; }
+  u16 terminal_index() const { return static_cast<u16>(block->insts.size()); }
+
+  ValueId root(ValueId value) const;
+  void use(ValueId value, u16 at);
+  void decide(u16 at);
+  void decide_two_operand(u16 at, const Inst& op);
+  void backward();
+
+  u16 temp(u32 doublewords);
+  u16 source(ValueId value);
+  u16 destination(u16 at);
+  bool can_live_in_slot(u16 at, u16 put) const;
+  void emit(Handler handler, u16 d, u16 a, u16 b, u16 c, u64 imm);
+  void emit_extension(u16 d, u16 a, const void* pointer);
+  u16 insn_index() const { return static_cast<u16>(insns.size() - 1); }
+  void forward();
+  void emit_op(u16 at);
+  void emit_two_operand(u16 at, const Inst& op);
+  void emit_convert(u16 at, const Inst& op);
+  void emit_memory(u16 at, const Inst& op);
+  void emit_float(u16 at, const Inst& op);
+  void emit_put(u16 at, const Inst& op);
+  void emit_call(u16 at, const Inst& op);
+  void emit_terminal();
+};
+
+Lowering::Lowering(ir::SlotTable slots, HelperTable helpers, u32 fusions)
+    : work_(std::make_unique<Work>()), slots_(slots), helpers_(helpers), fusions_(fusions) {}
+Lowering::~Lowering() = default;
+
+// --- backward: decisions --------------------------------------------------------------------------------------------------
+
+// The value whose bits `value` is another way of reading.
+ValueId Lowering::Work::root(ValueId value) const {
+  if (!on(Fusion::view)) return value;
+  for (;;) {
+    const Inst& op = inst(value);
+    const bool is_view =
+        (op.op == Op::trunc && op.type != Type::i1) ||
+        (op.op == Op::bitcast && type_bits(op.type) <= 64 && block->type_of(op.args[0]) != Type::i1) ||
+        (op.op == Op::zext && block->type_of(op.args[0]) == Type::i1);
+    if (!is_view) return value;
+    value = op.args[0];
+  }
+}
+
+void Lowering::Work::use(ValueId value, u16 at) {
+  if (value == ir::kNoValue) return;
+  ValueInfo& info = values[root(value)];
+  if (info.uses++ == 0 || info.last_use < at) info.last_use = at;
+}
+
+void Lowering::Work::decide_two_operand(u16 at, const Inst& op) {
+  ValueInfo& info = values[at];
+  const ValueId a = op.args[0];
+  const ValueId b = op.args[1];
+  const bool commutes = op.op == Op::add || op.op == Op::mul || op.op == Op::and_ || op.op == Op::or_ ||
+                        op.op == Op::xor_ || op.op == Op::eq || op.op == Op::ne;
+  if (on(Fusion::const_operand) && type_bits(op.type) <= 64 && (is_constant(b) || (commutes && is_constant(a)))) {
+    info.form = Form::immediate;
+    info.swapped = !is_constant(b);
+    return use(info.swapped ? b : a, at);
+  }
+  if (on(Fusion::shift_add) && op.op == Op::add && op.type == Type::i64) {
+    for (u32 side = 0; side < 2; ++side) {
+      const Inst& shift = inst(op.args[side]);
+      if (shift.op != Op::shl || !is_constant(shift.args[1])) continue;
+      info.form = Form::shift_add;
+      info.swapped = side == 1;
+      use(shift.args[0], at);
+      return use(op.args[1 - side], at);
+    }
+  }
+  use(a, at);
+  use(b, at);
+}
+
+void Lowering::Work::decide(u16 at) {
+  const Inst& op = inst(at);
+  ValueInfo& info = values[at];
+  const bool removable = (op_info(op.op).effects & ~ir::kReadState) == 0 && op.op != Op::insn;
+  if (removable && info.uses == 0 && (on(Fusion::dead_code) || op.op == Op::constant)) return;
+  switch (op.op) {
+    case Op::put_slot: {
+      use(op.args[0], at);
+      info.next_write = slot_next_write[op.extra];
+      slot_next_write[op.extra] = at;
+      if (on(Fusion::slot_result)) values[root(op.args[0])].put = at;
+      return;
+    }
+    case Op::get_slot: info.next_write = slot_next_write[op.extra]; return;
+    case Op::load:
+    case Op::store: {
+      const ir::MemOp mem = ir::MemOp::unpack(op.extra);
+      const Inst& address = inst(op.args[0]);
+      if (on(Fusion::address_offset) && mem.mode == 0 && !mem.big_endian && mem.size_log2 <= 3 &&
+          address.op == Op::add && is_constant(address.args[1])) {
+        info.form = Form::address;
+        use(address.args[0], at);
+      } else {
+        use(op.args[0], at);
+      }
+      return use(op.args[1], at);
+    }
+    case Op::sext: {
+      const Inst& inner = inst(op.args[0]);
+      if (on(Fusion::sext_result) && op.type == Type::i64 && inner.type == Type::i32 &&
+          sext32_handler(inner.op) != Handler::count) {
+        const bool immediate = on(Fusion::const_operand) && is_constant(inner.args[1]);
+        info.form = immediate ? Form::sext_imm : Form::sext;
+        use(inner.args[0], at);
+        if (!immediate) use(inner.args[1], at);
+        return;
+      }
+      return use(op.args[0], at);
+    }
+    case Op::call:
+      for (const ValueId value : op.args) use(value, at);
+      if ((helpers.helpers[op.extra].effects & ir::kWriteState) != 0) {
+        std::fill(slot_next_write.begin(), slot_next_write.end(), at);
+      }
+      return;
+    default:
+      if (is_two_operand(op.op)) return decide_two_operand(at, op);
+      for (const ValueId value : op.args) use(value, at);
+      return;
+  }
+}
+
+void Lowering::Work::backward() {
+  const u16 end = terminal_index();
+  values.assign(end + 1u, ValueInfo{});
+  slot_next_write.assign(slots.count, kNever);
+  fused_branch = false;
+  const ir::Terminal& terminal = block->terminal;
+  if (terminal.kind == ir::Terminal::Kind::branch) {
+    const Inst& compare = inst(root(terminal.value));
+    if (on(Fusion::compare_branch) && is_compare(compare.op) &&
+        branch_handler(compare.op, compare.type) != Handler::count) {
+      fused_branch = true;
+      values[end].form = Form::plain;
+      use(compare.args[0], end);
+      if (on(Fusion::const_operand) && is_constant(compare.args[1])) {
+        values[end].form = Form::immediate;
+      } else {
+        use(compare.args[1], end);
+      }
+    } else {
+      use(terminal.value, end);
+    }
+  } else if (terminal.kind == ir::Terminal::Kind::jump_indirect) {
+    use(terminal.value, end);
+  }
+  for (u16 at = end; at-- > 0;) decide(at);
+}
+
+// --- forward: places and code ---------------------------------------------------------------------------------------------
+
+void Lowering::Work::emit(Handler handler, u16 d, u16 a, u16 b, u16 c, u64 imm) {
+  static const void* const* const addresses = handler_addresses();
+  code.push_back({addresses[static_cast<u32>(handler)], d, a, b, c, imm});
+}
+
+void Lowering::Work::emit_extension(u16 d, u16 a, const void* pointer) { code.push_back({pointer, d, a, 0, 0, 0}); }
+
+u16 Lowering::Work::temp(u32 doublewords) {
+  if (doublewords == 1 && !free_temps.empty()) {
+    const u16 place = free_temps.back();
+    free_temps.pop_back();
+    return place;
+  }
+  CHECK(next_temp + doublewords <= kFrameTemps, "block needs too many temporaries");
+  const u32 place = kTempsBase + next_temp * 8;
+  next_temp += doublewords;
+  return static_cast<u16>(place);
+}
+
+// Place of an operand of the op being emitted.
+u16 Lowering::Work::source(ValueId value) {
+  if (value == ir::kNoValue) return kZeroPlace;
+  value = root(value);
+  ValueInfo& info = values[value];
+  if (info.place == kNoPlace) {
+    const Inst& op = inst(value);
+    CHECK(op.op == Op::constant, "value v{} has no place", value);
+    if (op.imm == 0) return kZeroPlace;
+    info.place = temp(1);
+    info.in_temp = true;
+    emit(Handler::constant, info.place, 0, 0, 0, op.imm);
+  }
+  if (info.in_temp && info.last_use == now) expiring.push_back(value);
+  return info.place;
+}
+
+// Whether the op's result may be computed straight into the register that put_slot `put` writes.
+bool Lowering::Work::can_live_in_slot(u16 at, u16 put) const {
+  const u32 slot = inst(put).extra;
+  if (ir::type_bytes(slots.slots[slot].type) != 8) return false;
+  if (slot_live_until[slot] > at || values[at].last_use > values[put].next_write) return false;
+  for (u16 between = at + 1; between < put; ++between) {
+    const Inst& op = inst(between);
+    if (op.op == Op::put_slot || op.op == Op::get_slot) {
+      if (op.extra == slot) return false;
+    } else if (op_info(op.op).effects != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+u16 Lowering::Work::destination(u16 at) {
+  ValueInfo& info = values[at];
+  if (info.put != kNever && can_live_in_slot(at, info.put)) {
+    const u32 slot = inst(info.put).extra;
+    slot_live_until[slot] = std::max(info.put, info.last_use);
+    info.place = static_cast<u16>(slots.slots[slot].offset);
+    count(Fusion::slot_result);
+    return info.place;
+  }
+  info.put = kNever;
+  const u32 bytes = ir::type_bytes(block->type_of(at));
+  info.place = temp(bytes > 8 ? bytes / 8 : 1);
+  info.in_temp = bytes <= 8;
+  if (info.uses == 0 && info.in_temp) expiring.push_back(at);
+  return info.place;
+}
+
+void Lowering::Work::emit_two_operand(u16 at, const Inst& op) {
+  const ValueInfo& info = values[at];
+  const u32 bytes = ir::type_bytes(op.type);
+  if (bytes > 8) {
+    const Handler handler = op.op == Op::and_   ? Handler::and_wide
+                            : op.op == Op::or_  ? Handler::or_wide
+                                                : Handler::xor_wide;
+    const u16 a = source(op.args[0]);
+    const u16 b = source(op.args[1]);
+    return emit(handler, destination(at), a, b, static_cast<u16>(bytes), 0);
+  }
+  if (info.form == Form::shift_add) {
+    const Inst& shift = inst(op.args[info.swapped ? 1 : 0]);
+    const u16 a = source(shift.args[0]);
+    const u16 b = source(op.args[info.swapped ? 0 : 1]);
+    count(Fusion::shift_add);
+    return emit(Handler::shift_add, destination(at), a, b, 0, inst(shift.args[1]).imm & 63);
+  }
+  const Handler handler = binary_handler(op.op) + compute_width(op.type) * 2;
+  if (info.form == Form::immediate) {
+    const u16 a = source(op.args[info.swapped ? 1 : 0]);
+    count(Fusion::const_operand);
+    return emit(handler + 1, destination(at), a, 0, 0, inst(op.args[info.swapped ? 0 : 1]).imm);
+  }
+  const u16 a = source(op.args[0]);
+  const u16 b = source(op.args[1]);
+  emit(handler, destination(at), a, b, 0, 0);
+}
+
+void Lowering::Work::emit_convert(u16 at, const Inst& op) {
+  if (op.op == Op::sext && values[at].form != Form::plain) {
+    const Inst& inner = inst(op.args[0]);
+    const bool immediate = values[at].form == Form::sext_imm;
+    const u16 a = source(inner.args[0]);
+    const u16 b = immediate ? u16{0} : source(inner.args[1]);
+    count(Fusion::sext_result);
+    return emit(sext32_handler(inner.op) + (immediate ? 1 : 0), destination(at), a, b, 0,
+                immediate ? inst(inner.args[1]).imm : 0);
+  }
+  const Type from = block->type_of(op.args[0]);
+  const u16 a = source(op.args[0]);
+  const u16 d = destination(at);
+  switch (op.op) {
+    case Op::zext:
+    case Op::sext: {
+      const u32 index = static_cast<u32>(from) - static_cast<u32>(Type::i1);
+      return emit((op.op == Op::zext ? Handler::zext_1 : Handler::sext_1) + index, d, a, 0, 0, 0);
+    }
+    case Op::trunc:
+      if (op.type == Type::i1) return emit(Handler::and__i64_ri, d, a, 0, 0, 1);
+      return emit(Handler::mov_8, d, a, 0, 0, 0);
+    default: {  // bitcast
+      const u32 bytes = ir::type_bytes(op.type);
+      return emit(bytes > 16 ? Handler::mov_32 : bytes > 8 ? Handler::mov_16 : Handler::mov_8, d, a, 0, 0, 0);
+    }
+  }
+}
+
+void Lowering::Work::emit_memory(u16 at, const Inst& op) {
+  const ir::MemOp mem = ir::MemOp::unpack(op.extra);
+  const bool slow = mem.mode != 0 || mem.big_endian;
+  const bool wide = mem.size_log2 > 3;
+  const Inst& address = inst(op.args[0]);
+  const bool with_offset = values[at].form == Form::address;
+  if (with_offset) count(Fusion::address_offset);
+  const u16 a = source(with_offset ? address.args[0] : op.args[0]);
+  const u64 imm = with_offset ? inst(address.args[1]).imm : 0;
+  const u16 bits = static_cast<u16>(op.extra);
+  const u16 insn = insn_index();
+  switch (op.op) {
+    case Op::load: {
+      const u16 d = destination(at);
+      if (wide) return emit(Handler::load_wide, d, a, bits, insn, 0);
+      if (slow) return emit(Handler::load_slow, d, a, bits, insn, 0);
+      const Handler handler = mem.size_log2 == 3 ? Handler::load_u64
+                                                 : Handler::load_u8 + mem.size_log2 * 2 + (mem.sign ? 1 : 0);
+      return emit(handler, d, a, bits, insn, imm);
+    }
+    case Op::store: {
+      const u16 b = source(op.args[1]);
+      if (wide || slow) {
+        emit(wide ? Handler::store_wide : Handler::store_slow, bits, a, b, insn, 0);
+      } else {
+        emit(Handler::store_8 + mem.size_log2, bits, a, b, insn, imm);
+      }
+      if (mem.order == ir::Order::seq_cst) emit(Handler::fence_full, 0, 0, 0, 0, 0);
+      return;
+    }
+    case Op::atomic_rmw: {
+      const u16 b = source(op.args[1]);
+      const Handler handler = Handler::rmw_swap_i8 + op.aux * 4 + width_index(op.type);
+      return emit(handler, destination(at), a, b, insn, op.extra);
+    }
+    case Op::atomic_cas: {
+      const u16 b = source(op.args[1]);
+      const u16 desired = source(op.args[2]);
+      emit(Handler::cas_8 + width_index(op.type), destination(at), a, b, insn, op.extra);
+      return emit_extension(0, desired, nullptr);
+    }
+    default: {  // store_cond
+      const u16 reserved_address = source(op.args[1]);
+      const u16 expected = source(op.args[2]);
+      const u16 desired = source(op.args[3]);
+      emit(Handler::store_cond_8 + width_index(op.type), destination(at), a, expected, insn, op.extra);
+      return emit_extension(reserved_address, desired, nullptr);
+    }
+  }
+}
+
+void Lowering::Work::emit_float(u16 at, const Inst& op) {
+  if (op.op == Op::f32_box || op.op == Op::f32_unbox) {
+    const u16 a = source(op.args[0]);
+    return emit(op.op == Op::f32_box ? Handler::f32_box : Handler::f32_unbox, destination(at), a, 0, 0, 0);
+  }
+  const Type operand = block->type_of(op.args[0]);
+  const Type selecting = op.op == Op::f_to_i ? operand : op.type;
+  u64 imm = op.aux;
+  if (op.op == Op::f_to_i) imm |= u64{ir::type_bits(op.type)} << 8;
+  if (op.op == Op::i_to_f) imm |= u64{ir::type_bits(operand)} << 8;
+  const u16 a = source(op.args[0]);
+  const u16 b = source(op.args[1]);
+  const u16 c = source(op.args[2]);
+  emit(other_handler(op.op) + (selecting == Type::f64 ? 1 : 0), destination(at), a, b, c, imm);
+}
+
+void Lowering::Work::emit_put(u16 at, const Inst& op) {
+  const ir::SlotInfo& slot = slots.slots[op.extra];
+  const ValueId value = root(op.args[0]);
+  const u16 place = static_cast<u16>(slot.offset);
+  if (values[value].put == at && values[value].place == place) return;  // computed in place
+  const u32 bytes = ir::type_bytes(slot.type);
+  if (is_constant(value) && bytes == 8 && on(Fusion::const_operand)) {
+    count(Fusion::const_operand);
+    emit(Handler::constant, place, 0, 0, 0, inst(value).imm);
+    return;
+  }
+  const u16 a = source(value);
+  if (a == place) return;  // the register holds it already
+  constexpr Handler moves[] = {Handler::mov_1, Handler::mov_2, Handler::mov_4, Handler::mov_8, Handler::mov_16, Handler::mov_32};
+  emit(moves[std::countr_zero(bytes)], place, a, 0, 0, 0);
+}
+
+void Lowering::Work::emit_call(u16 at, const Inst& op) {
+  const HelperInfo& helper = helpers.helpers[op.extra];
+  const u16 a = source(op.args[0]);
+  const u16 b = source(op.args[1]);
+  const u16 c = source(op.args[2]);
+  const u16 d = op.type == Type::none ? temp(1) : destination(at);
+  emit((helper.effects & ir::kMayFault) != 0 ? Handler::call_may_fault : Handler::call, d, a, b, c, op.imm);
+  emit_extension(insn_index(), (helper.effects & ir::kHostFp) != 0, reinterpret_cast<const void*>(helper.function));
+  if (op.type == Type::none) free_temps.push_back(d);
+}
+
+void Lowering::Work::emit_op(u16 at) {
+  const Inst& op = inst(at);
+  ValueInfo& info = values[at];
+  switch (op.op) {
+    case Op::insn: insns.push_back({static_cast<u16>(op.imm), static_cast<u16>(code.size())}); return;
+    case Op::constant:
+      if (!on(Fusion::const_operand)) emit(Handler::constant, destination(at), 0, 0, 0, op.imm);
+      return;
+    case Op::pc: return emit(Handler::pc, destination(at), 0, 0, 0, op.imm);
+    case Op::get_slot: {
+      const ir::SlotInfo& slot = slots.slots[op.extra];
+      if (on(Fusion::slot_operand) && op.type != Type::i1 && info.last_use <= info.next_write) {
+        info.place = static_cast<u16>(slot.offset);
+        slot_live_until[op.extra] = std::max(slot_live_until[op.extra], info.last_use);
+        return count(Fusion::slot_operand);
+      }
+      info.put = kNever;
+      const u32 bytes = ir::type_bytes(op.type);
+      const u16 from = static_cast<u16>(slot.offset);
+      const u16 d = destination(at);
+      if (bytes == 1) return emit(Handler::zext_8, d, from, 0, 0, 0);
+      return emit(Handler::mov_1 + static_cast<u32>(std::countr_zero(bytes)), d, from, 0, 0, 0);
+    }
+    case Op::put_slot: return emit_put(at, op);
+    case Op::not_: {
+      const u16 a = source(op.args[0]);
+      const u32 bytes = ir::type_bytes(op.type);
+      const u16 d = destination(at);
+      if (bytes > 8) return emit(Handler::not_wide, d, a, 0, static_cast<u16>(bytes), 0);
+      if (op.type == Type::i1) return emit(Handler::xor__i64_ri, d, a, 0, 0, 1);
+      return emit(Handler::not__i8 + width_index(op.type), d, a, 0, 0, 0);
+    }
+    case Op::clz: case Op::ctz: case Op::popcnt: case Op::bswap: {
+      const u16 a = source(op.args[0]);
+      return emit(other_handler(op.op) + width_index(op.type), destination(at), a, 0, 0, 0);
+    }
+    case Op::select: {
+      const u16 a = source(op.args[0]);
+      const u16 b = source(op.args[1]);
+      const u16 c = source(op.args[2]);
+      const u32 bytes = ir::type_bytes(op.type);
+      return emit(bytes > 16 ? Handler::select_32 : bytes > 8 ? Handler::select_16 : Handler::select_8, destination(at),
+                  a, b, c, 0);
+    }
+    case Op::zext: case Op::sext: case Op::trunc: case Op::bitcast:
+      if (root(at) != at) return count(Fusion::view);
+      return emit_convert(at, op);
+    case Op::flags_add: case Op::flags_sub: case Op::flags_logic: {
+      const u16 a = source(op.args[0]);
+      const u16 b = source(op.args[1]);
+      const u16 c = source(op.args[2]);
+      return emit(other_handler(op.op) + width_index(op.type), destination(at), a, b, c, 0);
+    }
+    case Op::flags_bits: case Op::flags_pack: {
+      const u16 a = source(op.args[0]);
+      return emit(Handler::zext_8, destination(at), a, 0, 0, 0);
+    }
+    case Op::flags_merge: {
+      const u16 a = source(op.args[0]);
+      const u16 b = source(op.args[1]);
+      return emit(Handler::flags_merge, destination(at), a, b, 0, op.aux);
+    }
+    case Op::flag: {
+      const u16 a = source(op.args[0]);
+      return emit(Handler::flag, destination(at), a, 0, 0, op.aux);
+    }
+    case Op::load: case Op::store: case Op::atomic_rmw: case Op::atomic_cas: case Op::store_cond:
+      return emit_memory(at, op);
+    case Op::fence:
+      // Weaker orders hold by themselves: handlers use acquire/release accesses in program order.
+      return emit(static_cast<ir::Order>(op.aux) == ir::Order::seq_cst ? Handler::fence_full : Handler::fence_none, 0, 0,
+                  0, 0, 0);
+    case Op::trap_if: {
+      const u16 a = source(op.args[0]);
+      const u16 b = source(op.args[1]);
+      return emit(Handler::trap_if, 0, a, b, insn_index(), op.imm);
+    }
+    case Op::call: return emit_call(at, op);
+    default:
+      if (is_two_operand(op.op)) return emit_two_operand(at, op);
+      return emit_float(at, op);
+  }
+}
+
+void Lowering::Work::emit_terminal() {
+  const ir::Terminal& terminal = block->terminal;
+  const u16 insn = insn_index();
+  switch (terminal.kind) {
+    case ir::Terminal::Kind::jump: emit(Handler::jump, 0, 0, 0, insn, 0); break;
+    case ir::Terminal::Kind::branch:
+      if (fused_branch) {
+        const Inst& compare = inst(root(terminal.value));
+        const bool immediate = values[now].form == Form::immediate;
+        const u16 a = source(compare.args[0]);
+        const u16 b = immediate ? u16{0} : source(compare.args[1]);
+        count(Fusion::compare_branch);
+        emit(branch_handler(compare.op, compare.type) + (immediate ? 1 : 0), 0, a, b, insn,
+             immediate ? inst(compare.args[1]).imm : 0);
+      } else {
+        emit(Handler::branch_true, 0, source(terminal.value), 0, insn, 0);
+      }
+      break;
+    case ir::Terminal::Kind::jump_indirect: emit(Handler::jump_indirect, 0, source(terminal.value), 0, insn, 0); break;
+    case ir::Terminal::Kind::exit:
+      emit(terminal.exit == ir::Exit::lookup      ? Handler::exit_lookup
+           : terminal.exit == ir::Exit::exception ? Handler::exit_exception
+                                                  : Handler::exit_wait,
+           0, 0, 0, insn, static_cast<u64>(terminal.taken));
+      break;
+    case ir::Terminal::Kind::none: CHECK(false, "block without a terminal");
+  }
+}
+
+void Lowering::Work::forward() {
+  slot_live_until.assign(slots.count, 0);
+  free_temps.clear();
+  expiring.clear();
+  code.clear();
+  insns.clear();
+  next_temp = 1;
+  const auto release_expired = [&] {
+    for (const u16 value : expiring) {
+      if (values[value].in_temp) free_temps.push_back(values[value].place);
+      values[value].in_temp = false;  // an operand used twice expires once
+    }
+    expiring.clear();
+  };
+  for (now = 0; now < terminal_index(); ++now) {
+    const Inst& op = inst(now);
+    const bool removable = (op_info(op.op).effects & ~ir::kReadState) == 0 && op.op != Op::insn;
+    if (removable && values[now].uses == 0 && on(Fusion::dead_code)) {
+      if (op.op != Op::constant) count(Fusion::dead_code);
+      continue;
+    }
+    emit_op(now);
+    release_expired();
+  }
+  emit_terminal();
+}
+
+Unit* Lowering::lower(const ir::Block& block) {
+  Work& work = *work_;
+  work.block = &block;
+  work.slots = slots_;
+  work.helpers = helpers_;
+  work.fusions = fusions_;
+  work.counts = counts_;
+  work.backward();
+  work.forward();
+
+  const std::size_t code_bytes = work.code.size() * sizeof(ThreadedOp);
+  const std::size_t insn_bytes = work.insns.size() * sizeof(InsnStart);
+  const std::size_t bytes = sizeof(Unit) + code_bytes + insn_bytes;
+  auto* memory = static_cast<u8*>(std::malloc(bytes));
+  CHECK(memory != nullptr, "out of memory");
+  auto* unit = new (memory) Unit();
+  auto* code = reinterpret_cast<ThreadedOp*>(memory + sizeof(Unit));
+  auto* insns = reinterpret_cast<InsnStart*>(memory + sizeof(Unit) + code_bytes);
+  std::memcpy(code, work.code.data(), code_bytes);
+  std::memcpy(insns, work.insns.data(), insn_bytes);
+  unit->code = code;
+  unit->insns = insns;
+  unit->op_count = static_cast<u32>(work.code.size());
+  unit->memory_bytes = static_cast<u32>(bytes);
+  unit->guest_insns = block.guest_insns;
+  unit->guest_bytes = block.guest_bytes;
+  unit->exit_offset[0] = block.terminal.taken;
+  unit->exit_offset[1] = block.terminal.not_taken;
+  unit->links[0].owner = unit->links[1].owner = unit;
+  return unit;
+}
+
+void free_unit(Unit* unit) {
+  unit->~Unit();
+  std::free(unit);
+}
+
+}  // namespace pagoda::interp

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// Names of handlers and text of threaded code.
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+#include "tcg/interp/handlers.h"
+#include "tcg/interp/interp.h"
+
+namespace pagoda::interp {
+
+const char* handler_name(Handler handler) {
+  static constexpr const char* names[] = {
+#define BINARY(op)                                                                                                   \
+  #op ".i8", #op ".i8 imm", #op ".i16", #op ".i16 imm", #op ".i32", #op ".i32 imm", #op ".i64", #op ".i64 imm",
+#define COMPARE(op) BINARY(op)
+#define SEXT32(op) #op ".sext32", #op ".sext32 imm",
+#define UNARY(op) #op ".i8", #op ".i16", #op ".i32", #op ".i64",
+#define BRANCH(op) "branch." #op ".i32", "branch." #op ".i32 imm", "branch." #op ".i64", "branch." #op ".i64 imm",
+#define FLAGS(op) #op ".i8", #op ".i16", #op ".i32", #op ".i64",
+#define RMW(op) "rmw." #op ".i8", "rmw." #op ".i16", "rmw." #op ".i32", "rmw." #op ".i64",
+#define FLOAT(op) #op ".f32", #op ".f64",
+#define SIMPLE(name) #name,
+#include "tcg/interp/handlers.def"
+#undef BINARY
+#undef COMPARE
+#undef SEXT32
+#undef UNARY
+#undef BRANCH
+#undef FLAGS
+#undef RMW
+#undef FLOAT
+#undef SIMPLE
+  };
+  return names[static_cast<u32>(handler)];
+}
+
+namespace {
+std::string place_name(u16 place, ir::SlotTable slots) {
+  for (u32 i = 0; i < slots.count; ++i) {
+    if (slots.slots[i].offset == place) return slots.slots[i].name;
+  }
+  const u32 temps = offsetof(VcpuFrame, temps);
+  if (place == temps) return "0";
+  if (place > temps && place < temps + sizeof(VcpuFrame::temps)) return fmt::format("t{}", (place - temps) / 8);
+  return fmt::format("{}", place);
+}
+}  // namespace
+
+std::string print_code(const Unit& unit, ir::SlotTable slots) {
+  static const auto by_address = [] {
+    std::unordered_map<const void*, Handler> map;
+    for (u32 i = 0; i < static_cast<u32>(Handler::count); ++i) map[handler_addresses()[i]] = static_cast<Handler>(i);
+    return map;
+  }();
+  std::string text;
+  u32 insn = 0;
+  for (u32 i = 0; i < unit.op_count; ++i) {
+    while (insn < unit.guest_insns && unit.insns[insn].first_op == i) {
+      text += fmt::format("+{}:\n", unit.insns[insn++].offset);
+    }
+    const ThreadedOp& op = unit.code[i];
+    const auto it = by_address.find(op.handler);
+    if (it == by_address.end()) continue;  // the second half of a two-op step
+    text += fmt::format("  {:<20} d={} a={} b={} c={} imm={:#x}\n", handler_name(it->second), place_name(op.d, slots),
+                        place_name(op.a, slots), place_name(op.b, slots), place_name(op.c, slots), op.imm);
+  }
+  return text;
+}
+
+}  // namespace pagoda::interp
