@@ -170,17 +170,17 @@ void Builder::terminate(Terminal terminal) {
   DCHECK(!ended());
   block_->terminal = terminal;
 }
-void Builder::jump(i64 offset, Hint hint, i64 return_offset) {
+void Builder::jump(pagoda::i64 offset, Hint hint, pagoda::i64 return_offset) {
   terminate({.kind = Terminal::Kind::jump, .hint = hint, .taken = offset, .not_taken = return_offset});
 }
-void Builder::branch(Value condition, i64 taken, i64 not_taken) {
+void Builder::branch(Value condition, pagoda::i64 taken, pagoda::i64 not_taken) {
   if (is_constant(condition)) return jump(constant_of(condition) != 0 ? taken : not_taken);
   terminate({.kind = Terminal::Kind::branch, .value = condition.id, .taken = taken, .not_taken = not_taken});
 }
-void Builder::jump_indirect(Value pc, Hint hint, i64 return_offset) {
+void Builder::jump_indirect(Value pc, Hint hint, pagoda::i64 return_offset) {
   terminate({.kind = Terminal::Kind::jump_indirect, .hint = hint, .value = pc.id, .not_taken = return_offset});
 }
-void Builder::exit(Exit exit, i64 offset) {
+void Builder::exit(Exit exit, pagoda::i64 offset) {
   terminate({.kind = Terminal::Kind::exit, .exit = exit, .taken = offset});
 }
 

@@ -88,10 +88,10 @@ class Builder {
   Value call(u32 helper, u16 effects, Type type, u64 imm = 0, Value a = {}, Value b = {}, Value c = {});
 
   // Terminals; offsets are from the block's pc.
-  void jump(i64 offset, Hint hint = Hint::none, i64 return_offset = 0);
-  void branch(Value condition, i64 taken, i64 not_taken);
-  void jump_indirect(Value pc, Hint hint, i64 return_offset = 0);
-  void exit(Exit exit, i64 offset);
+  void jump(pagoda::i64 offset, Hint hint = Hint::none, pagoda::i64 return_offset = 0);
+  void branch(Value condition, pagoda::i64 taken, pagoda::i64 not_taken);
+  void jump_indirect(Value pc, Hint hint, pagoda::i64 return_offset = 0);
+  void exit(Exit exit, pagoda::i64 offset);
 
   Block& block() { return *block_; }
 
