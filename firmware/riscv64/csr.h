@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Machine-mode CSR numbers, fields and accessors (RISC-V privileged specification, chapters "CSRs" and "Machine-Level ISA").
+// Machine-mode CSR numbers, fields and accessors (RISC-V privileged specification, chapters "CSRs" and "Machine-Level
+// ISA").
 #pragma once
 
 #include <stdint.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reads the flattened device tree (Devicetree specification v0.4, chapter 5) in place, in file order, without allocation.
+// Reads the flattened device tree (Devicetree specification v0.4, chapter 5) in place, in file order, without
+// allocation.
 #pragma once
 
 #include <stdint.h>

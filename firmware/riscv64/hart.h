@@ -103,8 +103,8 @@ Hart* find_hart(uint64_t id);
 
 // Which harts an SBI call means (specification, chapter "Binary Encoding", "Hart list parameter").
 struct HartSelection {
-  bool valid;      // every hart that is named exists
-  uint64_t mask;   // by index
+  bool valid;     // every hart that is named exists
+  uint64_t mask;  // by index
 };
 HartSelection select_harts(uint64_t mask, uint64_t base);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What each hart sets up once: delegation, counters, environment, protection; then it boots the kernel or waits for HSM.
+// What each hart sets up once: delegation, counters, environment, protection; then it boots the kernel or waits for
+// HSM.
 #include "csr.h"
 #include "platform.h"
 #include "pmp.h"
@@ -55,6 +56,8 @@ extern "C" [[noreturn]] void hart_main(Hart& hart) {
   delegate_traps();
   open_counters();
   set_environment(hart);
+  // Machines exist whose device tree promises what their harts lack.
+  if (!csr_exists<kStimecmp>()) hart.extensions &= ~uint32_t{kIsaSstc};
   if ((hart.extensions & kIsaSmstateen) != 0 && csr_exists<kMstateen0>()) csr_set<kMstateen0>(kStateenSupervisor);
   protect_memory();
   timer_stop(hart);

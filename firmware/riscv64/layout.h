@@ -6,7 +6,7 @@
 #define STACK_SIZE 2048  // per hart; the deepest path uses well under half of it
 #define HART_SIZE 512
 
-#define HART_X(n) ((n)*8)  // saved x1..x31
+#define HART_X(n) ((n) * 8)  // saved x1..x31
 #define HART_MEPC 256
 #define HART_MSTATUS 264
 #define HART_STACK_TOP 272

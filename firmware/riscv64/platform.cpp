@@ -46,7 +46,7 @@ struct NamedExtension {
 };
 
 constexpr NamedExtension kExtensions[] = {
-    {"sstc", kIsaSstc},     {"zicbom", kIsaZicbom}, {"zicboz", kIsaZicboz},       {"svade", kIsaSvade},
+    {"sstc", kIsaSstc},   {"zicbom", kIsaZicbom}, {"zicboz", kIsaZicboz},       {"svade", kIsaSvade},
     {"svadu", kIsaSvadu}, {"svpbmt", kIsaSvpbmt}, {"smstateen", kIsaSmstateen},
 };
 

@@ -21,22 +21,38 @@ void write_address(uint64_t value) {
 // A CSR's number is part of the instruction, hence no array.
 void write_address(unsigned index, uint64_t value) {
   switch (index) {
-    case 0: return write_address<0>(value);
-    case 1: return write_address<1>(value);
-    case 2: return write_address<2>(value);
-    case 3: return write_address<3>(value);
-    case 4: return write_address<4>(value);
-    case 5: return write_address<5>(value);
-    case 6: return write_address<6>(value);
-    case 7: return write_address<7>(value);
-    case 8: return write_address<8>(value);
-    case 9: return write_address<9>(value);
-    case 10: return write_address<10>(value);
-    case 11: return write_address<11>(value);
-    case 12: return write_address<12>(value);
-    case 13: return write_address<13>(value);
-    case 14: return write_address<14>(value);
-    default: return write_address<15>(value);
+    case 0:
+      return write_address<0>(value);
+    case 1:
+      return write_address<1>(value);
+    case 2:
+      return write_address<2>(value);
+    case 3:
+      return write_address<3>(value);
+    case 4:
+      return write_address<4>(value);
+    case 5:
+      return write_address<5>(value);
+    case 6:
+      return write_address<6>(value);
+    case 7:
+      return write_address<7>(value);
+    case 8:
+      return write_address<8>(value);
+    case 9:
+      return write_address<9>(value);
+    case 10:
+      return write_address<10>(value);
+    case 11:
+      return write_address<11>(value);
+    case 12:
+      return write_address<12>(value);
+    case 13:
+      return write_address<13>(value);
+    case 14:
+      return write_address<14>(value);
+    default:
+      return write_address<15>(value);
   }
 }
 

@@ -74,7 +74,8 @@ void system_shutdown(bool failure);
 // A hart that is stopped stays here until HSM starts it (sbi_hsm.cpp).
 [[noreturn]] void hart_wait_for_start(Hart& hart);
 
-// Chapter "Binary Encoding", "Shared Memory Physical Address Range Parameter": whether supervisor mode may own the range.
+// Chapter "Binary Encoding", "Shared Memory Physical Address Range Parameter": whether supervisor mode may own the
+// range.
 bool supervisor_range(uint64_t address, uint64_t size);
 
 }  // namespace pagoda::firmware

@@ -15,16 +15,21 @@ constexpr uint64_t kImplementationVersion = 1u << 16;  // 1.0
 bool available(SbiExtension extension) {
   switch (extension) {
     case SbiExtension::kBase:
-    case SbiExtension::kHsm: return true;
+    case SbiExtension::kHsm:
+      return true;
     case SbiExtension::kIpi:
-    case SbiExtension::kRfence: return this_hart().msip != nullptr;
+    case SbiExtension::kRfence:
+      return this_hart().msip != nullptr;
     case SbiExtension::kTime:
-    case SbiExtension::kLegacySetTimer: return timer_available(this_hart());
+    case SbiExtension::kLegacySetTimer:
+      return timer_available(this_hart());
     case SbiExtension::kDbcn:
     case SbiExtension::kLegacyPutchar:
-    case SbiExtension::kLegacyGetchar: return console_available();
+    case SbiExtension::kLegacyGetchar:
+      return console_available();
     case SbiExtension::kSrst:
-    case SbiExtension::kLegacyShutdown: return reset_available();
+    case SbiExtension::kLegacyShutdown:
+      return reset_available();
   }
   return false;
 }
@@ -33,14 +38,22 @@ bool available(SbiExtension extension) {
 
 SbiResult sbi_base(uint64_t function, SbiArguments arguments) {
   switch (function) {
-    case 0: return sbi_value(kSpecificationVersion);
-    case 1: return sbi_value(kImplementationId);
-    case 2: return sbi_value(kImplementationVersion);
-    case 3: return sbi_value(available(static_cast<SbiExtension>(arguments[0])) ? 1 : 0);
-    case 4: return sbi_value(csr_read<kMvendorid>());
-    case 5: return sbi_value(csr_read<kMarchid>());
-    case 6: return sbi_value(csr_read<kMimpid>());
-    default: return sbi_error(SbiError::kNotSupported);
+    case 0:
+      return sbi_value(kSpecificationVersion);
+    case 1:
+      return sbi_value(kImplementationId);
+    case 2:
+      return sbi_value(kImplementationVersion);
+    case 3:
+      return sbi_value(available(static_cast<SbiExtension>(arguments[0])) ? 1 : 0);
+    case 4:
+      return sbi_value(csr_read<kMvendorid>());
+    case 5:
+      return sbi_value(csr_read<kMarchid>());
+    case 6:
+      return sbi_value(csr_read<kMimpid>());
+    default:
+      return sbi_error(SbiError::kNotSupported);
   }
 }
 

@@ -21,20 +21,35 @@ void sbi_call(Hart& hart) {
   const uint64_t function = hart.x[kA6];
   SbiResult result = sbi_error(SbiError::kNotSupported);
   switch (static_cast<SbiExtension>(hart.x[kA7])) {
-    case SbiExtension::kTime: result = sbi_time(hart, function, arguments); break;
-    case SbiExtension::kIpi: result = sbi_ipi(hart, function, arguments); break;
-    case SbiExtension::kRfence: result = sbi_rfence(hart, function, arguments); break;
-    case SbiExtension::kHsm: result = sbi_hsm(hart, function, arguments); break;
-    case SbiExtension::kBase: result = sbi_base(function, arguments); break;
-    case SbiExtension::kSrst: result = sbi_srst(function, arguments); break;
-    case SbiExtension::kDbcn: result = sbi_dbcn(function, arguments); break;
+    case SbiExtension::kTime:
+      result = sbi_time(hart, function, arguments);
+      break;
+    case SbiExtension::kIpi:
+      result = sbi_ipi(hart, function, arguments);
+      break;
+    case SbiExtension::kRfence:
+      result = sbi_rfence(hart, function, arguments);
+      break;
+    case SbiExtension::kHsm:
+      result = sbi_hsm(hart, function, arguments);
+      break;
+    case SbiExtension::kBase:
+      result = sbi_base(function, arguments);
+      break;
+    case SbiExtension::kSrst:
+      result = sbi_srst(function, arguments);
+      break;
+    case SbiExtension::kDbcn:
+      result = sbi_dbcn(function, arguments);
+      break;
     case SbiExtension::kLegacySetTimer:
       timer_set(hart, arguments[0]);
       return legacy_result(hart, 0);
     case SbiExtension::kLegacyPutchar:
       console_put(static_cast<uint8_t>(arguments[0]));
       return legacy_result(hart, 0);
-    case SbiExtension::kLegacyGetchar: return legacy_result(hart, console_get());
+    case SbiExtension::kLegacyGetchar:
+      return legacy_result(hart, console_get());
     case SbiExtension::kLegacyShutdown:
       system_shutdown(false);
       return legacy_result(hart, static_cast<int64_t>(SbiError::kNotSupported));

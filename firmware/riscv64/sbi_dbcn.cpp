@@ -60,7 +60,8 @@ SbiResult sbi_dbcn(uint64_t function, SbiArguments arguments) {
       console_put(static_cast<uint8_t>(arguments[0]));
       return kSbiOk;
     }
-    default: return sbi_error(SbiError::kNotSupported);
+    default:
+      return sbi_error(SbiError::kNotSupported);
   }
 }
 

@@ -83,15 +83,19 @@ void hart_wait_for_start(Hart& hart) {
 
 SbiResult sbi_hsm(Hart& hart, uint64_t function, SbiArguments arguments) {
   switch (function) {
-    case 0: return start(arguments[0], arguments[1], arguments[2]);
-    case 1: stop(hart);
+    case 0:
+      return start(arguments[0], arguments[1], arguments[2]);
+    case 1:
+      stop(hart);
     case 2: {
       const Hart* target = find_hart(arguments[0]);
       if (target == nullptr) return sbi_error(SbiError::kInvalidParam);
       return sbi_value(static_cast<uint64_t>(hart_state(*target)));
     }
-    case 3: return suspend(hart, static_cast<uint32_t>(arguments[0]), arguments[1], arguments[2]);
-    default: return sbi_error(SbiError::kNotSupported);
+    case 3:
+      return suspend(hart, static_cast<uint32_t>(arguments[0]), arguments[1], arguments[2]);
+    default:
+      return sbi_error(SbiError::kNotSupported);
   }
 }
 

@@ -37,9 +37,15 @@ void fence_addresses_asid(const FenceRequest& request) {
 
 void perform(const FenceRequest& request) {
   switch (request.kind) {
-    case FenceKind::kInstruction: asm volatile("fence.i" : : : "memory"); break;
-    case FenceKind::kAddress: fence_addresses(request); break;
-    case FenceKind::kAddressAsid: fence_addresses_asid(request); break;
+    case FenceKind::kInstruction:
+      asm volatile("fence.i" : : : "memory");
+      break;
+    case FenceKind::kAddress:
+      fence_addresses(request);
+      break;
+    case FenceKind::kAddressAsid:
+      fence_addresses_asid(request);
+      break;
   }
 }
 

@@ -26,7 +26,8 @@ void write_word(uint64_t address, uint32_t value) { *reinterpret_cast<volatile u
 
 bool write_syscon(const SysconWrite& write) {
   if (write.address == 0) return false;
-  const uint32_t kept = write.mask == 0xffffffff ? 0 : *reinterpret_cast<volatile uint32_t*>(write.address) & ~write.mask;
+  const uint32_t kept =
+      write.mask == 0xffffffff ? 0 : *reinterpret_cast<volatile uint32_t*>(write.address) & ~write.mask;
   write_word(write.address, kept | (write.value & write.mask));
   return true;
 }
@@ -37,9 +38,7 @@ bool write_syscon(const SysconWrite& write) {
   for (;;) wait_for_interrupt();
 }
 
-bool can_shut_down() {
-  return platform.finisher != 0 || platform.poweroff.address != 0 || platform.htif_tohost != 0;
-}
+bool can_shut_down() { return platform.finisher != 0 || platform.poweroff.address != 0 || platform.htif_tohost != 0; }
 
 bool can_reboot() { return platform.finisher != 0 || platform.reboot.address != 0; }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Traps from supervisor and user mode: SBI calls, machine interrupts, `rdtime`; the rest is passed on to the supervisor.
+// Traps from supervisor and user mode: SBI calls, machine interrupts, `rdtime`; the rest is passed on to the
+// supervisor.
 #include "console.h"
 #include "csr.h"
 #include "hart.h"
