@@ -30,6 +30,7 @@ struct TranslateRequest {
   CodeWindow code;
   u32 mode = 0;       // mode key the code is made for
   u32 max_insns = 0;  // at most this many guest instructions (at least 1)
+  u64 features = ~u64{0};  // the vcpu's Vcpu::features()
 };
 
 // Result of a page walk.
@@ -49,6 +50,8 @@ struct Translation {
 struct Guest {
   const char* name;                 // "riscv64"
   u32 state_size;                   // bytes of the object that begins with the VcpuFrame
+  VcpuFrame* (*construct)(void* memory);  // placement-constructs the state object in zeroed memory
+  void (*destroy)(VcpuFrame* frame);
   ir::SlotTable slots;
   HelperTable helpers;
   u32 memory_modes;                 // number of memory modes in use (<= kMemoryModes)
@@ -59,6 +62,8 @@ struct Guest {
   void (*translate)(ir::Builder& builder, const TranslateRequest& request);
   // Walks the page tables for one page. May set accessed/dirty bits through GuestMemory.
   Translation (*walk)(Vcpu& vcpu, GuestVirt address, AccessKind kind, u32 memory_mode);
+  // The memory mode of instruction fetch; data accesses may run in another one (RISC-V: MPRV).
+  u32 (*fetch_mode)(const Vcpu& vcpu);
   // The cause of a bus error (no RAM, no device) or misaligned atomic for this kind of access.
   u64 (*bus_error_cause)(AccessKind kind);
   u64 (*misaligned_cause)(AccessKind kind);

@@ -67,15 +67,21 @@ class Softmmu {
   };
   // Finds the page for an access and fills both levels; records the exception on failure.
   Found find_page(u64 address, AccessKind kind, u32 memory_mode);
+  Found locate(u64 phys, Privilege privilege);
   void fill(u64 address, u32 memory_mode, const Entry& entry, const Found& found);
+  u32 generation_of(u64 key);
   u32 new_generation();
-  void invalidate_first_level(u32 mode, u64 page);
+  void reassign_contexts();
+  void forget_everything();
+  void invalidate_first_level(u64 page);
+  void note_large_page(u64 page, u32 page_bits);
+  Entry* set_of(u64 page);
 
   static constexpr u32 kWays = 4;
   static constexpr u32 kSets = 2048;
   struct Context {
     u64 key;
-    u32 generation;
+    u32 generation;  // 0: none
   };
 
   Vcpu& vcpu_;
@@ -83,9 +89,10 @@ class Softmmu {
   GuestMemory& memory_;
   const Guest& guest_;
   std::vector<std::unique_ptr<TlbTable>> tables_;
+  std::vector<u64> phys_;         // physical page of each first-level entry, by mode and index
   std::vector<Entry> second_;
-  std::vector<u8> victim_;
-  std::vector<Context> live_;                    // keys with a generation
+  std::vector<u8> victim_;        // next way to replace, per set
+  std::vector<Context> live_;     // keys with a generation, direct-mapped by hash
   std::array<u64, kMemoryModes> mode_key_{};
   u32 next_generation_ = 1;
   // Smallest region that covers all large leaves cached since the last full flush; a page flush inside it flushes all.

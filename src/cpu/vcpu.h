@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: MIT
-// Vcpu: one guest hardware thread: its state block, MMU, run loop and mailbox.
+// Vcpu: one guest hardware thread: its state block, MMU and run loop.
 //
-// Threading: run() on the vcpu's own thread (under -icount the main one); kick(), post and the pins of a guest from any
-// thread; the rest only from the owner's thread or with the vcpu held parked by the Rendezvous.
+// Threading: run() and sleep() on the vcpu's own thread (under -icount the main one); kick() and poke() from any thread;
+// the rest only from the owner's thread or with the vcpu held parked by the Rendezvous.
 #pragma once
 
-#include <functional>
 #include <memory>
-#include <optional>
 
 #include "cpu/guest.h"
+#include "cpu/rendezvous.h"
 #include "cpu/softmmu.h"
 #include "devices/bus/clock.h"
 
 namespace pagoda {
 
 class CodeManager;
-class Rendezvous;
 
 class Vcpu {
  public:
@@ -25,31 +23,38 @@ class Vcpu {
     VirtualClock* clock;
     Rendezvous* rendezvous;
     CodeManager* code;
+    bool deterministic = false;  // leave after each device write, so that its effects land at an exact instruction
   };
-  Vcpu(u32 index, const Guest& guest, const Environment& environment);
+  // `features`: the guest's own set of implemented extensions.
+  Vcpu(u32 index, const Guest& guest, u64 features, const Environment& environment);
   ~Vcpu();
   Vcpu(const Vcpu&) = delete;
   Vcpu& operator=(const Vcpu&) = delete;
 
   u32 index() const { return index_; }
   const Guest& guest() const { return guest_; }
+  u64 features() const { return features_; }
   VcpuFrame& frame() { return *frame_; }
   const VcpuFrame& frame() const { return *frame_; }
   // The guest's own state, e.g. Hart& of riscv64; T begins with a VcpuFrame.
   template <class T>
   T& state() {
-    return *reinterpret_cast<T*>(frame_);
+    return *static_cast<T*>(frame_);
   }
   template <class T>
   const T& state() const {
-    return *reinterpret_cast<const T*>(frame_);
+    return *static_cast<const T*>(frame_);
   }
   Softmmu& mmu() { return *mmu_; }
   GuestMemory& memory() { return *environment_.memory; }
   VirtualClock& clock() { return *environment_.clock; }
+  Rendezvous& rendezvous() { return *environment_.rendezvous; }
+  bool deterministic() const { return environment_.deterministic; }
 
-  // Instructions retired since reset, exact between blocks; a helper adds its instruction's index in the block.
+  // Instructions retired since reset at the start of the current block; a helper adds its instruction's index in it.
   u64 instructions() const { return instructions_at_start_ + static_cast<u64>(budget_at_start_ - frame_->budget); }
+  // The same within slow paths and helpers, the current instruction not counted.
+  u64 instructions_now() const { return instructions() + frame_->insn_index; }
 
   // Records a guest exception for the current instruction; the caller then returns to translated code.
   void raise(u64 cause, u64 value) {
@@ -58,30 +63,41 @@ class Vcpu {
     frame_->fault_value = value;
   }
 
-  // Makes the vcpu leave translated code (or its sleep) soon and look at interrupts and requests. Any thread.
+  // Makes the vcpu leave translated code, or its sleep, soon and look at interrupts and requests. Any thread.
   void kick();
+  // The same without ending a sleep: parked vcpus are served by the poster. Any thread.
+  void poke() { frame_->poll.store(1, std::memory_order_release); }
+  // Asks run() to return; remembered until it does. Any thread.
+  void request_stop();
 
-  enum class Stop : u8 { budget, waiting, stopped };
-  // Runs at most `budget` instructions. `waiting`: the guest waits for an interrupt and none is pending.
+  enum class Stop : u8 {
+    budget,   // the budget is used up, exactly
+    waiting,  // the guest waits for an interrupt and none is pending
+    stopped,  // request_stop()
+  };
+  // Runs at most `budget` instructions; starts and ends parked.
   Stop run(i64 budget);
-  // Blocks until kicked or should_wake; parked meanwhile.
+  // Parked: blocks until kicked.
   void sleep();
   void reset();
 
  private:
-  friend class Rendezvous;
-  struct Mailbox;
+  enum class Next : u8 { go_on, waiting, stopped };
+  Next at_poll();
+  Unit* next_unit(Link* link);
 
   u32 index_;
   const Guest& guest_;
+  u64 features_;
   Environment environment_;
   VcpuFrame* frame_;
   std::unique_ptr<Softmmu> mmu_;
   std::unique_ptr<JumpCacheEntry[]> jump_cache_;
+  std::vector<HelperFn> helpers_;
   u64 instructions_at_start_ = 0;
   i64 budget_at_start_ = 0;
   bool waiting_ = false;
-  std::unique_ptr<Mailbox> mailbox_;
+  std::atomic<bool> stop_requested_{false};
 };
 
 }  // namespace pagoda

@@ -156,6 +156,8 @@ std::atomic<u8>* GuestMemory::marks_of(GuestPhys address) const {
 }
 
 void GuestMemory::written(const Range& range, u64 address, u64 size) {
+  // Either this thread sees the code mark, or whoever set it reads the new bytes.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   const u64 first = (address - range.start) >> kPageBits;
   const u64 last = (address + size - 1 - range.start) >> kPageBits;
   for (u64 page = first; page <= last; ++page) {

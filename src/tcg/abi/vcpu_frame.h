@@ -49,7 +49,8 @@ struct alignas(64) VcpuFrame {
   u32 mode;                  // mode key of the code that may run now (columns of the guest's state table)
   MemoryContext memory;      // of the current memory mode
   u32 fault;                 // a slow path or helper recorded a guest exception for the current instruction
-  u32 leave;                 // leave after the current instruction (own code overwritten, watchpoint, stop)
+  u32 leave;                 // leave after the current instruction (own code overwritten, device write under -icount)
+  u32 insn_index;            // slow paths and helpers: guest instructions before the current one in its block
   u64 fault_cause;           // guest's own code of the recorded exception
   u64 fault_value;           // its value (address, instruction bits)
   u32 fp_control;            // guest rounding mode and sticky flags in the host's format, while no guest code runs

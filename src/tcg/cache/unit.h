@@ -22,7 +22,9 @@ inline constexpr u32 kDeadMode = ~u32{0};
 struct Link {
   std::atomic<Unit*> target{nullptr};
   Unit* owner = nullptr;
-  Link* next_incoming = nullptr;  // of the target's list; under the lock
+  // List of the links that lead to the same target; under the cache's lock.
+  Link* next = nullptr;
+  Link** back = nullptr;
 };
 
 namespace interp {
@@ -49,6 +51,7 @@ struct Unit {
   i64 exit_offset[2] = {};        // pc offsets of the exits that links 0 and 1 serve
   bool exit_is_far[2] = {};       // leads to another page
   bool linkable = true;           // false: straddles two pages, or was cut short; never linked to nor cached by pc
+  bool cut_short = false;         // made for one run with less than a block's budget; in no cache
   Link links[2];
   const interp::ThreadedOp* code = nullptr;
   // --- cold ---
@@ -59,7 +62,9 @@ struct Unit {
   u32 op_count = 0;
   u32 memory_bytes = 0;  // of this object with its code, for the cache's accounts
   Link* incoming = nullptr;
-  Unit* next_in_page = nullptr;
+  Unit* next_in_bucket = nullptr;
+  Unit* next_in_page[2] = {};  // list of the first and of the second page
+  u64 age = 0;                 // serial number of publication
 };
 
 }  // namespace pagoda

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+// Fetch, translate, publish, invalidate.
+#include "cpu/code_manager.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+
+#include "base/log.h"
+#include "cpu/rendezvous.h"
+#include "cpu/vcpu.h"
+#include "tcg/ir/builder.h"
+#ifdef PAGODA_VERIFY_IR
+#include "tcg/ir/verifier.h"
+#endif
+
+namespace pagoda {
+namespace {
+
+// Longest instruction of any guest is 15 bytes; a block never needs more than its instructions' bytes.
+constexpr u32 kMaxInsnBytes = 16;
+
+u64 now_ns() {
+  return static_cast<u64>(std::chrono::steady_clock::now().time_since_epoch().count());
+}
+
+}  // namespace
+
+struct CodeManager::Translator {
+  Translator(const Guest& guest, const CodeOptions& options)
+      : lowering(guest.slots, guest.helpers, options.fusions),
+        bytes(std::min<u64>(kPageSize, u64{options.max_block_insns} * kMaxInsnBytes) + kMaxInsnBytes) {}
+  ir::Builder builder;
+  ir::Block block;
+  interp::Lowering lowering;
+  std::vector<u8> bytes;
+  Statistics statistics;
+};
+
+CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Guest& guest, u32 vcpus,
+                         const CodeOptions& options)
+    : memory_(memory), rendezvous_(rendezvous), guest_(guest), options_(options), cache_(options.cache_bytes, vcpus) {
+  for (u32 i = 0; i < vcpus; ++i) translators_.push_back(std::make_unique<Translator>(guest, options));
+  memory_.set_code_observer(this);
+}
+
+CodeManager::~CodeManager() { memory_.set_code_observer(nullptr); }
+
+void CodeManager::mark_page(Vcpu& vcpu, GuestPhys page) {
+  std::atomic<u8>* marks = memory_.marks_of(page);
+  if (marks == nullptr) return;  // ROM has no marks to withhold, it is never written
+  if ((marks->load(std::memory_order_acquire) & GuestMemory::kHasCode) != 0) return;
+  marks->fetch_or(GuestMemory::kHasCode, std::memory_order_seq_cst);
+  ++translators_[vcpu.index()]->statistics.pages_marked;
+  const auto drop = [page](Vcpu& other) { other.mmu().drop_write_tags(page); };
+  drop(vcpu);
+  rendezvous_.post_and_wait(&vcpu, drop);
+  // Bytes are read after this point; writers either see the mark or wrote before.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+void CodeManager::code_written(GuestPhys address, u64 size) {
+  if (!cache_.invalidate(address.value, size)) return;
+  // The last unit of the page is gone: it is data again until translated anew. A translation under way finds its version
+  // outdated and starts over with the handshake.
+  if (std::atomic<u8>* marks = memory_.marks_of(address)) {
+    marks->fetch_and(static_cast<u8>(~GuestMemory::kHasCode), std::memory_order_seq_cst);
+  }
+}
+
+Unit* CodeManager::translate(Vcpu& vcpu, u64 phys, const u8* host_page, u64 phys_next, const u8* host_next,
+                             u32 max_insns) {
+  Translator& translator = *translators_[vcpu.index()];
+  VcpuFrame& frame = vcpu.frame();
+  const u64 page = phys & kPageMask;
+  for (;;) {
+    mark_page(vcpu, GuestPhys(page));
+    u64 version = cache_.page_version(page);
+    if (phys_next != 0) {
+      mark_page(vcpu, GuestPhys(phys_next));
+      version += cache_.page_version(phys_next);
+    }
+    const u64 start = now_ns();
+    const u64 offset = phys - page;
+    const u64 in_page = std::min<u64>(kPageSize - offset, translator.bytes.size() - kMaxInsnBytes);
+    ram_copy_out(reinterpret_cast<std::byte*>(translator.bytes.data()), host_page + offset, in_page);
+    u64 size = in_page;
+    if (host_next != nullptr) {
+      ram_copy_out(reinterpret_cast<std::byte*>(translator.bytes.data() + in_page), host_next, kMaxInsnBytes);
+      size += kMaxInsnBytes;
+    }
+    translator.builder.start(&translator.block, guest_.slots, options_.forward_state);
+    guest_.translate(translator.builder, {.code = {translator.bytes.data(), static_cast<u32>(size), frame.pc},
+                                          .mode = frame.mode,
+                                          .max_insns = host_next != nullptr ? 1 : max_insns,
+                                          .features = vcpu.features()});
+#ifdef PAGODA_VERIFY_IR
+    ir::verify_or_die(translator.block, guest_.slots, guest_.helpers);
+#endif
+    const u64 lifted = now_ns();
+    Unit* unit = translator.lowering.lower(translator.block);
+    unit->mode.store(frame.mode, std::memory_order_relaxed);
+    unit->phys = phys;
+    unit->phys_next = phys_next;
+    unit->host_page = host_page;
+    unit->cut_short = max_insns < options_.max_block_insns;
+    unit->linkable = host_next == nullptr && !unit->cut_short;
+    for (u32 side = 0; side < 2; ++side) {
+      unit->exit_is_far[side] = static_cast<u64>(static_cast<i64>(offset) + unit->exit_offset[side]) >= kPageSize;
+    }
+    const u64 done = now_ns();
+    Statistics& statistics = translator.statistics;
+    ++statistics.blocks;
+    statistics.guest_insns += unit->guest_insns;
+    statistics.guest_bytes += unit->guest_bytes;
+    statistics.decode_ns += lifted - start;
+    statistics.lower_ns += done - lifted;
+    if (log_enabled(Log::out_code)) log(Log::out_code, "pc {:#x}:\n{}", frame.pc, print_code(*unit, guest_.slots));
+    if (unit->cut_short) return unit;
+    if (Unit* published = cache_.publish(unit, version)) return published;
+  }
+}
+
+Unit* CodeManager::unit_at(Vcpu& vcpu, u32 max_insns) {
+  VcpuFrame& frame = vcpu.frame();
+  GuestPhys phys;
+  const u8* host_page = vcpu.mmu().fetch_page(GuestVirt(frame.pc), &phys);
+  if (host_page == nullptr) return nullptr;
+  const u64 offset = frame.pc & ~kPageMask;
+  const u64 address = phys.value + offset;
+
+  // An instruction that straddles into the next page is a unit of its own, found by both pages.
+  u64 phys_next = 0;
+  const u8* host_next = nullptr;
+  if (offset > kPageSize - kMaxInsnBytes) {
+    u8 head[kMaxInsnBytes] = {};
+    ram_copy_out(reinterpret_cast<std::byte*>(head), host_page + offset, kPageSize - offset);
+    const u32 length = guest_.instruction_length(head);
+    if (length > kPageSize - offset) {
+      GuestPhys next;
+      host_next = vcpu.mmu().fetch_page(GuestVirt((frame.pc & kPageMask) + kPageSize), &next);
+      if (host_next == nullptr) return nullptr;
+      phys_next = next.value;
+    }
+  }
+  if (max_insns >= options_.max_block_insns || host_next != nullptr) {
+    if (Unit* unit = cache_.find(address, phys_next, frame.mode)) return unit;
+    max_insns = options_.max_block_insns;
+  }
+  return translate(vcpu, address, host_page, phys_next, host_next, max_insns);
+}
+
+CodeManager::Statistics CodeManager::statistics() const {
+  Statistics total;
+  for (const auto& translator : translators_) {
+    const Statistics& one = translator->statistics;
+    total.blocks += one.blocks;
+    total.guest_insns += one.guest_insns;
+    total.guest_bytes += one.guest_bytes;
+    total.decode_ns += one.decode_ns;
+    total.lower_ns += one.lower_ns;
+    total.pages_marked += one.pages_marked;
+    for (u32 i = 0; i < interp::kFusionCount; ++i) {
+      total.fusions[i] += translator->lowering.fusion_count(static_cast<interp::Fusion>(i));
+    }
+  }
+  return total;
+}
+
+}  // namespace pagoda

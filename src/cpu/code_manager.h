@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// CodeManager: from a guest pc to a unit: fetch, mark the page, translate, publish; and back: invalidate what is written.
+//
+// Marking a page as holding code is a handshake with all vcpus, once per page: afterwards no TLB entry lets anyone write
+// to it directly, so that every store reaches code_written(). A unit whose bytes changed while it was made is thrown away.
+// Threading: unit_at() on a vcpu's thread, running and without locks; code_written() on any thread.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "cpu/guest.h"
+#include "memory/guest_memory.h"
+#include "tcg/cache/code_cache.h"
+#include "tcg/interp/interp.h"
+
+namespace pagoda {
+
+class Rendezvous;
+
+struct CodeOptions {
+  u32 fusions = interp::kAllFusions;
+  u64 cache_bytes = u64{64} << 20;
+  u32 max_block_insns = 48;
+  bool forward_state = true;
+};
+
+class CodeManager final : public CodeWriteObserver {
+ public:
+  CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Guest& guest, u32 vcpus, const CodeOptions& options);
+  ~CodeManager() override;
+
+  // The unit for the vcpu's pc and mode. Null: an exception was recorded in the frame (fetch fault).
+  // `max_insns` below max_block_insns gives a unit for one run (Unit::cut_short), which the caller frees.
+  Unit* unit_at(Vcpu& vcpu, u32 max_insns);
+  CodeCache& cache() { return cache_; }
+  u32 max_block_insns() const { return options_.max_block_insns; }
+
+  void code_written(GuestPhys address, u64 size) override;
+
+  struct Statistics {
+    u64 blocks = 0, guest_insns = 0, guest_bytes = 0, decode_ns = 0, lower_ns = 0, pages_marked = 0;
+    u64 fusions[interp::kFusionCount] = {};
+  };
+  Statistics statistics() const;
+
+ private:
+  struct Translator;  // per vcpu
+  void mark_page(Vcpu& vcpu, GuestPhys page);
+  Unit* translate(Vcpu& vcpu, u64 phys, const u8* host_page, u64 phys_next, const u8* host_next, u32 max_insns);
+
+  GuestMemory& memory_;
+  Rendezvous& rendezvous_;
+  const Guest& guest_;
+  CodeOptions options_;
+  CodeCache cache_;
+  std::vector<std::unique_ptr<Translator>> translators_;
+};
+
+}  // namespace pagoda

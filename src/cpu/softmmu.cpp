@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+// Software TLB: contexts, both levels, flushes, fetch.
+#include "cpu/softmmu.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "cpu/vcpu.h"
+
+namespace pagoda {
+namespace {
+
+constexpr u32 kKeySlots = 256;
+
+u32 key_slot(u64 key) { return static_cast<u32>((key * 0x9e3779b97f4a7c15) >> 56) & (kKeySlots - 1); }
+
+void clear(TlbTable& table) {
+  for (TlbEntry& entry : table.entries) entry = {kTlbInvalid, kTlbInvalid, kTlbInvalid, 0};
+}
+
+}  // namespace
+
+Softmmu::Softmmu(Vcpu& vcpu, VcpuFrame& frame, GuestMemory& memory, const Guest& guest)
+    : vcpu_(vcpu),
+      frame_(frame),
+      memory_(memory),
+      guest_(guest),
+      phys_(guest.memory_modes * kTlbEntries),
+      second_(kSets * kWays),
+      victim_(kSets),
+      live_(kKeySlots) {
+  CHECK(guest.memory_modes <= kMemoryModes);
+  for (u32 mode = 0; mode < guest.memory_modes; ++mode) {
+    tables_.push_back(std::make_unique<TlbTable>());
+    clear(*tables_.back());
+    frame_.contexts[mode] = {tables_.back().get(), 0};
+  }
+  frame_.memory_mode = 0;
+  reassign_contexts();
+}
+
+// Gives every memory mode's current context a generation and makes the frame see it.
+void Softmmu::reassign_contexts() {
+  u64 resets;
+  do {  // generations given out before a reset are void
+    resets = statistics_.generation_resets;
+    for (u32 mode = 0; mode < guest_.memory_modes; ++mode) {
+      frame_.contexts[mode].tag = u64{generation_of(mode_key_[mode])} << 4;
+    }
+  } while (resets != statistics_.generation_resets);
+  frame_.memory = frame_.contexts[frame_.memory_mode];
+  ++frame_.mem_epoch;
+}
+
+u32 Softmmu::generation_of(u64 key) {
+  Context& context = live_[key_slot(key)];
+  if (context.generation == 0 || context.key != key) context = {key, new_generation()};
+  return live_[key_slot(key)].generation;
+}
+
+u32 Softmmu::new_generation() {
+  if (next_generation_ > kTlbGenerations) {
+    ++statistics_.generation_resets;
+    forget_everything();
+  }
+  return next_generation_++;
+}
+
+void Softmmu::forget_everything() {
+  for (auto& table : tables_) clear(*table);
+  std::fill(second_.begin(), second_.end(), Entry{});
+  std::fill(live_.begin(), live_.end(), Context{});
+  next_generation_ = 1;
+  large_start_ = ~u64{0};
+  large_mask_ = 0;
+}
+
+void Softmmu::set_context(u32 memory_mode, u64 key) {
+  if (mode_key_[memory_mode] == key) return;
+  mode_key_[memory_mode] = key;
+  const u64 resets = statistics_.generation_resets;
+  const u32 generation = generation_of(key);
+  if (resets != statistics_.generation_resets) return reassign_contexts();  // the other modes' ones are void
+  frame_.contexts[memory_mode].tag = u64{generation} << 4;
+  if (frame_.memory_mode == memory_mode) frame_.memory = frame_.contexts[memory_mode];
+}
+
+void Softmmu::select_mode(u32 memory_mode) {
+  frame_.memory_mode = memory_mode;
+  frame_.memory = frame_.contexts[memory_mode];
+}
+
+void Softmmu::flush_all() {
+  ++statistics_.flushes;
+  // Old generations simply never match again; the second level keeps global entries, so it is cleared.
+  std::fill(second_.begin(), second_.end(), Entry{});
+  std::fill(live_.begin(), live_.end(), Context{});
+  large_start_ = ~u64{0};
+  large_mask_ = 0;
+  reassign_contexts();
+}
+
+void Softmmu::flush_context(u64 key) {
+  ++statistics_.flushes;
+  Context& context = live_[key_slot(key)];
+  if (context.key != key) return;  // nothing of it is left
+  context.generation = 0;
+  reassign_contexts();
+}
+
+void Softmmu::invalidate_first_level(u64 page) {
+  for (auto& table : tables_) {
+    table->entries[tlb_index(page)] = {kTlbInvalid, kTlbInvalid, kTlbInvalid, 0};
+  }
+}
+
+void Softmmu::flush_page(GuestVirt address) {
+  ++statistics_.flushes;
+  if ((address.value & large_mask_) == large_start_) return flush_all();
+  const u64 page = address.value & kPageMask;
+  invalidate_first_level(page);
+  Entry* set = set_of(page);
+  for (u32 way = 0; way < kWays; ++way) {
+    if (set[way].page == page) set[way] = Entry{};
+  }
+  ++frame_.mem_epoch;
+}
+
+void Softmmu::flush_page(GuestVirt address, u64 key) {
+  ++statistics_.flushes;
+  if ((address.value & large_mask_) == large_start_) return flush_context(key);
+  const Context& context = live_[key_slot(key)];
+  if (context.key != key) return;
+  const u64 page = address.value & kPageMask;
+  invalidate_first_level(page);
+  Entry* set = set_of(page);
+  for (u32 way = 0; way < kWays; ++way) {
+    if (set[way].page == page && set[way].generation == context.generation && !set[way].global) set[way] = Entry{};
+  }
+  ++frame_.mem_epoch;
+}
+
+void Softmmu::drop_write_tags(GuestPhys page) {
+  const GuestMemory::Range* range = memory_.find(page);
+  if (range == nullptr || !range->is_ram()) return;
+  const u64 host = reinterpret_cast<u64>(range->host + (page.value - range->start));
+  for (auto& table : tables_) {
+    for (TlbEntry& entry : table->entries) {
+      if (entry.write_tag != kTlbInvalid && (entry.write_tag & kTlbPageMask) + entry.addend == host) {
+        entry.write_tag = kTlbInvalid;
+      }
+    }
+  }
+  ++frame_.mem_epoch;
+}
+
+Softmmu::Entry* Softmmu::set_of(u64 page) {
+  const u64 number = page >> kPageBits;
+  return &second_[((number ^ number >> 11) & (kSets - 1)) * kWays];
+}
+
+void Softmmu::fill(u64 address, u32 memory_mode, const Entry& entry, const Found& found) {
+  if (found.host == nullptr) return;
+  const u64 page = address & kTlbPageMask;
+  const u64 tag = page + frame_.contexts[memory_mode].tag;
+  bool writable = entry.writable && !found.range->read_only;
+  if (writable) {
+    // The mark is read after the page was chosen for writing: whoever marks it later asks this vcpu to drop the tag.
+    std::atomic<u8>& marks = found.range->marks[(found.phys - found.range->start) >> kPageBits];
+    const u8 bits = marks.load(std::memory_order_seq_cst);
+    writable = (bits & GuestMemory::kHasCode) == 0;
+    if (writable && (bits & GuestMemory::kDirty) == 0) marks.fetch_or(GuestMemory::kDirty, std::memory_order_acq_rel);
+  }
+  frame_.contexts[memory_mode].table->entries[tlb_index(address)] = {
+      .read_tag = entry.readable ? tag : kTlbInvalid,
+      .write_tag = writable ? tag : kTlbInvalid,
+      .exec_tag = entry.executable ? tag : kTlbInvalid,
+      .addend = reinterpret_cast<u64>(found.host) - page,
+  };
+  phys_[memory_mode * kTlbEntries + tlb_index(address)] = found.phys;
+}
+
+Softmmu::Found Softmmu::locate(u64 phys, Privilege privilege) {
+  const GuestMemory::Range* range = memory_.find(GuestPhys(phys));
+  if (range == nullptr) return {};
+  return {.ok = true,
+          .phys = phys & kPageMask,
+          .host = range->is_ram() ? range->host + ((phys & kPageMask) - range->start) : nullptr,
+          .range = range,
+          .privilege = privilege};
+}
+
+Softmmu::Found Softmmu::find_page(u64 address, AccessKind kind, u32 memory_mode) {
+  ++statistics_.first_level_misses;
+  const u64 page = address & kPageMask;
+  const u32 generation = static_cast<u32>(frame_.contexts[memory_mode].tag >> 4);
+  Entry* set = set_of(page);
+  for (u32 way = 0; way < kWays; ++way) {
+    const Entry& entry = set[way];
+    if (entry.page != page || entry.mode != memory_mode || (!entry.global && entry.generation != generation)) continue;
+    const bool allowed = kind == AccessKind::read    ? entry.readable
+                         : kind == AccessKind::write ? entry.writable
+                                                     : entry.executable;
+    if (!allowed) break;  // walk: for the fault, or because a write still has to set the dirty bit
+    ++statistics_.second_level_hits;
+    const Found found = locate(entry.phys | (address & ~kPageMask), entry.privilege);
+    if (found.ok) {
+      fill(address, memory_mode, entry, found);
+      return found;
+    }
+    break;
+  }
+  ++statistics_.walks;
+  const Translation translation = guest_.walk(vcpu_, GuestVirt(address), kind, memory_mode);
+  if (!translation.ok) {
+    vcpu_.raise(translation.cause, address);
+    return {};
+  }
+  const Found found = locate(translation.page.value | (address & ~kPageMask), translation.privilege);
+  if (!found.ok) {
+    vcpu_.raise(guest_.bus_error_cause(kind), address);
+    return {};
+  }
+  if (!translation.cacheable) return found;
+  if (translation.page_bits > kPageBits) note_large_page(page, translation.page_bits);
+  Entry entry{.page = page,
+              .phys = translation.page.value,
+              .mode = memory_mode,
+              .generation = static_cast<u32>(frame_.contexts[memory_mode].tag >> 4),
+              .readable = translation.readable,
+              .writable = translation.writable,
+              .executable = translation.executable,
+              .global = translation.global,
+              .privilege = translation.privilege};
+  u32 way = 0;
+  while (way < kWays && !(set[way].page == page && set[way].mode == memory_mode &&
+                          (set[way].generation == entry.generation || set[way].global)))
+    ++way;
+  if (way == kWays) {
+    u8& victim = victim_[static_cast<std::size_t>(set - second_.data()) / kWays];
+    way = victim++ % kWays;
+  }
+  set[way] = entry;
+  fill(address, memory_mode, entry, found);
+  return found;
+}
+
+void Softmmu::note_large_page(u64 page, u32 page_bits) {
+  u64 mask = ~u64{0} << page_bits;
+  if (large_mask_ == 0) {
+    large_mask_ = mask;
+    large_start_ = page & mask;
+    return;
+  }
+  mask &= large_mask_;
+  while (((large_start_ ^ page) & mask) != 0) mask <<= 1;
+  large_mask_ = mask;
+  large_start_ &= mask;
+}
+
+const u8* Softmmu::fetch_page(GuestVirt address, GuestPhys* phys) {
+  const u32 mode = guest_.fetch_mode(vcpu_);
+  const MemoryContext& context = frame_.contexts[mode];
+  const TlbEntry& entry = context.table->entries[tlb_index(address.value)];
+  if (entry.exec_tag == tlb_tag(address.value, 1, context.tag)) {
+    const u8* host = reinterpret_cast<const u8*>((address.value & kPageMask) + entry.addend);
+    *phys = GuestPhys(phys_[mode * kTlbEntries + tlb_index(address.value)]);
+    return host;
+  }
+  const Found found = find_page(address.value, AccessKind::execute, mode);
+  if (!found.ok) return nullptr;
+  if (found.host == nullptr) {  // no code is fetched from devices
+    vcpu_.raise(guest_.bus_error_cause(AccessKind::execute), address.value);
+    return nullptr;
+  }
+  *phys = GuestPhys(found.phys);
+  return found.host;
+}
+
+}  // namespace pagoda

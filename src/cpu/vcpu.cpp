@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+// The run loop: from unit to unit, and everything that happens between them.
+#include "cpu/vcpu.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "cpu/code_manager.h"
+#include "tcg/host/fp.h"
+#include "tcg/interp/interp.h"
+
+namespace pagoda {
+namespace {
+
+// Entry that no pc matches: a unit in mode kDeadMode stands in for "none".
+Unit& no_unit() {
+  static Unit unit;
+  return unit;
+}
+
+void clear_jump_cache(JumpCacheEntry* entries) {
+  std::fill_n(entries, kJumpCacheEntries, JumpCacheEntry{~u64{0}, &no_unit()});
+}
+
+}  // namespace
+
+Vcpu::Vcpu(u32 index, const Guest& guest, u64 features, const Environment& environment)
+    : index_(index), guest_(guest), features_(features), environment_(environment) {
+  const std::size_t bytes = (guest.state_size + 63u) & ~63u;
+  void* memory = std::aligned_alloc(64, bytes);
+  CHECK(memory != nullptr, "out of memory");
+  std::memset(memory, 0, bytes);
+  frame_ = guest.construct(memory);
+  frame_->vcpu = this;
+  frame_->slow = &Softmmu::kSlowPaths;
+  for (u32 i = 0; i < guest.helpers.count; ++i) helpers_.push_back(guest.helpers.helpers[i].function);
+  frame_->helpers = helpers_.data();
+  frame_->fp_control = fp::control_word(ir::Round::nearest_even, 0);
+  jump_cache_ = std::make_unique<JumpCacheEntry[]>(kJumpCacheEntries);
+  clear_jump_cache(jump_cache_.get());
+  frame_->jump_cache = jump_cache_.get();
+  mmu_ = std::make_unique<Softmmu>(*this, *frame_, *environment.memory, guest);
+  guest.reset(*this);
+}
+
+Vcpu::~Vcpu() {
+  guest_.destroy(frame_);
+  std::free(frame_);
+}
+
+void Vcpu::reset() {
+  waiting_ = false;
+  frame_->fault = 0;
+  frame_->leave = 0;
+  frame_->insn_index = 0;
+  mmu_->flush_all();
+  clear_jump_cache(jump_cache_.get());
+  guest_.reset(*this);
+  log(Log::reset, "vcpu {} reset", index_);
+}
+
+void Vcpu::kick() {
+  frame_->poll.store(1, std::memory_order_release);
+  frame_->poll.notify_one();
+}
+
+void Vcpu::request_stop() {
+  stop_requested_.store(true, std::memory_order_release);
+  kick();
+}
+
+void Vcpu::sleep() {
+  environment_.code->cache().enter_epoch(index_, true);
+  frame_->poll.wait(0, std::memory_order_acquire);
+}
+
+// Between units, poll is set: requests, interrupts, stop.
+Vcpu::Next Vcpu::at_poll() {
+  frame_->poll.store(0, std::memory_order_seq_cst);
+  if (environment_.code->cache().enter_epoch(index_, false)) clear_jump_cache(jump_cache_.get());
+  environment_.rendezvous->safepoint(*this);
+  if (stop_requested_.exchange(false)) {
+    frame_->poll.store(1, std::memory_order_relaxed);  // what else was pending is looked at on return
+    return Next::stopped;
+  }
+  if (waiting_) {
+    if (!guest_.should_wake(*this)) return Next::waiting;
+    waiting_ = false;
+  }
+  guest_.take_interrupt(*this);
+  return Next::go_on;
+}
+
+Unit* Vcpu::next_unit(Link* link) {
+  CodeManager& code = *environment_.code;
+  const i64 budget = frame_->budget;
+  const u32 most = code.max_block_insns();
+  Unit* unit = code.unit_at(*this, budget < most ? static_cast<u32>(budget) : most);
+  if (unit == nullptr || !unit->linkable) return unit;
+  if (link != nullptr) {
+    code.cache().link(link, unit);
+  } else {
+    jump_cache_[jump_cache_index(frame_->pc)] = {frame_->pc, unit};
+  }
+  return unit;
+}
+
+Vcpu::Stop Vcpu::run(i64 budget) {
+  Rendezvous& rendezvous = *environment_.rendezvous;
+  rendezvous.unpark(*this);
+  instructions_at_start_ = instructions();
+  budget_at_start_ = budget;
+  frame_->budget = budget;
+  Link* link = nullptr;
+  Stop stop = Stop::budget;
+  frame_->poll.store(1, std::memory_order_relaxed);  // the first round looks at everything
+  for (;;) {
+    if (frame_->poll.load(std::memory_order_relaxed) != 0) {
+      const Next next = at_poll();
+      if (next != Next::go_on) {
+        stop = next == Next::waiting ? Stop::waiting : Stop::stopped;
+        break;
+      }
+      link = nullptr;  // its unit may be gone
+    }
+    if (frame_->budget <= 0) break;
+    Unit* unit = next_unit(link);
+    link = nullptr;
+    if (unit == nullptr) {
+      frame_->fault = 0;
+      guest_.take_exception(*this);
+      continue;
+    }
+    if (log_enabled(Log::exec)) log(Log::exec, "vcpu {} pc {:#x} mode {:#x}", index_, frame_->pc, frame_->mode);
+    interp::LeaveInfo left = interp::execute(*frame_, *unit);
+    frame_->insn_index = 0;
+    if (unit->cut_short) interp::free_unit(unit), left.link = nullptr;
+    switch (left.reason) {
+      case interp::Leave::lookup: link = left.link; break;
+      case interp::Leave::exception:
+        frame_->fault = 0;
+        guest_.take_exception(*this);
+        break;
+      case interp::Leave::wait:
+        waiting_ = true;
+        frame_->poll.store(1, std::memory_order_relaxed);
+        break;
+      case interp::Leave::budget:
+      case interp::Leave::poll: break;
+    }
+  }
+  instructions_at_start_ = instructions();
+  budget_at_start_ = frame_->budget = 0;
+  rendezvous.park(*this);
+  return stop;
+}
+
+}  // namespace pagoda

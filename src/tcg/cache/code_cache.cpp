@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+// The unit map, links, invalidation and reclaim.
+#include "tcg/cache/code_cache.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "tcg/interp/interp.h"
+
+namespace pagoda {
+namespace {
+
+constexpr u64 kPage = u64{1} << 12;
+constexpr u64 kGranuleBits = 6;
+// Retired units wait for the readers in batches of about this size.
+constexpr u64 kBatchBytes = 1 << 20;
+// A generation is this share of the capacity.
+constexpr u64 kGenerations = 8;
+
+u64 granule_mask(u64 offset, u64 size) {
+  const u64 first = offset >> kGranuleBits;
+  const u64 last = (offset + size - 1) >> kGranuleBits;
+  const u64 count = last - first + 1;
+  return (count >= 64 ? ~u64{0} : (u64{1} << count) - 1) << first;
+}
+
+// The bytes of `unit` that lie in `page`, as granules.
+u64 granules_in(const Unit& unit, u64 page) {
+  const u64 offset = unit.phys & (kPage - 1);
+  const u64 in_first = std::min<u64>(unit.guest_bytes, kPage - offset);
+  if (page == (unit.phys & ~(kPage - 1))) return granule_mask(offset, in_first);
+  return granule_mask(0, unit.guest_bytes - in_first);
+}
+
+u32 side_of(const Unit& unit, u64 page) { return page == (unit.phys & ~(kPage - 1)) ? 0 : 1; }
+
+}  // namespace
+
+CodeCache::CodeCache(u64 capacity, u32 readers) : capacity_(capacity), buckets_(kBuckets), seen_(readers, 0) {}
+
+CodeCache::~CodeCache() {
+  for (Unit* unit : age_) {
+    if (unit != nullptr) interp::free_unit(unit);
+  }
+  for (Unit* unit : batch_) interp::free_unit(unit);
+  for (const Retired& batch : retired_) {
+    for (Unit* unit : batch.units) interp::free_unit(unit);
+  }
+}
+
+Unit* CodeCache::find(u64 phys, u64 phys_next, u32 mode) {
+  const std::lock_guard lock(mutex_);
+  for (Unit* unit = buckets_[hash(phys, mode)]; unit != nullptr; unit = unit->next_in_bucket) {
+    if (unit->phys == phys && unit->phys_next == phys_next && unit->mode.load(std::memory_order_relaxed) == mode)
+      return unit;
+  }
+  return nullptr;
+}
+
+u64 CodeCache::page_version(u64 page) {
+  const std::lock_guard lock(mutex_);
+  return pages_[page].version;
+}
+
+Unit* CodeCache::publish(Unit* unit, u64 version) {
+  const std::lock_guard lock(mutex_);
+  const u64 page = unit->phys & ~(kPage - 1);
+  const u32 mode = unit->mode.load(std::memory_order_relaxed);
+  const u64 now = pages_[page].version + (unit->phys_next != 0 ? pages_[unit->phys_next].version : 0);
+  if (now != version) {
+    ++statistics_.raced;
+    interp::free_unit(unit);
+    return nullptr;
+  }
+  Unit*& bucket = buckets_[hash(unit->phys, mode)];
+  for (Unit* other = bucket; other != nullptr; other = other->next_in_bucket) {
+    if (other->phys == unit->phys && other->phys_next == unit->phys_next &&
+        other->mode.load(std::memory_order_relaxed) == mode) {
+      interp::free_unit(unit);
+      return other;
+    }
+  }
+  unit->next_in_bucket = bucket;
+  bucket = unit;
+  add_to_page(unit, page);
+  if (unit->phys_next != 0) add_to_page(unit, unit->phys_next);
+  unit->age = statistics_.made++;
+  age_.push_back(unit);
+  ++statistics_.units;
+  statistics_.bytes += unit->memory_bytes;
+  if (statistics_.bytes > capacity_) evict();
+  return unit;
+}
+
+void CodeCache::link(Link* link, Unit* target) {
+  const std::lock_guard lock(mutex_);
+  if (link->owner->mode.load(std::memory_order_relaxed) == kDeadMode) return;
+  if (target->mode.load(std::memory_order_relaxed) == kDeadMode) return;
+  if (link->target.load(std::memory_order_relaxed) != nullptr) {
+    if (link->back != nullptr) *link->back = link->next;
+    if (link->next != nullptr) link->next->back = link->back;
+  }
+  link->next = target->incoming;
+  link->back = &target->incoming;
+  if (target->incoming != nullptr) target->incoming->back = &link->next;
+  target->incoming = link;
+  link->target.store(target, std::memory_order_release);
+  ++statistics_.links;
+}
+
+void CodeCache::unlink(Unit* unit) {
+  for (Link* link = unit->incoming; link != nullptr;) {
+    Link* next = link->next;
+    link->target.store(nullptr, std::memory_order_release);
+    link->next = nullptr;
+    link->back = nullptr;
+    link = next;
+  }
+  unit->incoming = nullptr;
+  for (Link& link : unit->links) {
+    if (link.back == nullptr) continue;
+    *link.back = link.next;
+    if (link.next != nullptr) link.next->back = link.back;
+    link.next = nullptr;
+    link.back = nullptr;
+    // The target stays: a vcpu may be on its way through this link.
+  }
+}
+
+void CodeCache::unhash(Unit* unit) {
+  Unit** at = &buckets_[hash(unit->phys, unit->mode.load(std::memory_order_relaxed))];
+  while (*at != unit) at = &(*at)->next_in_bucket;
+  *at = unit->next_in_bucket;
+}
+
+void CodeCache::add_to_page(Unit* unit, u64 page) {
+  Page& entry = pages_[page];
+  unit->next_in_page[side_of(*unit, page)] = entry.first;
+  entry.first = unit;
+  entry.granules |= granules_in(*unit, page);
+}
+
+void CodeCache::unlink_from_page(Unit* unit, u64 page) {
+  Page& entry = pages_[page];
+  Unit** at = &entry.first;
+  while (*at != unit) at = &(*at)->next_in_page[side_of(**at, page)];
+  *at = unit->next_in_page[side_of(*unit, page)];
+  entry.granules = 0;
+  for (const Unit* other = entry.first; other != nullptr; other = other->next_in_page[side_of(*other, page)]) {
+    entry.granules |= granules_in(*other, page);
+  }
+}
+
+// Out of use: no longer found, linked to, or entered through a jump cache; freed when the readers have moved on.
+void CodeCache::retire(Unit* unit) {
+  unhash(unit);
+  unlink_from_page(unit, unit->phys & ~(kPage - 1));
+  if (unit->phys_next != 0) unlink_from_page(unit, unit->phys_next);
+  unlink(unit);
+  unit->mode.store(kDeadMode, std::memory_order_release);
+  --statistics_.units;
+  statistics_.bytes -= unit->memory_bytes;
+  const u64 first_age = statistics_.made - age_.size();
+  age_[unit->age - first_age] = nullptr;
+  while (!age_.empty() && age_.front() == nullptr) age_.pop_front();
+  batch_.push_back(unit);
+  batch_bytes_ += unit->memory_bytes;
+  if (batch_bytes_ >= kBatchBytes) close_batch();
+}
+
+void CodeCache::close_batch() {
+  retired_.push_back({epoch_++, std::move(batch_)});
+  batch_.clear();
+  batch_bytes_ = 0;
+  wants_epoch_.store(true, std::memory_order_relaxed);
+}
+
+void CodeCache::evict() {
+  ++statistics_.evictions;
+  const u64 keep = capacity_ - capacity_ / kGenerations;
+  while (statistics_.bytes > keep && age_.size() > 1) {
+    Unit* unit = age_.front();
+    ++statistics_.evicted;
+    retire(unit);
+  }
+}
+
+bool CodeCache::invalidate(u64 phys, u64 size) {
+  const std::lock_guard lock(mutex_);
+  const u64 page = phys & ~(kPage - 1);
+  Page& entry = pages_[page];
+  ++entry.version;
+  const u64 mask = granule_mask(phys & (kPage - 1), size);
+  if ((entry.granules & mask) != 0) {
+    for (Unit* unit = entry.first; unit != nullptr;) {
+      Unit* next = unit->next_in_page[side_of(*unit, page)];
+      if ((granules_in(*unit, page) & mask) != 0) {
+        ++statistics_.invalidated;
+        retire(unit);
+      }
+      unit = next;
+    }
+  }
+  return pages_[page].first == nullptr;
+}
+
+bool CodeCache::enter_epoch(u32 reader, bool idle) {
+  const std::lock_guard lock(mutex_);
+  const bool stale = seen_[reader] != epoch_;
+  seen_[reader] = idle ? ~u64{0} : epoch_;
+  free_passed();
+  return stale;
+}
+
+void CodeCache::free_passed() {
+  const u64 passed = *std::min_element(seen_.begin(), seen_.end());
+  while (!retired_.empty() && retired_.front().epoch < passed) {
+    for (Unit* unit : retired_.front().units) interp::free_unit(unit);
+    statistics_.freed += retired_.front().units.size();
+    retired_.pop_front();
+  }
+  wants_epoch_.store(!retired_.empty(), std::memory_order_relaxed);
+}
+
+CodeCache::Statistics CodeCache::statistics() const {
+  const std::lock_guard lock(mutex_);
+  return statistics_;
+}
+
+}  // namespace pagoda

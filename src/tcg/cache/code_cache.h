@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// CodeCache: all units of a machine: lookup by physical address and mode, links, invalidation by byte range, and
+// generational reclaim.
+//
+// A unit that goes out of use is unlinked at once and freed later, when every reader has passed a point where it holds no
+// unit (enter_epoch). When the cache is over its bound, the oldest generation of units goes, never everything.
+// Threading: every method may be called from any thread; one mutex inside. Readers of units and links take no lock.
+#pragma once
+
+#include <deque>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "tcg/cache/unit.h"
+
+namespace pagoda {
+
+class CodeCache {
+ public:
+  // `capacity`: bytes of units kept at most; `readers`: vcpus.
+  CodeCache(u64 capacity, u32 readers);
+  ~CodeCache();
+
+  Unit* find(u64 phys, u64 phys_next, u32 mode);
+  // Number of invalidations that hit this physical page so far. Sample it before reading code bytes.
+  u64 page_version(u64 page);
+  // Makes a unit findable unless its pages were written since `version` was sampled, or another thread was faster.
+  // Returns the unit to use (the argument is freed when it is another), or null when the bytes may be stale.
+  Unit* publish(Unit* unit, u64 version);
+  // Sets a link if both ends are still alive.
+  void link(Link* link, Unit* target);
+
+  // Takes out of use every unit that overlaps [phys, phys + size) at 64-byte grain. Returns true if the page holds no
+  // unit any more; the range must lie in one page.
+  bool invalidate(u64 phys, u64 size);
+
+  // A reader passes a point where it holds no unit: returns true if it must also forget what it remembers (jump cache).
+  // `idle` says that it will hold none until the next call.
+  bool enter_epoch(u32 reader, bool idle);
+  // Readers should pass such a point soon, so that memory can be freed.
+  bool wants_epoch() const { return wants_epoch_.load(std::memory_order_relaxed); }
+
+  struct Statistics {
+    u64 units = 0, bytes = 0, made = 0, invalidated = 0, evicted = 0, evictions = 0, links = 0, raced = 0, freed = 0;
+  };
+  Statistics statistics() const;
+
+ private:
+  struct Page {
+    Unit* first = nullptr;
+    u64 granules = 0;  // 64-byte pieces that some unit was made from
+    u64 version = 0;
+  };
+  struct Retired {
+    u64 epoch;
+    std::vector<Unit*> units;
+  };
+  void retire(Unit* unit);
+  void unhash(Unit* unit);
+  void add_to_page(Unit* unit, u64 page);
+  void unlink_from_page(Unit* unit, u64 page);
+  void unlink(Unit* unit);
+  void evict();
+  void close_batch();
+  void free_passed();
+  static u64 hash(u64 phys, u32 mode) { return (phys >> 1 ^ u64{mode} * 0x9e3779b97f4a7c15) * 0xd6e8feb86659fd93 >> 44; }
+
+  static constexpr u32 kBuckets = 1 << 20;
+  const u64 capacity_;
+  mutable std::mutex mutex_;
+  std::vector<Unit*> buckets_;
+  std::unordered_map<u64, Page> pages_;
+  std::deque<Unit*> age_;  // oldest first; null where a unit was retired
+  std::vector<Unit*> batch_;
+  u64 batch_bytes_ = 0;
+  std::deque<Retired> retired_;
+  u64 epoch_ = 1;
+  std::vector<u64> seen_;
+  std::atomic<bool> wants_epoch_{false};
+  Statistics statistics_;
+};
+
+}  // namespace pagoda
