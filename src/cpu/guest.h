@@ -30,6 +30,7 @@ struct TranslateRequest {
   CodeWindow code;
   u32 mode = 0;       // mode key the code is made for
   u32 max_insns = 0;  // at most this many guest instructions (at least 1)
+  u64 features = ~u64{0};  // instruction-set extensions of the vcpu as the guest numbers them; all vcpus have the same
 };
 
 // Result of a page walk.
