@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// Atomics: A chapter 14. All fault when misaligned.
+#include "cpu/riscv64/translate/handlers.h"
+#include "cpu/riscv64/translator.h"
+
+namespace pagoda::riscv64::translate {
+
+using ir::MemOp;
+using ir::Order;
+using ir::Rmw;
+using ir::Type;
+using ir::Value;
+
+namespace {
+
+constexpr u32 kReservedAddress = static_cast<u32>(Slot::reserved_address);
+constexpr u32 kReservedValue = static_cast<u32>(Slot::reserved_value);
+
+MemOp access(const Insn& i, Type type) {
+  constexpr Order orders[] = {Order::plain, Order::release, Order::acquire, Order::seq_cst};  // by aq, rl
+  return {.size_log2 = static_cast<u8>(type == Type::i32 ? 2 : 3), .align = true, .order = orders[i.bits >> 25 & 3]};
+}
+
+Value source(Translator& t, u32 reg, Type type) { return type == Type::i32 ? t.w(reg) : t.x(reg); }
+
+// 14.2. The reservation is the address and what it held: the store succeeds if memory still holds it. The old value of
+// a narrow access is kept as loaded, sign-extended; the store compares as many bits as it writes.
+void load_reserved(Translator& t, const Insn& i, Type type) {
+  const Value address = t.x(i.rs1);
+  MemOp op = access(i, type);
+  op.sign = true;
+  const Value value = t.b.load(Type::i64, address, op);
+  t.b.put_slot(kReservedAddress, address);
+  t.b.put_slot(kReservedValue, value);
+  t.set_x(i.rd, value);
+}
+
+void store_conditional(Translator& t, const Insn& i, Type type) {
+  const Value stored = t.b.store_cond(t.x(i.rs1), t.b.get_slot(kReservedAddress),
+                                      t.b.trunc(t.b.get_slot(kReservedValue), type), source(t, i.rs2, type), access(i, type));
+  t.b.put_slot(kReservedAddress, t.b.i64(kNoReservation));
+  t.set_x_bool(i.rd, t.b.eq(stored, t.b.constant(Type::i1, 0)));
+}
+
+// 14.4
+void rmw(Translator& t, const Insn& i, Type type, Rmw kind) {
+  t.set_x_sext(i.rd, t.b.atomic_rmw(kind, t.x(i.rs1), source(t, i.rs2, type), access(i, type)));
+}
+
+}  // namespace
+
+void lr_w(Translator& t, const Insn& i) { load_reserved(t, i, Type::i32); }
+void lr_d(Translator& t, const Insn& i) { load_reserved(t, i, Type::i64); }
+void sc_w(Translator& t, const Insn& i) { store_conditional(t, i, Type::i32); }
+void sc_d(Translator& t, const Insn& i) { store_conditional(t, i, Type::i64); }
+
+void amoswap_w(Translator& t, const Insn& i) { rmw(t, i, Type::i32, Rmw::swap); }
+void amoadd_w(Translator& t, const Insn& i) { rmw(t, i, Type::i32, Rmw::add); }
+void amoxor_w(Translator& t, const Insn& i) { rmw(t, i, Type::i32, Rmw::xor_); }
+void amoand_w(Translator& t, const Insn& i) { rmw(t, i, Type::i32, Rmw::and_); }
+void amoor_w(Translator& t, const Insn& i) { rmw(t, i, Type::i32, Rmw::or_); }
+void amomin_w(Translator& t, const Insn& i) { rmw(t, i, Type::i32, Rmw::min_s); }
+void amomax_w(Translator& t, const Insn& i) { rmw(t, i, Type::i32, Rmw::max_s); }
+void amominu_w(Translator& t, const Insn& i) { rmw(t, i, Type::i32, Rmw::min_u); }
+void amomaxu_w(Translator& t, const Insn& i) { rmw(t, i, Type::i32, Rmw::max_u); }
+void amoswap_d(Translator& t, const Insn& i) { rmw(t, i, Type::i64, Rmw::swap); }
+void amoadd_d(Translator& t, const Insn& i) { rmw(t, i, Type::i64, Rmw::add); }
+void amoxor_d(Translator& t, const Insn& i) { rmw(t, i, Type::i64, Rmw::xor_); }
+void amoand_d(Translator& t, const Insn& i) { rmw(t, i, Type::i64, Rmw::and_); }
+void amoor_d(Translator& t, const Insn& i) { rmw(t, i, Type::i64, Rmw::or_); }
+void amomin_d(Translator& t, const Insn& i) { rmw(t, i, Type::i64, Rmw::min_s); }
+void amomax_d(Translator& t, const Insn& i) { rmw(t, i, Type::i64, Rmw::max_s); }
+void amominu_d(Translator& t, const Insn& i) { rmw(t, i, Type::i64, Rmw::min_u); }
+void amomaxu_d(Translator& t, const Insn& i) { rmw(t, i, Type::i64, Rmw::max_u); }
+
+}  // namespace pagoda::riscv64::translate
