@@ -7,8 +7,10 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -75,6 +77,12 @@ struct Bench {
   RecordingBackend backend;
   GuestMemory memory;  // kRamSize bytes of zeros at kRamBase, for DMA
   std::atomic<u32> power_requests{0};
+  // Does something to the device from its other side (interrupt inputs, a network frame), as the number says. May be
+  // empty.
+  std::function<void(u64 random)> outside;
+
+  // What a main loop does between accesses: input, the outside, time passing by up to `max_step_ns`.
+  void live(u64 random, u64 max_step_ns);
 };
 
 struct BenchedDevice {
@@ -89,6 +97,8 @@ struct DeviceFactory {
   const char* name;
   BenchedDevice (*make)();
 };
+
+inline std::ostream& operator<<(std::ostream& out, const DeviceFactory& factory) { return out << factory.name; }
 
 std::span<const DeviceFactory> all_devices();
 

@@ -91,16 +91,20 @@ u64 read_hook(RegisterDevice& device, u32 index) {
     return (static_cast<Class&>(device).*kMethod)();
 }
 
-// Methods take (index, value), (value) or nothing.
+// Methods take (u32 index, u64 value), (u32 index), (u64 value) or nothing; the types tell which.
 template <auto kMethod>
 void write_hook(RegisterDevice& device, u32 index, u64 value) {
   using Class = typename ClassOfMember<decltype(kMethod)>::type;
-  if constexpr (std::is_invocable_v<decltype(kMethod), Class&, u32, u64>)
-    (static_cast<Class&>(device).*kMethod)(index, value);
-  else if constexpr (std::is_invocable_v<decltype(kMethod), Class&, u64>)
-    (static_cast<Class&>(device).*kMethod)(value);
+  using Method = std::remove_const_t<decltype(kMethod)>;
+  Class& self = static_cast<Class&>(device);
+  if constexpr (std::is_same_v<Method, void (Class::*)(u32, u64)>)
+    (self.*kMethod)(index, value);
+  else if constexpr (std::is_same_v<Method, void (Class::*)(u32)>)
+    (self.*kMethod)(index);
+  else if constexpr (std::is_same_v<Method, void (Class::*)(u64)>)
+    (self.*kMethod)(value);
   else
-    (static_cast<Class&>(device).*kMethod)();
+    (self.*kMethod)();
 }
 
 // One line of the device panel.
