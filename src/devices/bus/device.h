@@ -20,6 +20,8 @@ class Device {
   // Increase it when the state list changes incompatibly.
   virtual u32 state_version() const { return 1; }
   virtual void visit_state(StateVisitor& visitor) = 0;
+  // After a whole state was restored: bring what is derived from it (timers, interrupt lines, caches) in line.
+  virtual void state_restored() {}
 };
 
 }  // namespace pagoda

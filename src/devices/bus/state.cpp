@@ -101,6 +101,7 @@ Result<> restore_state(Device& device, const std::vector<u8>& saved) {
   }
   device.visit_state(restorer);
   if (!restorer.problem.empty()) return fail("{}: saved state: {}", device.name(), restorer.problem);
+  device.state_restored();
   return {};
 }
 

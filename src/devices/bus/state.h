@@ -29,6 +29,12 @@ class StateVisitor {
   void field(std::string_view name, T& value) {
     scalar(name, &value, sizeof(T));
   }
+  // A damaged file must not make a bool of another value than 0 and 1.
+  void field(std::string_view name, bool& value) {
+    u8 byte = value ? 1 : 0;
+    scalar(name, &byte, 1);
+    value = byte != 0;
+  }
   void field(std::string_view name, std::vector<u8>& value) { bytes(name, &value); }
 };
 

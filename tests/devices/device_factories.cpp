@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// The table of devices under test.
+#include "devices/device_factories.h"
+
+#include "base/check.h"
+#include "devices/firmware/sifive_test.h"
+#include "devices/irq/plic.h"
+#include "devices/rtc/goldfish_rtc.h"
+#include "devices/serial/htif.h"
+#include "devices/serial/uart16550.h"
+#include "devices/timer/aclint.h"
+
+namespace pagoda::test {
+
+void RecordingBackend::write(std::span<const u8> bytes) {
+  const std::lock_guard lock(mutex_);
+  sent_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+std::string RecordingBackend::sent() const {
+  const std::lock_guard lock(mutex_);
+  return sent_;
+}
+
+void RecordingBackend::type(std::span<const u8> bytes) {
+  waiting_.insert(waiting_.end(), bytes.begin(), bytes.end());
+  ready_ = true;
+  deliver();
+}
+
+void RecordingBackend::deliver() {
+  while (receiver_ && !waiting_.empty() && ready_.exchange(false)) {
+    const std::size_t taken = receiver_(waiting_);
+    CHECK(taken <= waiting_.size());
+    waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(taken));
+  }
+}
+
+Bench::Bench() { CHECK(memory.add_ram(GuestPhys{kRamBase}, kRamSize, "ram").has_value()); }
+
+void Bench::live(u64 random, u64 max_step_ns) {
+  const u8 typed[] = {static_cast<u8>(random), static_cast<u8>(random >> 8)};
+  if (backend.waiting() < 64) backend.type(typed);
+  if (outside) outside(random);
+  const u64 step = (random >> 16) % max_step_ns;
+  now_ns += step;
+  wall_clock_ns += step;
+  clock.run_due();
+}
+
+namespace {
+
+BenchedDevice make_sifive_test() {
+  return bench_device(SifiveTest::kWindowSize, [](Bench& bench) {
+    return std::make_unique<SifiveTest>("test", [&bench](const PowerRequest&) { ++bench.power_requests; });
+  });
+}
+
+BenchedDevice make_plic() {
+  constexpr u32 kContexts = 4;
+  return bench_device(Plic::window_size(kContexts), [](Bench& bench) {
+    std::vector<IrqLine> contexts;
+    for (u32 context = 0; context < kContexts; ++context) contexts.push_back(bench.irqs.line(context));
+    auto plic = std::make_unique<Plic>("plic", 96, contexts);
+    bench.outside = [plic = plic.get()](u64 random) { plic->set_irq(1 + random % 95, (random >> 32) % 2 != 0); };
+    return plic;
+  });
+}
+
+BenchedDevice make_aclint() {
+  return bench_device(Aclint::kWindowSize, [](Bench& bench) {
+    std::vector<Aclint::HartLines> harts;
+    for (u32 hart = 0; hart < 4; ++hart) harts.push_back({bench.irqs.line(2 * hart), bench.irqs.line(2 * hart + 1)});
+    return std::make_unique<Aclint>("clint", bench.clock, Aclint::kVirtTimebaseHz, harts);
+  });
+}
+
+BenchedDevice make_uart16550() {
+  return bench_device(Uart16550::kWindowSize, [](Bench& bench) {
+    return std::make_unique<Uart16550>("serial0", bench.clock, Uart16550::kVirtClockHz, bench.irqs.line(0),
+                                       &bench.backend);
+  });
+}
+
+BenchedDevice make_goldfish_rtc() {
+  return bench_device(GoldfishRtc::kWindowSize, [](Bench& bench) {
+    return std::make_unique<GoldfishRtc>(
+        "rtc", bench.clock, [&bench] { return bench.wall_clock_ns.load(); }, bench.irqs.line(0));
+  });
+}
+
+BenchedDevice make_htif() {
+  return bench_device(HtifWindow::kWindowSize, [](Bench& bench) {
+    HtifWindow::Layout layout{.tohost = 0x40, .fromhost = 0x80, .content = std::vector<u8>(64, 0x5a)};
+    return std::make_unique<HtifWindow>(
+        "htif", std::move(layout), [&bench](const PowerRequest&) { ++bench.power_requests; }, &bench.backend);
+  });
+}
+
+constexpr DeviceFactory kDevices[] = {
+    {"sifive_test", make_sifive_test},   {"plic", make_plic}, {"aclint", make_aclint}, {"uart16550", make_uart16550},
+    {"goldfish_rtc", make_goldfish_rtc}, {"htif", make_htif},
+};
+
+}  // namespace
+
+std::span<const DeviceFactory> all_devices() { return kDevices; }
+
+}  // namespace pagoda::test

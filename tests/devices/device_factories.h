@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// Every device that the contract tests and the MMIO fuzzer run over, each on a bench of its own.
+//
+// To add a device: write a function that makes it on a fresh Bench, and add a row to kDevices in device_factories.cpp.
+// A device is made the same way each time, so that two fresh ones are equal.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <ostream>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "devices/bus/clock.h"
+#include "devices/bus/irq_line.h"
+#include "devices/bus/register_map.h"
+#include "devices/serial/char_backend.h"
+#include "memory/guest_memory.h"
+
+namespace pagoda::test {
+
+// Remembers the level of each interrupt wire and how often it rose.
+class RecordingIrqs final : public IrqSink {
+ public:
+  static constexpr u32 kInputs = 64;
+  void set_irq(u32 input, bool level) override {
+    if (!levels_[input].exchange(level) && level) ++rises_[input];
+  }
+  bool level(u32 input) const { return levels_[input]; }
+  u32 rises(u32 input) const { return rises_[input]; }
+  std::vector<bool> levels() const { return std::vector<bool>(levels_.begin(), levels_.end()); }
+  IrqLine line(u32 input) { return {this, input}; }
+
+ private:
+  std::array<std::atomic<bool>, kInputs> levels_{};
+  std::array<std::atomic<u32>, kInputs> rises_{};
+};
+
+// Keeps what the device sends; the test types input, and what the device did not take waits for input_ready().
+class RecordingBackend final : public CharBackend {
+ public:
+  void write(std::span<const u8> bytes) override;
+  void set_receiver(Receiver receiver) override { receiver_ = std::move(receiver); }
+  void input_ready() override { ready_ = true; }
+
+  // Test side; one thread at a time.
+  void type(std::span<const u8> bytes);
+  void type(std::string_view text) { type({reinterpret_cast<const u8*>(text.data()), text.size()}); }
+  void deliver();  // what waits, if the device said that it has room
+  void drop_waiting() { waiting_.clear(); }
+  std::size_t waiting() const { return waiting_.size(); }
+  std::string sent() const;
+
+ private:
+  Receiver receiver_;
+  std::vector<u8> waiting_;
+  std::atomic<bool> ready_{false};
+  mutable std::mutex mutex_;
+  std::string sent_;
+};
+
+// What surrounds a device under test. Time stands still unless the test moves it.
+struct Bench {
+  static constexpr u64 kRamBase = 0x8000'0000;
+  static constexpr u64 kRamSize = 1 << 20;
+
+  Bench();
+  std::atomic<u64> now_ns{5'000'000'000};
+  std::atomic<u64> wall_clock_ns{1'700'000'000'123'456'789};
+  VirtualClock clock{[this] { return now_ns.load(); }};
+  RecordingIrqs irqs;
+  RecordingBackend backend;
+  GuestMemory memory;  // kRamSize bytes of zeros at kRamBase, for DMA
+  std::atomic<u32> power_requests{0};
+  // Does something to the device from its other side (interrupt inputs, a network frame), as the number says. May be
+  // empty.
+  std::function<void(u64 random)> outside;
+
+  // What a main loop does between accesses: input, the outside, time passing by up to `max_step_ns`.
+  void live(u64 random, u64 max_step_ns);
+};
+
+struct BenchedDevice {
+  std::unique_ptr<Bench> bench;
+  std::unique_ptr<Device> device;  // goes before its bench
+  MmioHandler* mmio = nullptr;
+  RegisterDevice* registers = nullptr;  // null: the device has no register map
+  u64 window = 0;                       // bytes
+};
+
+struct DeviceFactory {
+  const char* name;
+  BenchedDevice (*make)();
+};
+
+inline std::ostream& operator<<(std::ostream& out, const DeviceFactory& factory) { return out << factory.name; }
+
+std::span<const DeviceFactory> all_devices();
+
+// Builds a BenchedDevice around a register-map device; `make` gets the bench.
+template <class Make>
+BenchedDevice bench_device(u64 window, Make make) {
+  BenchedDevice result;
+  result.bench = std::make_unique<Bench>();
+  auto device = make(*result.bench);
+  result.mmio = device.get();
+  if constexpr (std::is_convertible_v<decltype(device.get()), RegisterDevice*>) result.registers = device.get();
+  result.window = window;
+  result.device = std::move(device);
+  return result;
+}
+
+// One access as a vcpu makes it.
+inline u64 mmio_read(MmioHandler& device, u64 offset, u8 size = 4) {
+  return device.read(offset, Access{.vcpu = 0, .size = size});
+}
+inline void mmio_write(MmioHandler& device, u64 offset, u64 value, u8 size = 4) {
+  device.write(offset, value, Access{.vcpu = 0, .size = size});
+}
+
+}  // namespace pagoda::test

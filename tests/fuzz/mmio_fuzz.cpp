@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// libFuzzer target: bytes become MMIO accesses, input and passing time for every device of the contract tests' table.
+//
+// Input: device index, then steps of an operation byte and its operands (little endian, cut short at the end). After
+// the steps the state is saved and restored: that must always work.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/check.h"
+#include "devices/device_factories.h"
+
+namespace {
+
+using namespace pagoda;
+using namespace pagoda::test;
+
+class Reader {
+ public:
+  Reader(const u8* data, std::size_t size) : data_(data), left_(size) {}
+  bool empty() const { return left_ == 0; }
+  u64 number(u32 bytes) {
+    u64 value = 0;
+    const std::size_t taken = std::min<std::size_t>(bytes, left_);
+    if (taken != 0) std::memcpy(&value, data_, taken);
+    data_ += taken;
+    left_ -= taken;
+    return value;
+  }
+
+ private:
+  const u8* data_;
+  std::size_t left_;
+};
+
+// Mostly at a register, so that the fuzzer need not guess offsets; else anywhere in the window.
+u64 pick_offset(Reader& reader, const BenchedDevice& device, const std::vector<u64>& offsets, bool at_register,
+                u8 size) {
+  u64 offset = 0;
+  if (at_register && !offsets.empty()) {
+    offset = offsets[reader.number(2) % offsets.size()];
+  } else {
+    offset = reader.number(3) % device.window;
+  }
+  return offset & ~u64{size - 1u};
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
+  Reader reader(data, size);
+  const auto factories = all_devices();
+  BenchedDevice device = factories[reader.number(1) % factories.size()].make();
+  std::vector<u64> offsets;
+  if (device.registers != nullptr) {
+    for (const RegisterValue& value : device.registers->list_registers()) offsets.push_back(value.offset);
+  }
+  while (!reader.empty()) {
+    // Bits: 1..0 size, 2 at a register, 5..3 operation.
+    const u64 operation = reader.number(1);
+    const u8 access_size = static_cast<u8>(1u << (operation & 3));
+    const bool at_register = (operation & 4) != 0;
+    switch (operation >> 3 & 7) {
+      case 0:
+      case 1:
+        mmio_read(*device.mmio, pick_offset(reader, device, offsets, at_register, access_size), access_size);
+        break;
+      case 2:
+        device.mmio->peek(pick_offset(reader, device, offsets, at_register, access_size), access_size);
+        break;
+      case 3:
+        device.bench->live(reader.number(8), 10'000'000);
+        break;
+      case 4: {
+        const GuestPhys address{Bench::kRamBase + (reader.number(2) << 3)};
+        CHECK(device.bench->memory.store<u64>(address, reader.number(8)));
+        break;
+      }
+      default: {
+        const u64 offset = pick_offset(reader, device, offsets, at_register, access_size);
+        mmio_write(*device.mmio, offset, reader.number(access_size), access_size);
+      }
+    }
+  }
+  const std::vector<u8> saved = save_state(*device.device);
+  const Result<> restored = restore_state(*device.device, saved);
+  CHECK(restored.has_value(), "{}", restored.error().message);
+  CHECK(save_state(*device.device) == saved, "{}: another state after restoring", device.device->name());
+  return 0;
+}
