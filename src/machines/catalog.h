@@ -29,6 +29,7 @@ struct CpuModelInfo {
 struct CpuFeatureInfo {
   std::string_view guest;
   std::string_view name;
+  bool is_default;  // part of the default model
   std::string_view help;
 };
 struct DeviceInfo {
@@ -61,9 +62,9 @@ inline constexpr std::array kCpuModels = {
 #undef PAGODA_CPU_MODEL
 };
 inline constexpr std::array kCpuFeatures = {
-#define PAGODA_CPU_FEATURE(guest, name, help) CpuFeatureInfo{guest, name, help},
-#include "machines/cpu_features.def"
-#undef PAGODA_CPU_FEATURE
+#define EXTENSION(id, name, in_rv64, meaning) CpuFeatureInfo{"riscv64", name, in_rv64, meaning},
+#include "cpu/riscv64/extensions.def"
+#undef EXTENSION
 };
 inline constexpr std::array kDevices = {
 #define PAGODA_DEVICE(driver, bus, category, help) DeviceInfo{driver, bus, category, help},

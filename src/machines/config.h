@@ -27,7 +27,7 @@ struct Property {
 };
 
 struct CpuFeatureSwitch {
-  std::string name;  // as in cpu_features.def
+  std::string name;  // as in the guest's extensions.def
   bool enabled;
 };
 
