@@ -119,7 +119,8 @@ std::string cpu_list(std::string_view guest) {
     if (info.guest == guest) models.push_back({info.name, with_default(info.help, info.is_default)});
   }
   for (const CpuFeatureInfo& info : kCpuFeatures) {
-    if (info.guest == guest) features.push_back({info.name, fmt::format("{}{}", info.help, info.is_default ? "" : " (off by default)")});
+    if (info.guest == guest)
+      features.push_back({info.name, fmt::format("{}{}", info.help, info.is_default ? "" : " (off by default)")});
   }
   return "Available CPUs:\n" + columns(models, "  ") + "\nFeatures, as in -cpu MODEL,feature=on|off:\n" +
          columns(features, "  ");
