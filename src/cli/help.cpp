@@ -128,7 +128,7 @@ std::string cpu_list(std::string_view guest) {
 
 std::string accel_list() {
   const std::vector<ListRow> keys = {
-      {"max-tier=n", fmt::format("highest tier to use, 0 to {} (0: interpreter)", kHighestTier)},
+      {"max-tier=n", fmt::format("highest tier to use, up to {} (0: interpreter)", kHighestTier)},
       {"force-tier=n", "run everything on this tier"},
       {"fusion=on|off", "tier 0: fused instruction sequences (default: on)"},
       {"thread=multi|single", "a thread for each vcpu (default), or with -icount one for all"},
@@ -165,13 +165,13 @@ std::string device_properties(std::string_view driver) {
 std::string chardev_list() {
   const std::vector<ListRow> rows = {
       {"file", "path=file[,append=on|off]"},
-      {"null", ""},
+      {"null", "goes nowhere"},
       {"pty", "[path=link]"},
       {"socket", "path=unix-socket[,server=on|off][,wait=on|off]"},
       {"stdio", "[signal=on|off]: off sends Ctrl-C to the guest"},
   };
   std::string text = "Available chardev backend types:\n";
-  for (const ListRow& row : rows) text += fmt::format("  {:<7}{}{}\n", row.name, row.help.empty() ? "" : " ", row.help);
+  for (const ListRow& row : rows) text += fmt::format("  {:<8}{}\n", row.name, row.help);
   return text + "All take id=id and mux=on|off (shared by several users, Ctrl-A commands).\n";
 }
 

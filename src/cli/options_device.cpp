@@ -165,8 +165,9 @@ Result<> on_object(Builder& b, std::string_view value) {
       if (item.value.empty()) return fail("a file name is missing");
       rng.filename = item.value;
     } else {
-      constexpr std::array<std::string_view, 2> kKeys = {"id", "filename"};
-      return fail("'{}' has no key '{}'{}", kind, item.key, suggestion(item.key, kKeys));
+      std::vector<std::string_view> keys = {"id"};
+      if (kind == "rng-random") keys.push_back("filename");
+      return fail("'{}' has no key '{}'{}", kind, item.key, suggestion(item.key, keys));
     }
   }
   if (rng.id.empty()) return fail("id= is missing");

@@ -18,8 +18,8 @@ struct FixedProperty {
   std::string_view only_value;
 };
 constexpr std::array kFixedProperties = {
-    FixedProperty{"acpi", "off"}, FixedProperty{"aia", "none"},      FixedProperty{"graphics", "off"},
-    FixedProperty{"usb", "off"},  FixedProperty{"iommu-sys", "off"},
+    FixedProperty{"aclint", "off"},   FixedProperty{"acpi", "off"}, FixedProperty{"aia", "none"},
+    FixedProperty{"graphics", "off"}, FixedProperty{"usb", "off"},  FixedProperty{"iommu-sys", "off"},
 };
 
 // The accelerators of QEMU that use hardware virtualization.

@@ -84,6 +84,7 @@ Result<bool> parse_switch(const KeyValue& item) {
 Result<u64> parse_number(std::string_view text, std::string_view what, u64 least, u64 most) {
   const std::optional<u64> value = whole_number(text);
   if (!value || *value < least || *value > most) {
+    if (least == most) return fail("{} must be {}", what, least);
     if (most == ~u64{0}) return fail("{} must be a number from {} up", what, least);
     return fail("{} must be a number from {} to {}", what, least, most);
   }
