@@ -8,6 +8,8 @@
 #include <cstring>
 #include <mutex>
 
+#include "base/suggest.h"
+
 namespace pagoda {
 namespace {
 
@@ -54,12 +56,13 @@ const LogInfo* log_table(std::size_t* count) {
   return kTable.data();
 }
 
-Result<> set_log_mask(std::string_view names) {
+Result<u32> parse_log_mask(std::string_view names) {
   u32 mask = 0;
-  while (!names.empty()) {
+  for (bool more = true; more;) {
     const std::size_t comma = names.find(',');
     const std::string_view name = names.substr(0, comma);
-    names = comma == std::string_view::npos ? std::string_view{} : names.substr(comma + 1);
+    more = comma != std::string_view::npos;
+    names = more ? names.substr(comma + 1) : std::string_view{};
     bool found = name == "all";
     if (found) mask = (1u << kTable.size()) - 1;
     for (const LogInfo& info : kTable) {
@@ -68,8 +71,17 @@ Result<> set_log_mask(std::string_view names) {
         found = true;
       }
     }
-    if (!found) return fail("-d: unknown log category '{}' (-d help lists them)", name);
+    if (!found) {
+      std::array<std::string_view, kTable.size()> known;
+      for (std::size_t i = 0; i < kTable.size(); ++i) known[i] = kTable[i].name;
+      return fail("unknown log category '{}'{} (-d help lists them)", name, suggestion(name, known));
+    }
   }
+  return mask;
+}
+
+Result<> set_log_mask(std::string_view names) {
+  TRY_ASSIGN(const u32 mask, parse_log_mask(names));
   detail::log_mask.store(mask, std::memory_order_relaxed);
   return {};
 }

@@ -46,7 +46,8 @@ void log(Log category, fmt::format_string<Args...> format, Args&&... args) {
   if (log_enabled(category)) detail::log_line(category, fmt::format(format, std::forward<Args>(args)...));
 }
 
-// "-d": comma separated names; "help" or "?" is for the caller. Unknown names are an error naming the nearest.
+// "-d": comma separated names or "all"; "help" or "?" is for the caller. Unknown names are an error naming the nearest.
+Result<u32> parse_log_mask(std::string_view names);
 Result<> set_log_mask(std::string_view names);
 // "-D FILE": log there in place of stderr.
 Result<> set_log_file(const std::string& path);

@@ -2,10 +2,10 @@
 // Inputs: the one door through which anything from outside reaches a machine: clock, entropy, time of day, characters,
 // network frames, block completions. It is what a replay log would record.
 //
-// In real-time mode input is delivered as it comes, on the main loop's thread. In deterministic mode (-icount) the virtual
-// clock is the instruction count, entropy and the time of day are seeded, and everything else is delivered on the vcpu
-// thread between blocks.
-// Threading: now(), entropy() and wall_clock_ns() from any thread; post() from any thread.
+// In real-time mode input is delivered as it comes, on the main loop's thread. In deterministic mode (-icount) the
+// virtual clock is the instruction count, entropy and the time of day are seeded, and everything else is delivered on
+// the vcpu thread between blocks. Threading: now(), entropy() and wall_clock_ns() from any thread; post() from any
+// thread.
 #pragma once
 
 #include <atomic>
@@ -27,25 +27,35 @@ class Inputs {
   // Virtual nanoseconds. Real time: host monotonic clock since construction, less the time spent stopped.
   // Deterministic: what set_virtual_time() last said.
   u64 now() const;
+  // Real time: virtual time stands still between the two. Called with the vcpus stopped; deterministic time stops with
+  // them.
+  void pause();
+  void resume();
   void set_virtual_time(u64 ns) { virtual_time_.store(ns, std::memory_order_relaxed); }
-  // Nanoseconds since 1970, the guest's real-time clock.
+  // Nanoseconds since 1970, the guest's real-time clock: the host's; deterministic: a fixed date plus virtual time.
   u64 wall_clock_ns() const;
+  // Random bytes: the host's; deterministic: a sequence that follows from the seed.
   void entropy(std::span<std::byte> out);
 
-  // Hands an outside event to the machine: real time runs it through `dispatch` (the main loop), deterministic queues it
-  // until deliver().
+  // Hands an outside event to the machine: real time runs it through `dispatch` (the main loop), deterministic queues
+  // it until deliver().
   void post(std::function<void()> event);
   void set_dispatch(std::function<void(std::function<void()>)> dispatch) { dispatch_ = std::move(dispatch); }
+  // Deterministic mode: called by post(), on its thread, so that an idle vcpu wakes up and delivers.
+  void set_wakeup(std::function<void()> wakeup) { wakeup_ = std::move(wakeup); }
   // Deterministic mode, vcpu thread between blocks: runs queued events in order.
   void deliver();
   bool has_pending() const { return pending_.load(std::memory_order_acquire); }
 
  private:
   Mode mode_;
-  u64 start_ns_;
+  static constexpr u64 kRunning = ~u64{0};
+  std::atomic<u64> start_ns_;             // host time at virtual time 0
+  std::atomic<u64> paused_at_{kRunning};  // virtual time while paused
   std::atomic<u64> virtual_time_{0};
   std::atomic<bool> pending_{false};
   std::function<void(std::function<void()>)> dispatch_;
+  std::function<void()> wakeup_;
   std::mutex mutex_;
   std::vector<std::function<void()>> events_;
   u64 random_state_;

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// Builder: what the option handlers fill in; inside src/cli only.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "machines/config.h"
+
+namespace pagoda::cli {
+
+struct Builder {
+  MachineConfig config;
+  std::optional<std::string> text;  // set by a handler that lists: printed, and nothing runs
+  std::string origin;               // the option being handled as typed: "-m 12x"
+  std::string initrd_origin;
+  std::string append_origin;
+  std::string icount_origin;
+  std::string smp_origin;
+  std::string single_thread_origin;  // "-accel tiered,thread=single", valid only with -icount
+  bool display_none = false;
+  bool serial_given = false;
+  bool monitor_given = false;
+};
+
+// One for each row of options.def. The error is without the option: the parser puts it in front.
+#define PAGODA_OPTION_GROUP(title)
+#define PAGODA_OPTION(name, other_name, argument, handler, help) Result<> handler(Builder& b, std::string_view value);
+#define PAGODA_UNSUPPORTED_OPTION(name, accepted)
+#include "cli/options.def"
+#undef PAGODA_OPTION_GROUP
+#undef PAGODA_OPTION
+#undef PAGODA_UNSUPPORTED_OPTION
+
+// After the last option: defaults and references between options. The error begins with the option.
+Result<> finish(Builder& b);
+// Its parts, by subject.
+Result<> finish_machine(Builder& b);
+Result<> finish_devices(const Builder& b);
+Result<> finish_consoles(Builder& b);
+
+}  // namespace pagoda::cli

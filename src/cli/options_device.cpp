@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+// Handlers of the options that plug things in: -drive -device -object -nodefaults, and the references between them.
+#include <algorithm>
+#include <array>
+
+#include "base/suggest.h"
+#include "cli/builder.h"
+#include "cli/help.h"
+#include "cli/text.h"
+#include "machines/catalog.h"
+
+namespace pagoda::cli {
+namespace {
+
+// Keys that every driver has.
+constexpr std::array kCommonProperties = {
+    DevicePropertyInfo{"", "id", PropertyKind::string, ""},
+    DevicePropertyInfo{"", "bus", PropertyKind::string, ""},
+};
+
+const DevicePropertyInfo* find_property(std::string_view driver, std::string_view key) {
+  for (const DevicePropertyInfo& property : kCommonProperties) {
+    if (property.key == key) return &property;
+  }
+  for (const DevicePropertyInfo& property : kDeviceProperties) {
+    if (property.driver == driver && property.key == key) return &property;
+  }
+  return nullptr;
+}
+
+std::vector<std::string_view> property_keys(std::string_view driver) {
+  std::vector<std::string_view> keys;
+  for (const DevicePropertyInfo& property : kCommonProperties) keys.push_back(property.key);
+  for (const DevicePropertyInfo& property : kDeviceProperties) {
+    if (property.driver == driver) keys.push_back(property.key);
+  }
+  return keys;
+}
+
+template <class List>
+bool has_id(const List& list, std::string_view id) {
+  return std::ranges::any_of(list, [&](const auto& entry) { return entry.id == id; });
+}
+
+Result<> check_value(const DevicePropertyInfo& property, const KeyValue& item) {
+  if (!item.has_value || item.value.empty()) return fail("'{}' needs a value", item.key);
+  if (property.kind == PropertyKind::number) TRY(parse_number(item.value, item.key, 0, 0xffff'ffff));
+  if (property.kind == PropertyKind::boolean) TRY(parse_switch(item));
+  return {};
+}
+
+// The device that a drive with if=virtio implies.
+DeviceConfig implied_disk(const DriveConfig& drive) {
+  return DeviceConfig{"virtio-blk-device", "", {{"drive", drive.id}}, drive.origin};
+}
+
+// A drive's own name where none was given; QEMU's spelling.
+std::string free_drive_id(const std::vector<DriveConfig>& drives) {
+  for (u32 i = 0;; ++i) {
+    std::string id = fmt::format("virtio{}", i);
+    if (!has_id(drives, id)) return id;
+  }
+}
+
+}  // namespace
+
+Result<> on_drive(Builder& b, std::string_view value) {
+  constexpr std::array<std::string_view, 6> kKeys = {"file", "if", "format", "readonly", "id", "media"};
+  TRY_ASSIGN(const auto items, parse_key_values(value, ""));
+  DriveConfig drive;
+  drive.origin = b.origin;
+  bool is_virtio = true;
+  for (const KeyValue& item : items) {
+    if (item.key == "file") {
+      drive.file = item.value;
+    } else if (item.key == "if") {
+      if (item.value != "none" && item.value != "virtio")
+        return fail("if={}: only 'none' and 'virtio' are supported", item.value);
+      is_virtio = item.value == "virtio";
+    } else if (item.key == "format") {
+      if (item.value != "raw") return fail("format={}: only 'raw' is supported", item.value);
+    } else if (item.key == "media") {
+      if (item.value != "disk") return fail("media={}: only 'disk' is supported", item.value);
+    } else if (item.key == "readonly") {
+      TRY_ASSIGN(drive.readonly, parse_switch(item));
+    } else if (item.key == "id") {
+      TRY(check_id(item.value));
+      drive.id = item.value;
+    } else {
+      return fail("unknown key '{}'{}", item.key, suggestion(item.key, kKeys));
+    }
+  }
+  if (drive.file.empty()) return fail("file= is missing");
+  if (drive.id.empty()) drive.id = free_drive_id(b.config.drives);
+  if (has_id(b.config.drives, drive.id)) return fail("id '{}' is used twice", drive.id);
+  if (is_virtio) b.config.devices.push_back(implied_disk(drive));
+  b.config.drives.push_back(std::move(drive));
+  return {};
+}
+
+Result<> on_device(Builder& b, std::string_view value) {
+  if (is_help(value)) {
+    b.text = device_list();
+    return {};
+  }
+  TRY_ASSIGN(const auto items, parse_key_values(value, "driver"));
+  DeviceConfig device;
+  device.origin = b.origin;
+  for (const KeyValue& item : items) {
+    if (item.key == "driver" && device.driver.empty()) device.driver = item.value;
+  }
+  if (device.driver.empty()) return fail("a driver's name comes first (-device help lists them)");
+  if (std::ranges::find(kDevices, device.driver, &DeviceInfo::driver) == kDevices.end()) {
+    std::vector<std::string_view> drivers;
+    for (const DeviceInfo& info : kDevices) drivers.push_back(info.driver);
+    return fail("unknown device '{}'{} (-device help lists them)", device.driver, suggestion(device.driver, drivers));
+  }
+  for (const KeyValue& item : items) {
+    if (item.key == "driver") continue;
+    if (is_help(item.key) && !item.has_value) {
+      b.text = device_properties(device.driver);
+      return {};
+    }
+    const DevicePropertyInfo* property = find_property(device.driver, item.key);
+    if (property == nullptr) {
+      return fail("'{}' has no key '{}'{}", device.driver, item.key,
+                  suggestion(item.key, property_keys(device.driver)));
+    }
+    TRY(check_value(*property, item));
+    if (device.find(item.key) != nullptr || (item.key == "id" && !device.id.empty())) {
+      return fail("'{}' is given twice", item.key);
+    }
+    if (item.key == "id") {
+      TRY(check_id(item.value));
+      if (has_id(b.config.devices, item.value)) return fail("id '{}' is used twice", item.value);
+      device.id = item.value;
+    } else {
+      device.properties.push_back({item.key, item.value});
+    }
+  }
+  b.config.devices.push_back(std::move(device));
+  return {};
+}
+
+Result<> on_object(Builder& b, std::string_view value) {
+  if (is_help(value)) {
+    b.text = object_list();
+    return {};
+  }
+  constexpr std::array<std::string_view, 2> kKinds = {"rng-random", "rng-builtin"};
+  TRY_ASSIGN(const auto items, parse_key_values(value, "qom-type"));
+  std::string kind, filename;
+  RngConfig rng;
+  rng.origin = b.origin;
+  for (const KeyValue& item : items) {
+    if (item.key == "qom-type") {
+      kind = item.value;
+      if (std::ranges::find(kKinds, kind) == kKinds.end()) {
+        return fail("unknown object '{}'{} (rng-random and rng-builtin are supported)", kind, suggestion(kind, kKinds));
+      }
+    } else if (item.key == "id") {
+      TRY(check_id(item.value));
+      rng.id = item.value;
+    } else if (item.key == "filename" && kind == "rng-random") {
+      if (item.value.empty()) return fail("a file name is missing");
+      rng.filename = item.value;
+    } else {
+      std::vector<std::string_view> keys = {"id"};
+      if (kind == "rng-random") keys.push_back("filename");
+      return fail("'{}' has no key '{}'{}", kind, item.key, suggestion(item.key, keys));
+    }
+  }
+  if (rng.id.empty()) return fail("id= is missing");
+  if (has_id(b.config.rngs, rng.id)) return fail("id '{}' is used twice", rng.id);
+  if (kind == "rng-random" && rng.filename.empty()) rng.filename = "/dev/urandom";
+  b.config.rngs.push_back(std::move(rng));
+  return {};
+}
+
+Result<> on_nodefaults(Builder& b, std::string_view) {
+  b.config.nodefaults = true;
+  return {};
+}
+
+Result<> finish_devices(const Builder& b) {
+  const MachineConfig& config = b.config;
+  std::vector<std::string_view> used_drives;
+  bool has_serial_bus = false;
+  for (const DeviceConfig& device : config.devices) {
+    const auto info = std::ranges::find(kDevices, device.driver, &DeviceInfo::driver);
+    if (info->bus == "virtio-serial-bus" && !has_serial_bus) {
+      return fail("{}: it needs a -device virtio-serial-device before it", device.origin);
+    }
+    if (device.driver == "virtio-serial-device") has_serial_bus = true;
+    if (device.driver == "virtio-blk-device" && device.find("drive") == nullptr) {
+      return fail("{}: drive= is missing", device.origin);
+    }
+    for (const Property& property : device.properties) {
+      const PropertyKind kind = find_property(device.driver, property.key)->kind;
+      const bool known = kind == PropertyKind::drive     ? has_id(config.drives, property.value)
+                         : kind == PropertyKind::chardev ? has_id(config.chardevs, property.value)
+                         : kind == PropertyKind::rng     ? has_id(config.rngs, property.value)
+                                                         : true;
+      if (!known) return fail("{}: there is no {} with id '{}'", device.origin, property.key, property.value);
+      if (kind != PropertyKind::drive) continue;
+      if (std::ranges::find(used_drives, property.value) != used_drives.end()) {
+        return fail("{}: drive '{}' is already in use", device.origin, property.value);
+      }
+      used_drives.push_back(property.value);
+    }
+  }
+  return {};
+}
+
+}  // namespace pagoda::cli

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The command line: QEMU's option syntax to a MachineConfig.
+//
+//   pagoda GUEST [options]            the first argument is the guest
+//   pagoda-system-GUEST [options]     a link of that name does the same
+//   pagoda describe GUEST HEX         how instruction bytes are decoded and translated
+//   pagoda help | -help | -version    also with two dashes, as every option
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "machines/config.h"
+
+namespace pagoda::cli {
+
+struct ParsedCommandLine {
+  enum class Command {
+    run,       // run `config`
+    print,     // write `text` to stdout and exit with status 0 (help, version, listings)
+    describe,  // `arguments` follow "describe"
+  };
+  Command command = Command::run;
+  MachineConfig config;
+  std::string text;
+  std::vector<std::string> arguments;
+};
+
+// `arguments` begins with the program's name. Nothing is printed and no file is touched. An error reads
+// "-opt value: what is wrong"; the caller puts the program's name in front and exits with status 1.
+Result<ParsedCommandLine> parse(std::span<const std::string> arguments);
+
+}  // namespace pagoda::cli

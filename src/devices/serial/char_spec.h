@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// CharSpec: what a character back end is, as -chardev or -serial said it.
+#pragma once
+
+#include <string>
+
+namespace pagoda {
+
+enum class CharKind { null, stdio, file, pty, socket };
+
+struct CharSpec {
+  std::string id;  // unique in a machine; -serial makes "serial0", -monitor "monitor0"
+  CharKind kind = CharKind::null;
+  std::string path;     // file: the file; socket: the Unix socket; pty: optional symbolic link to the slave
+  bool append = false;  // file: keep what is there
+  bool server = false;  // socket: listen (on) or connect (off)
+  bool wait = true;     // socket server: opening waits for the first client
+  bool mux = false;     // shared by several front ends; Ctrl-A commands
+  bool signal = true;   // stdio on a terminal: Ctrl-C ends the program rather than reaching the guest
+  std::string origin;   // the option as typed, for messages: "-serial mon:stdio"
+};
+
+}  // namespace pagoda

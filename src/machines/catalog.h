@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// The tables of what a configuration may name: guests, machines, CPU models and features, devices.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "base/types.h"
+
+namespace pagoda {
+
+struct GuestInfo {
+  std::string_view name;
+  std::string_view help;
+};
+struct MachineInfo {
+  std::string_view guest;
+  std::string_view name;
+  u32 max_cpus;
+  bool is_default;
+  std::string_view help;
+};
+struct CpuModelInfo {
+  std::string_view guest;
+  std::string_view name;
+  bool is_default;
+  std::string_view help;
+};
+struct CpuFeatureInfo {
+  std::string_view guest;
+  std::string_view name;
+  bool is_default;  // part of the default model
+  std::string_view help;
+};
+struct DeviceInfo {
+  std::string_view driver;
+  std::string_view bus;
+  std::string_view category;
+  std::string_view help;
+};
+enum class PropertyKind { string, number, boolean, drive, chardev, rng };
+struct DevicePropertyInfo {
+  std::string_view driver;
+  std::string_view key;
+  PropertyKind kind;
+  std::string_view help;
+};
+
+inline constexpr std::array kGuests = {
+#define PAGODA_GUEST(name, help) GuestInfo{name, help},
+#include "machines/guests.def"
+#undef PAGODA_GUEST
+};
+inline constexpr std::array kMachines = {
+#define PAGODA_MACHINE(guest, name, max_cpus, is_default, help) MachineInfo{guest, name, max_cpus, is_default, help},
+#include "machines/machines.def"
+#undef PAGODA_MACHINE
+};
+inline constexpr std::array kCpuModels = {
+#define PAGODA_CPU_MODEL(guest, name, is_default, help) CpuModelInfo{guest, name, is_default, help},
+#include "machines/cpu_models.def"
+#undef PAGODA_CPU_MODEL
+};
+inline constexpr std::array kCpuFeatures = {
+#define EXTENSION(id, name, in_rv64, meaning) CpuFeatureInfo{"riscv64", name, in_rv64, meaning},
+#include "cpu/riscv64/extensions.def"
+#undef EXTENSION
+};
+inline constexpr std::array kDevices = {
+#define PAGODA_DEVICE(driver, bus, category, help) DeviceInfo{driver, bus, category, help},
+#define PAGODA_DEVICE_PROPERTY(driver, key, kind, help)
+#include "machines/devices.def"
+#undef PAGODA_DEVICE
+#undef PAGODA_DEVICE_PROPERTY
+};
+inline constexpr std::array kDeviceProperties = {
+#define PAGODA_DEVICE(driver, bus, category, help)
+#define PAGODA_DEVICE_PROPERTY(driver, key, kind, help) DevicePropertyInfo{driver, key, PropertyKind::kind, help},
+#include "machines/devices.def"
+#undef PAGODA_DEVICE
+#undef PAGODA_DEVICE_PROPERTY
+};
+
+// Tiers that are built in: 0 up to this one.
+inline constexpr u32 kHighestTier = 0;
+
+}  // namespace pagoda
