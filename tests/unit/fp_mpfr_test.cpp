@@ -45,11 +45,21 @@ void assign(Real& to, T a) {
 
 void to_integer(Real& to, const Real& from, Round round) {
   switch (round) {
-    case Round::nearest_even: mpfr_roundeven(to.x, from.x); break;
-    case Round::nearest_away: mpfr_round(to.x, from.x); break;
-    case Round::down: mpfr_floor(to.x, from.x); break;
-    case Round::up: mpfr_ceil(to.x, from.x); break;
-    default: mpfr_trunc(to.x, from.x); break;
+    case Round::nearest_even:
+      mpfr_roundeven(to.x, from.x);
+      break;
+    case Round::nearest_away:
+      mpfr_round(to.x, from.x);
+      break;
+    case Round::down:
+      mpfr_floor(to.x, from.x);
+      break;
+    case Round::up:
+      mpfr_ceil(to.x, from.x);
+      break;
+    default:
+      mpfr_trunc(to.x, from.x);
+      break;
   }
 }
 
@@ -87,8 +97,8 @@ T round_real(const Real& x, Round round, u8& flags) {
   const long top = exponent + F::kPrecision - 1;
   if (top > F::kMaxExponent) {
     flags |= kOverflow | kInexact;
-    const bool away = round == Round::nearest_even || round == Round::nearest_away ||
-                      round == (sign != 0 ? Round::down : Round::up);
+    const bool away =
+        round == Round::nearest_even || round == Round::nearest_away || round == (sign != 0 ? Round::down : Round::up);
     return sign | (away ? F::kInf : F::kInf - 1);
   }
   return sign | pack_parts<T>(false, static_cast<int>(top), kept);
@@ -100,8 +110,10 @@ void keep_sticky(Real& x, int ternary) {
   Real more(kQuotientBits);
   mpfr_set_ui_2exp(more.x, 1, mpfr_get_exp(x.x) - kQuotientBits - 8, MPFR_RNDN);
   mpfr_prec_round(x.x, kQuotientBits + 64, MPFR_RNDZ);
-  if (mpfr_signbit(x.x) != 0) mpfr_sub(x.x, x.x, more.x, MPFR_RNDN);
-  else mpfr_add(x.x, x.x, more.x, MPFR_RNDN);
+  if (mpfr_signbit(x.x) != 0)
+    mpfr_sub(x.x, x.x, more.x, MPFR_RNDN);
+  else
+    mpfr_add(x.x, x.x, more.x, MPFR_RNDN);
 }
 
 struct Outcome {
@@ -129,10 +141,18 @@ Outcome oracle(Kind kind, Round round, T a, T b, T c) {
   u8 flags = 0;
   const Real* result = &x;
   switch (kind) {
-    case Kind::add: mpfr_add(x.x, x.x, y.x, zero_sign); break;
-    case Kind::sub: mpfr_sub(x.x, x.x, y.x, zero_sign); break;
-    case Kind::mul: mpfr_mul(x.x, x.x, y.x, MPFR_RNDN); break;
-    case Kind::fma: mpfr_fma(x.x, x.x, y.x, z.x, zero_sign); break;
+    case Kind::add:
+      mpfr_add(x.x, x.x, y.x, zero_sign);
+      break;
+    case Kind::sub:
+      mpfr_sub(x.x, x.x, y.x, zero_sign);
+      break;
+    case Kind::mul:
+      mpfr_mul(x.x, x.x, y.x, MPFR_RNDN);
+      break;
+    case Kind::fma:
+      mpfr_fma(x.x, x.x, y.x, z.x, zero_sign);
+      break;
     case Kind::div:
       if (mpfr_zero_p(y.x) != 0 && mpfr_regular_p(x.x) != 0) flags |= kDivideByZero;
       keep_sticky(quotient, mpfr_div(quotient.x, x.x, y.x, MPFR_RNDZ));
@@ -153,12 +173,24 @@ Outcome tested(Kind kind, Round round, T a, T b, T c) {
   soft::Env env{round, 0};
   T r = 0;
   switch (kind) {
-    case Kind::add: r = soft::add(a, b, env); break;
-    case Kind::sub: r = soft::sub(a, b, env); break;
-    case Kind::mul: r = soft::mul(a, b, env); break;
-    case Kind::div: r = soft::div(a, b, env); break;
-    case Kind::sqrt: r = soft::sqrt(a, env); break;
-    case Kind::fma: r = soft::fma(a, b, c, env); break;
+    case Kind::add:
+      r = soft::add(a, b, env);
+      break;
+    case Kind::sub:
+      r = soft::sub(a, b, env);
+      break;
+    case Kind::mul:
+      r = soft::mul(a, b, env);
+      break;
+    case Kind::div:
+      r = soft::div(a, b, env);
+      break;
+    case Kind::sqrt:
+      r = soft::sqrt(a, env);
+      break;
+    case Kind::fma:
+      r = soft::fma(a, b, c, env);
+      break;
   }
   return {r, env.flags};
 }
@@ -252,8 +284,10 @@ TYPED_TEST(FpMpfr, from_int) {
     u64 value = (r & 3) == 0 ? rng() : (r & 3) == 1 ? rng() >> (r >> 8 & 63) : rng() << (r >> 8 & 63);
     if ((r & 3) == 3) value = (u64{1} << (r >> 8 & 63)) + (u64{1} << (r >> 16 & 63)) - (r >> 24 & 1);
     const bool is_signed = (r >> 30 & 1) != 0;
-    if (is_signed) mpfr_set_sj(x.x, static_cast<i64>(value), MPFR_RNDN);
-    else mpfr_set_uj(x.x, value, MPFR_RNDN);
+    if (is_signed)
+      mpfr_set_sj(x.x, static_cast<i64>(value), MPFR_RNDN);
+    else
+      mpfr_set_uj(x.x, value, MPFR_RNDN);
     const Round round = kRounds[(r >> 32) % 5];
     u8 flags = 0;
     const T expected = round_real<T>(x, round, flags);

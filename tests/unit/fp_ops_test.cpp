@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The host's floating-point ops against the integer implementation: results and flags, every rounding, millions of cases.
-// (The integer implementation is held against MPFR in fp_mpfr_test.cpp.)
+// The host's floating-point ops against the integer implementation: results and flags, every rounding, millions of
+// cases. (The integer implementation is held against MPFR in fp_mpfr_test.cpp.)
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -42,9 +42,9 @@ void compare(Host&& host, Soft&& soft_op, u64 a, u64 b, u64 c, Round round, u8 b
   const u64 value = soft_op(env);
   const Outcome expected{value, static_cast<u8>(before | env.flags)};
   const Outcome got = on_host(round, plain, before, host);
-  ASSERT_EQ(got, expected) << std::hex << "operands " << a << ' ' << b << ' ' << c << " round " << static_cast<int>(round)
-                           << (plain ? " plain" : " told") << " host " << got.value << '/' << int{got.flags} << " expected "
-                           << expected.value << '/' << int{expected.flags};
+  ASSERT_EQ(got, expected) << std::hex << "operands " << a << ' ' << b << ' ' << c << " round "
+                           << static_cast<int>(round) << (plain ? " plain" : " told") << " host " << got.value << '/'
+                           << int{got.flags} << " expected " << expected.value << '/' << int{expected.flags};
 }
 
 // `host(Round, a, b, c)`, `soft_op(env, a, b, c)`; `specials` operands are tried in all combinations.
@@ -60,8 +60,8 @@ void sweep(u32 operands, Host&& host, Soft&& soft_op) {
   const std::vector<T>& second = operands >= 2 ? few : none;
   const std::vector<T>& third = operands >= 3 ? few : none;
   const auto one = [&](T a, T b, T c, Round round, u8 before) {
-    compare([&](Round r) { return u64{host(r, a, b, c)}; }, [&](soft::Env& env) { return u64{soft_op(env, a, b, c)}; }, a,
-            b, c, round, before);
+    compare([&](Round r) { return u64{host(r, a, b, c)}; }, [&](soft::Env& env) { return u64{soft_op(env, a, b, c)}; },
+            a, b, c, round, before);
   };
   Rng rng(1);
   for (const T a : few) {
@@ -87,11 +87,12 @@ class FpOps : public testing::Test {};
 using Formats = testing::Types<u32, u64>;
 TYPED_TEST_SUITE(FpOps, Formats);
 
-#define SWEEP_BINARY(op, soft_name)                                                           \
-  TYPED_TEST(FpOps, op) {                                                                     \
-    using T = TypeParam;                                                                      \
-    sweep<T>(2, [](Round r, T a, T b, T) { return r == Round::mode ? op(a, b) : op(r, a, b); }, \
-             [](soft::Env& env, T a, T b, T) { return soft::soft_name(a, b, env); });         \
+#define SWEEP_BINARY(op, soft_name)                                                        \
+  TYPED_TEST(FpOps, op) {                                                                  \
+    using T = TypeParam;                                                                   \
+    sweep<T>(                                                                              \
+        2, [](Round r, T a, T b, T) { return r == Round::mode ? op(a, b) : op(r, a, b); }, \
+        [](soft::Env& env, T a, T b, T) { return soft::soft_name(a, b, env); });           \
   }
 SWEEP_BINARY(fadd, add)
 SWEEP_BINARY(fsub, sub)
@@ -100,14 +101,16 @@ SWEEP_BINARY(fdiv, div)
 
 TYPED_TEST(FpOps, fsqrt) {
   using T = TypeParam;
-  sweep<T>(1, [](Round r, T a, T, T) { return r == Round::mode ? fsqrt(a) : fsqrt(r, a); },
-           [](soft::Env& env, T a, T, T) { return soft::sqrt(a, env); });
+  sweep<T>(
+      1, [](Round r, T a, T, T) { return r == Round::mode ? fsqrt(a) : fsqrt(r, a); },
+      [](soft::Env& env, T a, T, T) { return soft::sqrt(a, env); });
 }
 TYPED_TEST(FpOps, fma) {
   using T = TypeParam;
   if (!kHostFma) GTEST_SKIP() << "the host has no FMA3: fma is the integer implementation itself";
-  sweep<T>(3, [](Round r, T a, T b, T c) { return r == Round::mode ? fma(a, b, c) : fma(r, a, b, c); },
-           [](soft::Env& env, T a, T b, T c) { return soft::fma(a, b, c, env); });
+  sweep<T>(
+      3, [](Round r, T a, T b, T c) { return r == Round::mode ? fma(a, b, c) : fma(r, a, b, c); },
+      [](soft::Env& env, T a, T b, T c) { return soft::fma(a, b, c, env); });
 }
 TYPED_TEST(FpOps, fma_without_fma3) {
   using T = TypeParam;
@@ -135,8 +138,9 @@ TYPED_TEST(FpOps, f_to_i) {
         if (width == 64) return sign == Sign::is_signed ? f_to_s64<false>(a) : f_to_u64<false>(a);
         return f_to_i(Round::mode, sign, width, a);
       };
-      sweep<T>(1, [&](Round r, T a, T, T) { return r == Round::mode ? plain(a) : f_to_i(r, sign, width, a); },
-               [&](soft::Env& env, T a, T, T) { return soft::to_int(a, width, sign, env); });
+      sweep<T>(
+          1, [&](Round r, T a, T, T) { return r == Round::mode ? plain(a) : f_to_i(r, sign, width, a); },
+          [&](soft::Env& env, T a, T, T) { return soft::to_int(a, width, sign, env); });
       if (testing::Test::HasFatalFailure()) return;
     }
   }
@@ -150,13 +154,26 @@ TYPED_TEST(FpOps, i_to_f) {
     u64 value = rng();
     const u32 shift = static_cast<u32>(r & 63);
     switch (r >> 6 & 7) {
-      case 0: value >>= shift; break;
-      case 1: value = (value >> shift) << shift; break;
-      case 2: value = (u64{1} << shift) + (value & 3) - 1; break;
-      case 3: value = ~u64{0} >> shift; break;
-      case 4: value = static_cast<u64>(static_cast<i64>(value) >> shift); break;
-      case 5: value = u64{3} << shift | (u64{1} << 63 >> (r >> 10 & 63)); break;
-      default: break;
+      case 0:
+        value >>= shift;
+        break;
+      case 1:
+        value = (value >> shift) << shift;
+        break;
+      case 2:
+        value = (u64{1} << shift) + (value & 3) - 1;
+        break;
+      case 3:
+        value = ~u64{0} >> shift;
+        break;
+      case 4:
+        value = static_cast<u64>(static_cast<i64>(value) >> shift);
+        break;
+      case 5:
+        value = u64{3} << shift | (u64{1} << 63 >> (r >> 10 & 63));
+        break;
+      default:
+        break;
     }
     const Sign sign = (r >> 16 & 1) != 0 ? Sign::is_signed : Sign::is_unsigned;
     compare(
@@ -171,8 +188,9 @@ TYPED_TEST(FpOps, i_to_f) {
 }
 
 TEST(FpConvert, f64_to_f32) {
-  sweep<u64>(1, [](Round r, u64 a, u64, u64) { return r == Round::mode ? f64_to_f32(a) : f64_to_f32(r, a); },
-             [](soft::Env& env, u64 a, u64, u64) { return soft::narrow(a, env); });
+  sweep<u64>(
+      1, [](Round r, u64 a, u64, u64) { return r == Round::mode ? f64_to_f32(a) : f64_to_f32(r, a); },
+      [](soft::Env& env, u64 a, u64, u64) { return soft::narrow(a, env); });
   // Around the border of f32: most doubles are far outside of it.
   Rng rng(4);
   for (u32 i = 0; i < kRandomCases; ++i) {
@@ -188,13 +206,16 @@ TEST(FpConvert, f64_to_f32) {
   }
 }
 TEST(FpConvert, f32_to_f64) {
-  sweep<u32>(1, [](Round, u32 a, u32, u32) { return f32_to_f64(a); },
-             [](soft::Env& env, u32 a, u32, u32) { return soft::widen(a, env); });
+  sweep<u32>(
+      1, [](Round, u32 a, u32, u32) { return f32_to_f64(a); },
+      [](soft::Env& env, u32 a, u32, u32) { return soft::widen(a, env); });
 }
 
 // --- ops without rounding: what C++ itself says of numbers, and the rules for the rest -------------------------------
 template <class T>
-HostFloat<T> number(T a) { return std::bit_cast<HostFloat<T>>(a); }
+HostFloat<T> number(T a) {
+  return std::bit_cast<HostFloat<T>>(a);
+}
 
 template <class T, class F>
 void each_pair(F&& body) {
@@ -222,8 +243,10 @@ TYPED_TEST(FpOps, fmin_fmax) {
       high = b_first ? a : b;
     }
     const u8 flags = before | (is_signalling(a) || is_signalling(b) ? kInvalid : 0);
-    ASSERT_EQ(on_host(Round::up, true, before, [&](Round) { return fmin(a, b); }), (Outcome{low, flags})) << a << ' ' << b;
-    ASSERT_EQ(on_host(Round::up, true, before, [&](Round) { return fmax(a, b); }), (Outcome{high, flags})) << a << ' ' << b;
+    ASSERT_EQ(on_host(Round::up, true, before, [&](Round) { return fmin(a, b); }), (Outcome{low, flags}))
+        << a << ' ' << b;
+    ASSERT_EQ(on_host(Round::up, true, before, [&](Round) { return fmax(a, b); }), (Outcome{high, flags}))
+        << a << ' ' << b;
   });
 }
 
@@ -247,11 +270,21 @@ TYPED_TEST(FpOps, fclass) {
     const bool minus = std::signbit(number(a));
     u32 bit = 0;
     switch (std::fpclassify(number(a))) {
-      case FP_INFINITE: bit = minus ? 0 : 7; break;
-      case FP_NORMAL: bit = minus ? 1 : 6; break;
-      case FP_SUBNORMAL: bit = minus ? 2 : 5; break;
-      case FP_ZERO: bit = minus ? 3 : 4; break;
-      default: bit = is_signalling(a) ? 8 : 9; break;
+      case FP_INFINITE:
+        bit = minus ? 0 : 7;
+        break;
+      case FP_NORMAL:
+        bit = minus ? 1 : 6;
+        break;
+      case FP_SUBNORMAL:
+        bit = minus ? 2 : 5;
+        break;
+      case FP_ZERO:
+        bit = minus ? 3 : 4;
+        break;
+      default:
+        bit = is_signalling(a) ? 8 : 9;
+        break;
     }
     ASSERT_EQ(fclass(a), u64{1} << bit) << std::hex << a;
   });
