@@ -34,22 +34,33 @@ struct Format<u64> {
 };
 
 template <class T>
-constexpr T magnitude(T a) { return a & static_cast<T>(~Format<T>::kSign); }
+constexpr T magnitude(T a) {
+  return a & static_cast<T>(~Format<T>::kSign);
+}
 template <class T>
-constexpr bool is_negative(T a) { return (a & Format<T>::kSign) != 0; }
+constexpr bool is_negative(T a) {
+  return (a & Format<T>::kSign) != 0;
+}
 template <class T>
-constexpr bool is_nan(T a) { return magnitude(a) > Format<T>::kInf; }
+constexpr bool is_nan(T a) {
+  return magnitude(a) > Format<T>::kInf;
+}
 template <class T>
-constexpr bool is_signalling(T a) { return is_nan(a) && (a & Format<T>::kQuiet) == 0; }
+constexpr bool is_signalling(T a) {
+  return is_nan(a) && (a & Format<T>::kQuiet) == 0;
+}
 // Any NaN becomes the canonical quiet NaN.
 template <class T>
 constexpr T canonical(T a) {
-  if (is_nan(a)) [[unlikely]] return Format<T>::kNan;
+  if (is_nan(a)) [[unlikely]]
+    return Format<T>::kNan;
   return a;
 }
 
 template <class T>
-constexpr T fneg(T a) { return a ^ Format<T>::kSign; }
+constexpr T fneg(T a) {
+  return a ^ Format<T>::kSign;
+}
 
 // One bit of ten, as op fclass says.
 template <class T>

@@ -19,11 +19,17 @@ struct Number {
 };
 
 template <class T>
-bool is_inf(T a) { return magnitude(a) == Format<T>::kInf; }
+bool is_inf(T a) {
+  return magnitude(a) == Format<T>::kInf;
+}
 template <class T>
-bool is_zero(T a) { return magnitude(a) == 0; }
+bool is_zero(T a) {
+  return magnitude(a) == 0;
+}
 template <class T>
-T with_sign(bool sign, T bits) { return sign ? bits | Format<T>::kSign : bits; }
+T with_sign(bool sign, T bits) {
+  return sign ? bits | Format<T>::kSign : bits;
+}
 
 template <class T>
 Number unpack(T a) {
@@ -70,11 +76,16 @@ Cut cut(u128 sig, int shift, bool sticky) {
 
 bool rounds_up(Round round, bool sign, const Cut& c) {
   switch (round) {
-    case Round::nearest_even: return c.half && (c.rest || (c.kept & 1) != 0);
-    case Round::nearest_away: return c.half;
-    case Round::down: return sign && (c.half || c.rest);
-    case Round::up: return !sign && (c.half || c.rest);
-    default: return false;  // to_zero
+    case Round::nearest_even:
+      return c.half && (c.rest || (c.kept & 1) != 0);
+    case Round::nearest_away:
+      return c.half;
+    case Round::down:
+      return sign && (c.half || c.rest);
+    case Round::up:
+      return !sign && (c.half || c.rest);
+    default:
+      return false;  // to_zero
   }
 }
 
@@ -114,8 +125,8 @@ struct Wide {
 };
 Wide widen(Number a) { return {a.sign, a.exp - 62, u128{a.sig} << 62}; }
 
-// x + y. Low bits of both are 0 as far as they could matter when the smaller one's lost bits are kept as one sticky bit:
-// a loss needs a distance of more than 18 bits, after which a difference cancels one bit at most.
+// x + y. Low bits of both are 0 as far as they could matter when the smaller one's lost bits are kept as one sticky
+// bit: a loss needs a distance of more than 18 bits, after which a difference cancels one bit at most.
 template <class T>
 T add_wide(Wide x, Wide y, Env& env) {
   if (x.sig == 0 && y.sig == 0) {
@@ -148,7 +159,9 @@ T add(T a, T b, Env& env) {
 }
 
 template <class T>
-T sub(T a, T b, Env& env) { return add<T>(a, is_nan(b) ? b : fneg(b), env); }
+T sub(T a, T b, Env& env) {
+  return add<T>(a, is_nan(b) ? b : fneg(b), env);
+}
 
 template <class T>
 T mul(T a, T b, Env& env) {
@@ -262,14 +275,14 @@ u64 widen(u32 a, Env& env) {
   return round_pack<u64>(x.sign, x.exp, x.sig, false, env);
 }
 
-#define INSTANTIATE(T)                              \
-  template T add(T, T, Env&);                       \
-  template T sub(T, T, Env&);                       \
-  template T mul(T, T, Env&);                       \
-  template T div(T, T, Env&);                       \
-  template T sqrt(T, Env&);                         \
-  template T fma(T, T, T, Env&);                    \
-  template u64 to_int(T, u32, ir::Sign, Env&);      \
+#define INSTANTIATE(T)                         \
+  template T add(T, T, Env&);                  \
+  template T sub(T, T, Env&);                  \
+  template T mul(T, T, Env&);                  \
+  template T div(T, T, Env&);                  \
+  template T sqrt(T, Env&);                    \
+  template T fma(T, T, T, Env&);               \
+  template u64 to_int(T, u32, ir::Sign, Env&); \
   template T from_int(u64, ir::Sign, Env&);
 INSTANTIATE(u32)
 INSTANTIATE(u64)

@@ -31,10 +31,14 @@ inline void write(u32 value) { asm volatile("ldmxcsr %0" : : "m"(value) : "memor
 
 constexpr u32 round_bits(ir::Round round) {
   switch (round) {
-    case ir::Round::to_zero: return 3u << kRoundShift;
-    case ir::Round::down: return 1u << kRoundShift;
-    case ir::Round::up: return 2u << kRoundShift;
-    default: return 0;
+    case ir::Round::to_zero:
+      return 3u << kRoundShift;
+    case ir::Round::down:
+      return 1u << kRoundShift;
+    case ir::Round::up:
+      return 2u << kRoundShift;
+    default:
+      return 0;
   }
 }
 // IE DE ZE OE UE PE (bits 0..5) are the neutral order upside down, with DE in between.
@@ -74,8 +78,8 @@ inline void write_flags(u8 flags) { mxcsr::write(with_flags(mxcsr::read(), flags
 inline void raise_flags(u8 flags) { mxcsr::write(mxcsr::read() | mxcsr::flag_bits(flags)); }
 inline void set_round(ir::Round round) { mxcsr::write(with_round(mxcsr::read(), round)); }
 
-// C++ that computes with floating point and is called in guest mode runs inside one of these; its own flags and rounding
-// leave no trace in the guest's.
+// C++ that computes with floating point and is called in guest mode runs inside one of these; its own flags and
+// rounding leave no trace in the guest's.
 class HostFpScope {
  public:
   HostFpScope() : guest_(leave_guest()) {}

@@ -58,12 +58,6 @@ T fma_soft(T a, T b, T c) {
 }
 
 template <class T>
-T fma_nan(T a, T b, T c) {
-  // The integers know all of IEEE 754's and RISC-V's rules; what the host raised already is among them.
-  return fma_soft(a, b, c);
-}
-
-template <class T>
 T min_max_nan(T a, T b) {
   if (is_signalling(a) || is_signalling(b)) raise_flags(kInvalid);
   return is_nan(a) ? canonical(b) : a;
@@ -92,11 +86,10 @@ u64 to_int_checked(T a, u32 width, Sign sign) {
   return negative ? (is_signed ? maximum + 1 : 0) : maximum;
 }
 
-#define PAGODA_FP_ROUNDED(name, soft_name)                                          \
-  template <class T>                                                                \
-  T name(Round round, T a, T b) {                                                   \
-    return rounded(                                                                 \
-        round, [&] { return name(a, b); }, [&](soft::Env& env) { return soft::soft_name(a, b, env); }); \
+#define PAGODA_FP_ROUNDED(name, soft_name)                                                                         \
+  template <class T>                                                                                               \
+  T name(Round round, T a, T b) {                                                                                  \
+    return rounded(round, [&] { return name(a, b); }, [&](soft::Env& env) { return soft::soft_name(a, b, env); }); \
   }
 PAGODA_FP_ROUNDED(fadd, add)
 PAGODA_FP_ROUNDED(fsub, sub)
@@ -106,14 +99,12 @@ PAGODA_FP_ROUNDED(fdiv, div)
 
 template <class T>
 T fsqrt(Round round, T a) {
-  return rounded(
-      round, [&] { return fsqrt(a); }, [&](soft::Env& env) { return soft::sqrt(a, env); });
+  return rounded(round, [&] { return fsqrt(a); }, [&](soft::Env& env) { return soft::sqrt(a, env); });
 }
 
 template <class T>
 T fma(Round round, T a, T b, T c) {
-  return rounded(
-      round, [&] { return fma(a, b, c); }, [&](soft::Env& env) { return soft::fma(a, b, c, env); });
+  return rounded(round, [&] { return fma(a, b, c); }, [&](soft::Env& env) { return soft::fma(a, b, c, env); });
 }
 
 template <class T>
@@ -132,23 +123,21 @@ T i_to_f(Round round, Sign sign, u64 value) {
 }
 
 u32 f64_to_f32(Round round, u64 a) {
-  return rounded(
-      round, [&] { return f64_to_f32(a); }, [&](soft::Env& env) { return soft::narrow(a, env); });
+  return rounded(round, [&] { return f64_to_f32(a); }, [&](soft::Env& env) { return soft::narrow(a, env); });
 }
 
-#define INSTANTIATE(T)                          \
-  template T fma_soft(T, T, T);                 \
-  template T fma_nan(T, T, T);                  \
-  template T min_max_nan(T, T);                 \
+#define INSTANTIATE(T)                              \
+  template T fma_soft(T, T, T);                     \
+  template T min_max_nan(T, T);                     \
   template u64 to_int_checked<false>(T, u32, Sign); \
   template u64 to_int_checked<true>(T, u32, Sign);  \
-  template T fadd(Round, T, T);                 \
-  template T fsub(Round, T, T);                 \
-  template T fmul(Round, T, T);                 \
-  template T fdiv(Round, T, T);                 \
-  template T fsqrt(Round, T);                   \
-  template T fma(Round, T, T, T);               \
-  template u64 f_to_i(Round, Sign, u32, T);     \
+  template T fadd(Round, T, T);                     \
+  template T fsub(Round, T, T);                     \
+  template T fmul(Round, T, T);                     \
+  template T fdiv(Round, T, T);                     \
+  template T fsqrt(Round, T);                       \
+  template T fma(Round, T, T, T);                   \
+  template u64 f_to_i(Round, Sign, u32, T);         \
   template T i_to_f(Round, Sign, u64);
 INSTANTIATE(u32)
 INSTANTIATE(u64)

@@ -22,16 +22,16 @@ using HostFloat = std::conditional_t<std::is_same_v<T, u32>, float, double>;
 
 extern const bool kHostFma;  // the host has FMA3
 
-#define PAGODA_FP_BINARY(name, mnemonic)                                        \
-  inline u32 name(u32 a, u32 b) {                                               \
-    auto x = std::bit_cast<float>(a);                                           \
-    asm volatile(mnemonic "ss %1, %0" : "+x"(x) : "x"(std::bit_cast<float>(b))); \
-    return canonical(std::bit_cast<u32>(x));                                    \
-  }                                                                             \
-  inline u64 name(u64 a, u64 b) {                                               \
-    auto x = std::bit_cast<double>(a);                                          \
+#define PAGODA_FP_BINARY(name, mnemonic)                                          \
+  inline u32 name(u32 a, u32 b) {                                                 \
+    auto x = std::bit_cast<float>(a);                                             \
+    asm volatile(mnemonic "ss %1, %0" : "+x"(x) : "x"(std::bit_cast<float>(b)));  \
+    return canonical(std::bit_cast<u32>(x));                                      \
+  }                                                                               \
+  inline u64 name(u64 a, u64 b) {                                                 \
+    auto x = std::bit_cast<double>(a);                                            \
     asm volatile(mnemonic "sd %1, %0" : "+x"(x) : "x"(std::bit_cast<double>(b))); \
-    return canonical(std::bit_cast<u64>(x));                                    \
+    return canonical(std::bit_cast<u64>(x));                                      \
   }
 PAGODA_FP_BINARY(fadd, "add")
 PAGODA_FP_BINARY(fsub, "sub")
@@ -50,25 +50,25 @@ inline u64 fsqrt(u64 a) {
   return canonical(std::bit_cast<u64>(x));
 }
 
-// Out of line: without FMA3, and the flags of NaN results (the host may stay silent on inf * 0 + quiet NaN).
+// Out of line, by integers: without FMA3, and for NaN results, whose flags the host gets wrong (inf * 0 + quiet NaN).
 template <class T>
 T fma_soft(T a, T b, T c);
-template <class T>
-T fma_nan(T a, T b, T c);
 
 inline u32 fma(u32 a, u32 b, u32 c) {
-  if (!kHostFma) [[unlikely]] return fma_soft(a, b, c);
+  if (!kHostFma) [[unlikely]]
+    return fma_soft(a, b, c);
   auto x = std::bit_cast<float>(a);
   asm volatile("vfmadd213ss %2, %1, %0" : "+x"(x) : "x"(std::bit_cast<float>(b)), "x"(std::bit_cast<float>(c)));
   const u32 r = std::bit_cast<u32>(x);
-  return is_nan(r) ? fma_nan(a, b, c) : r;
+  return is_nan(r) ? fma_soft(a, b, c) : r;
 }
 inline u64 fma(u64 a, u64 b, u64 c) {
-  if (!kHostFma) [[unlikely]] return fma_soft(a, b, c);
+  if (!kHostFma) [[unlikely]]
+    return fma_soft(a, b, c);
   auto x = std::bit_cast<double>(a);
   asm volatile("vfmadd213sd %2, %1, %0" : "+x"(x) : "x"(std::bit_cast<double>(b)), "x"(std::bit_cast<double>(c)));
   const u64 r = std::bit_cast<u64>(x);
-  return is_nan(r) ? fma_nan(a, b, c) : r;
+  return is_nan(r) ? fma_soft(a, b, c) : r;
 }
 
 // NaN operands of fmin/fmax.
@@ -84,48 +84,52 @@ constexpr std::make_signed_t<T> ordered(T a) {
 }
 template <class T>
 inline T fmin(T a, T b) {
-  if (is_nan(a) || is_nan(b)) [[unlikely]] return min_max_nan(a, b);
+  if (is_nan(a) || is_nan(b)) [[unlikely]]
+    return min_max_nan(a, b);
   return ordered(a) < ordered(b) ? a : b;
 }
 template <class T>
 inline T fmax(T a, T b) {
-  if (is_nan(a) || is_nan(b)) [[unlikely]] return min_max_nan(a, b);
+  if (is_nan(a) || is_nan(b)) [[unlikely]]
+    return min_max_nan(a, b);
   return ordered(a) < ordered(b) ? b : a;
 }
 
 // Operands of a less-than are swapped: only "above" is false for unordered ones.
-#define PAGODA_FP_COMPARE(name, mnemonic)                                                                       \
-  inline bool name##_eq(u32 a, u32 b) {                                                                         \
-    bool z, p;                                                                                                  \
-    asm volatile(mnemonic "ss %3, %2" : "=@ccz"(z), "=@ccnp"(p)                                                 \
-                 : "x"(std::bit_cast<float>(a)), "x"(std::bit_cast<float>(b)));                                 \
-    return z && p;                                                                                              \
-  }                                                                                                             \
-  inline bool name##_eq(u64 a, u64 b) {                                                                         \
-    bool z, p;                                                                                                  \
-    asm volatile(mnemonic "sd %3, %2" : "=@ccz"(z), "=@ccnp"(p)                                                 \
-                 : "x"(std::bit_cast<double>(a)), "x"(std::bit_cast<double>(b)));                               \
-    return z && p;                                                                                              \
-  }                                                                                                             \
-  inline bool name##_lt(u32 a, u32 b) {                                                                         \
-    bool r;                                                                                                     \
-    asm volatile(mnemonic "ss %1, %2" : "=@cca"(r) : "x"(std::bit_cast<float>(a)), "x"(std::bit_cast<float>(b))); \
-    return r;                                                                                                   \
-  }                                                                                                             \
-  inline bool name##_lt(u64 a, u64 b) {                                                                         \
-    bool r;                                                                                                     \
-    asm volatile(mnemonic "sd %1, %2" : "=@cca"(r) : "x"(std::bit_cast<double>(a)), "x"(std::bit_cast<double>(b))); \
-    return r;                                                                                                   \
-  }                                                                                                             \
-  inline bool name##_le(u32 a, u32 b) {                                                                         \
-    bool r;                                                                                                     \
-    asm volatile(mnemonic "ss %1, %2" : "=@ccae"(r) : "x"(std::bit_cast<float>(a)), "x"(std::bit_cast<float>(b))); \
-    return r;                                                                                                   \
-  }                                                                                                             \
-  inline bool name##_le(u64 a, u64 b) {                                                                         \
-    bool r;                                                                                                     \
+#define PAGODA_FP_COMPARE(name, mnemonic)                                                                            \
+  inline bool name##_eq(u32 a, u32 b) {                                                                              \
+    bool z, p;                                                                                                       \
+    asm volatile(mnemonic "ss %3, %2"                                                                                \
+                 : "=@ccz"(z), "=@ccnp"(p)                                                                           \
+                 : "x"(std::bit_cast<float>(a)), "x"(std::bit_cast<float>(b)));                                      \
+    return z && p;                                                                                                   \
+  }                                                                                                                  \
+  inline bool name##_eq(u64 a, u64 b) {                                                                              \
+    bool z, p;                                                                                                       \
+    asm volatile(mnemonic "sd %3, %2"                                                                                \
+                 : "=@ccz"(z), "=@ccnp"(p)                                                                           \
+                 : "x"(std::bit_cast<double>(a)), "x"(std::bit_cast<double>(b)));                                    \
+    return z && p;                                                                                                   \
+  }                                                                                                                  \
+  inline bool name##_lt(u32 a, u32 b) {                                                                              \
+    bool r;                                                                                                          \
+    asm volatile(mnemonic "ss %1, %2" : "=@cca"(r) : "x"(std::bit_cast<float>(a)), "x"(std::bit_cast<float>(b)));    \
+    return r;                                                                                                        \
+  }                                                                                                                  \
+  inline bool name##_lt(u64 a, u64 b) {                                                                              \
+    bool r;                                                                                                          \
+    asm volatile(mnemonic "sd %1, %2" : "=@cca"(r) : "x"(std::bit_cast<double>(a)), "x"(std::bit_cast<double>(b)));  \
+    return r;                                                                                                        \
+  }                                                                                                                  \
+  inline bool name##_le(u32 a, u32 b) {                                                                              \
+    bool r;                                                                                                          \
+    asm volatile(mnemonic "ss %1, %2" : "=@ccae"(r) : "x"(std::bit_cast<float>(a)), "x"(std::bit_cast<float>(b)));   \
+    return r;                                                                                                        \
+  }                                                                                                                  \
+  inline bool name##_le(u64 a, u64 b) {                                                                              \
+    bool r;                                                                                                          \
     asm volatile(mnemonic "sd %1, %2" : "=@ccae"(r) : "x"(std::bit_cast<double>(a)), "x"(std::bit_cast<double>(b))); \
-    return r;                                                                                                   \
+    return r;                                                                                                        \
   }
 PAGODA_FP_COMPARE(quiet, "ucomi")
 PAGODA_FP_COMPARE(signal, "comi")
@@ -134,12 +138,18 @@ PAGODA_FP_COMPARE(signal, "comi")
 template <class T>
 inline bool fcmp(ir::FpCompare compare, T a, T b) {
   switch (compare) {
-    case ir::FpCompare::eq_quiet: return quiet_eq(a, b);
-    case ir::FpCompare::lt_quiet: return quiet_lt(a, b);
-    case ir::FpCompare::le_quiet: return quiet_le(a, b);
-    case ir::FpCompare::eq_signal: return signal_eq(a, b);
-    case ir::FpCompare::lt_signal: return signal_lt(a, b);
-    case ir::FpCompare::le_signal: return signal_le(a, b);
+    case ir::FpCompare::eq_quiet:
+      return quiet_eq(a, b);
+    case ir::FpCompare::lt_quiet:
+      return quiet_lt(a, b);
+    case ir::FpCompare::le_quiet:
+      return quiet_le(a, b);
+    case ir::FpCompare::eq_signal:
+      return signal_eq(a, b);
+    case ir::FpCompare::lt_signal:
+      return signal_lt(a, b);
+    case ir::FpCompare::le_signal:
+      return signal_le(a, b);
   }
   return false;
 }
@@ -152,11 +162,15 @@ inline i64 host_to_i64(T a) {
   const auto x = std::bit_cast<HostFloat<T>>(a);
   i64 r;
   if constexpr (sizeof(T) == 4) {
-    if constexpr (kTruncate) asm volatile("cvttss2siq %1, %0" : "=r"(r) : "x"(x));
-    else asm volatile("cvtss2siq %1, %0" : "=r"(r) : "x"(x));
+    if constexpr (kTruncate)
+      asm volatile("cvttss2siq %1, %0" : "=r"(r) : "x"(x));
+    else
+      asm volatile("cvtss2siq %1, %0" : "=r"(r) : "x"(x));
   } else {
-    if constexpr (kTruncate) asm volatile("cvttsd2siq %1, %0" : "=r"(r) : "x"(x));
-    else asm volatile("cvtsd2siq %1, %0" : "=r"(r) : "x"(x));
+    if constexpr (kTruncate)
+      asm volatile("cvttsd2siq %1, %0" : "=r"(r) : "x"(x));
+    else
+      asm volatile("cvtsd2siq %1, %0" : "=r"(r) : "x"(x));
   }
   return r;
 }
@@ -165,11 +179,15 @@ inline i32 host_to_i32(T a) {
   const auto x = std::bit_cast<HostFloat<T>>(a);
   i32 r;
   if constexpr (sizeof(T) == 4) {
-    if constexpr (kTruncate) asm volatile("cvttss2sil %1, %0" : "=r"(r) : "x"(x));
-    else asm volatile("cvtss2sil %1, %0" : "=r"(r) : "x"(x));
+    if constexpr (kTruncate)
+      asm volatile("cvttss2sil %1, %0" : "=r"(r) : "x"(x));
+    else
+      asm volatile("cvtss2sil %1, %0" : "=r"(r) : "x"(x));
   } else {
-    if constexpr (kTruncate) asm volatile("cvttsd2sil %1, %0" : "=r"(r) : "x"(x));
-    else asm volatile("cvtsd2sil %1, %0" : "=r"(r) : "x"(x));
+    if constexpr (kTruncate)
+      asm volatile("cvttsd2sil %1, %0" : "=r"(r) : "x"(x));
+    else
+      asm volatile("cvtsd2sil %1, %0" : "=r"(r) : "x"(x));
   }
   return r;
 }
@@ -182,26 +200,30 @@ template <bool kTruncate, class T>
 inline u64 f_to_s32(T a) {
   const i32 r = host_to_i32<kTruncate>(a);
   // The minimum is either the value or the host's answer to one out of range, of which those upwards are ours.
-  if (r == std::numeric_limits<i32>::min() && (!is_negative(a) || is_nan(a))) [[unlikely]] return 0x7fff'ffff;
+  if (r == std::numeric_limits<i32>::min() && (!is_negative(a) || is_nan(a))) [[unlikely]]
+    return 0x7fff'ffff;
   return static_cast<u32>(r);
 }
 template <bool kTruncate, class T>
 inline u64 f_to_s64(T a) {
   const i64 r = host_to_i64<kTruncate>(a);
-  if (r == std::numeric_limits<i64>::min() && (!is_negative(a) || is_nan(a))) [[unlikely]] return ~u64{0} >> 1;
+  if (r == std::numeric_limits<i64>::min() && (!is_negative(a) || is_nan(a))) [[unlikely]]
+    return ~u64{0} >> 1;
   return static_cast<u64>(r);
 }
 template <bool kTruncate, class T>
 inline u64 f_to_u32(T a) {
   // From +0 to the last float whose integer fits in any rounding mode.
   constexpr T last = static_cast<T>(sizeof(T) == 4 ? u64{0x4f7f'ffff} : u64{0x41ef'ffff'ffe0'0000});
-  if (a <= last) [[likely]] return static_cast<u64>(host_to_i64<kTruncate>(a));
+  if (a <= last) [[likely]]
+    return static_cast<u64>(host_to_i64<kTruncate>(a));
   return to_int_checked<kTruncate>(a, 32, ir::Sign::is_unsigned);
 }
 template <bool kTruncate, class T>
 inline u64 f_to_u64(T a) {
   constexpr T two_to_63 = static_cast<T>(sizeof(T) == 4 ? u64{0x5f00'0000} : u64{0x43e0'0000'0000'0000});
-  if (a < two_to_63) [[likely]] return static_cast<u64>(host_to_i64<kTruncate>(a));
+  if (a < two_to_63) [[likely]]
+    return static_cast<u64>(host_to_i64<kTruncate>(a));
   return to_int_checked<kTruncate>(a, 64, ir::Sign::is_unsigned);
 }
 
@@ -209,13 +231,16 @@ inline u64 f_to_u64(T a) {
 template <class T>
 inline T s_to_f(u64 value) {
   HostFloat<T> x = 0;  // breaks the dependency on the register's old upper half
-  if constexpr (sizeof(T) == 4) asm volatile("cvtsi2ssq %1, %0" : "+x"(x) : "r"(value));
-  else asm volatile("cvtsi2sdq %1, %0" : "+x"(x) : "r"(value));
+  if constexpr (sizeof(T) == 4)
+    asm volatile("cvtsi2ssq %1, %0" : "+x"(x) : "r"(value));
+  else
+    asm volatile("cvtsi2sdq %1, %0" : "+x"(x) : "r"(value));
   return std::bit_cast<T>(x);
 }
 template <class T>
 inline T u_to_f(u64 value) {
-  if (static_cast<i64>(value) >= 0) [[likely]] return s_to_f<T>(value);
+  if (static_cast<i64>(value) >= 0) [[likely]]
+    return s_to_f<T>(value);
   // Half of it with the lost bit kept as a sticky one rounds alike; doubling is exact.
   const T half = s_to_f<T>(value >> 1 | (value & 1));
   return half + (T{1} << (Format<T>::kPrecision - 1));
