@@ -14,6 +14,7 @@ namespace pagoda {
 
 struct VcpuFrame;
 struct Unit;
+struct Link;
 
 // Slow paths of memory accesses, in C++ (cpu/softmmu). `op` is ir::MemOp::pack(). On a fault they record the guest
 // exception, set VcpuFrame::fault and return 0. They run under the guest's floating-point mode and use no floating point.
