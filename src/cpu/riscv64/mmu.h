@@ -7,6 +7,10 @@
 #include "cpu/guest.h"
 #include "cpu/riscv64/hart.h"
 
+namespace pagoda {
+class GuestMemory;
+}
+
 namespace pagoda::riscv64 {
 
 // Translates one address for one kind of access. Sets accessed and dirty bits where menvcfg.ADUE says so.

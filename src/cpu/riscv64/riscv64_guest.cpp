@@ -2,6 +2,8 @@
 // The Guest object, reset, and the list of a hart's state.
 #include "cpu/riscv64/riscv64_guest.h"
 
+#include <new>
+
 #include "base/log.h"
 #include "cpu/riscv64/cpu_model.h"
 #include "cpu/riscv64/csr.h"
@@ -32,7 +34,7 @@ void resynchronise(Vcpu& vcpu, Hart& hart) {
 // Privileged ISA 3.4. What it leaves open is zero here, so that runs repeat.
 void reset(Vcpu& vcpu) {
   Hart& hart = vcpu.state<Hart>();
-  if (hart.extensions.bits == 0) hart.extensions = default_extensions();
+  hart.extensions.bits = vcpu.features();
   for (u64& value : hart.x) value = 0;
   for (u64& value : hart.f) value = 0;
   hart.reserved_address = kNoReservation;
@@ -57,10 +59,9 @@ void reset(Vcpu& vcpu) {
 
 }  // namespace
 
-void configure_hart(Vcpu& vcpu, u64 hart_id, const Extensions& extensions, u64 reset_pc) {
+void configure_hart(Vcpu& vcpu, u64 hart_id, u64 reset_pc) {
   Hart& hart = vcpu.state<Hart>();
   hart.hart_id = hart_id;
-  hart.extensions = extensions;
   hart.reset_pc = reset_pc;
 }
 
@@ -117,12 +118,15 @@ const Guest& riscv64_guest() {
   static const Guest guest{
       .name = "riscv64",
       .state_size = sizeof(Hart),
+      .construct = [](void* memory) -> VcpuFrame* { return new (memory) Hart(); },
+      .destroy = [](VcpuFrame* frame) { static_cast<Hart*>(frame)->~Hart(); },
       .slots = slot_table(),
       .helpers = helper_table(),
       .memory_modes = kMemoryModeCount,
       .instruction_length = instruction_length,
       .translate = translate_block,
       .walk = walk,
+      .fetch_mode = [](const Vcpu& vcpu) { return static_cast<u32>(fetch_memory_mode(vcpu.state<Hart>())); },
       .bus_error_cause = access_fault,
       .misaligned_cause = misaligned_fault,
       .take_exception = take_exception,

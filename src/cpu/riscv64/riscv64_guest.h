@@ -12,9 +12,9 @@ const Guest& riscv64_guest();
 
 namespace riscv64 {
 
-// Says what a hart is, before its first reset. A hart that was never configured has id 0, the default extensions and
-// starts at 0.
-void configure_hart(Vcpu& vcpu, u64 hart_id, const Extensions& extensions, u64 reset_pc);
+// The Vcpu's `features` are the bits of Extensions. Says the rest of what a hart is; takes effect with the next reset.
+// Without it hart id and reset pc are 0.
+void configure_hart(Vcpu& vcpu, u64 hart_id, u64 reset_pc);
 
 // Everything of a hart that the guest could notice: registers, CSRs, mode, counters. After restoring through it call
 // hart_restored().
