@@ -15,6 +15,7 @@
 namespace pagoda {
 
 class CodeManager;
+struct Link;
 
 class Vcpu {
  public:

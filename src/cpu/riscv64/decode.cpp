@@ -3,6 +3,8 @@
 // bits); what remains is a list of a few rows.
 #include "cpu/riscv64/decode.h"
 
+#include <iterator>
+#include <map>
 #include <string_view>
 #include <vector>
 
@@ -59,14 +61,21 @@ constexpr FormatInfo kFormats[] = {
 constexpr u32 full_key(u32 word) { return (word >> 2 & 31) << 10 | (word >> 12 & 7) << 7 | word >> 25; }
 constexpr u32 compressed_key(u32 word) { return (word >> 10 & 63) << 2 | (word & 3); }
 
-// Candidate rows of every key, in table order (specials come before what they overlap), each list ended by kRowCount.
+// What a row asks of a word, next to those it competes with.
+struct Candidate {
+  u32 mask, match;
+  u16 row;
+  Extension extension;
+};
+
+// Candidates of every key, in table order (specials come before what they overlap); a mask of 0, which all words
+// satisfy, ends each list.
 struct Index {
   static constexpr u32 kFullKeys = 1 << 15, kCompressedKeys = 1 << 8;
   std::vector<u16> start;  // by key; compressed keys behind the full ones
-  std::vector<u16> rows;
+  std::vector<Candidate> candidates;
 
   Index() : start(kFullKeys + kCompressedKeys) {
-    rows.push_back(kRowCount);  // the empty list
     std::vector<std::vector<u16>> lists(start.size());
     for (u32 row = 0; row < kRowCount; ++row) {
       const bool full = kRows[row].length == 4;
@@ -77,16 +86,14 @@ struct Index {
         if ((key & mask) == match) lists[base + key].push_back(static_cast<u16>(row));
       }
     }
-    // Most neighbouring keys have the same list: keep one copy of it.
+    // Many keys have the same list: keep one copy of it.
+    std::map<std::vector<u16>, u16> seen;
     for (u32 key = 0; key < lists.size(); ++key) {
-      if (lists[key].empty()) continue;
-      if (key > 0 && lists[key] == lists[key - 1]) {
-        start[key] = start[key - 1];
-        continue;
-      }
-      start[key] = static_cast<u16>(rows.size());
-      rows.insert(rows.end(), lists[key].begin(), lists[key].end());
-      rows.push_back(kRowCount);
+      const auto [place, is_new] = seen.emplace(lists[key], static_cast<u16>(candidates.size()));
+      start[key] = place->second;
+      if (!is_new) continue;
+      for (const u16 row : lists[key]) candidates.push_back({kRows[row].mask, kRows[row].match, row, kRows[row].extension});
+      candidates.push_back({0, 0, kRowCount, Extension::i});
     }
   }
 };
@@ -132,28 +139,29 @@ i64 immediate_of(Immediate kind, u32 w) {
   return 0;
 }
 
-void registers_of(Registers kind, u32 w, Insn& insn) {
-  constexpr u8 kRa = 1, kSp = 2;
-  const auto set = [&](u32 rd, u32 rs1, u32 rs2) {
-    insn.rd = static_cast<u8>(rd);
-    insn.rs1 = static_cast<u8>(rs1);
-    insn.rs2 = static_cast<u8>(rs2);
-  };
-  const u32 high = field(w, 7, 5), low = field(w, 2, 5), high3 = 8 + field(w, 7, 3), low3 = 8 + field(w, 2, 3);
-  switch (kind) {
-    case Registers::full: set(field(w, 7, 5), field(w, 15, 5), field(w, 20, 5)); break;
-    case Registers::low3: set(low3, high3, low3); break;
-    case Registers::low3_sp: set(low3, kSp, 0); break;
-    case Registers::low3_zero: set(0, high3, 0); break;
-    case Registers::twice: set(high, high, low); break;
-    case Registers::twice3: set(high3, high3, low3); break;
-    case Registers::zero: set(high, 0, low); break;
-    case Registers::sp: set(high, kSp, low); break;
-    case Registers::jump: set(0, high, 0); break;
-    case Registers::link: set(kRa, high, 0); break;
-    case Registers::nowhere: set(0, 0, 0); break;
-  }
-}
+// One register operand: (word >> shift & mask) | fixed.
+struct RegisterField {
+  u8 shift, mask, fixed;
+  constexpr u8 of(u32 word) const { return static_cast<u8>((word >> shift & mask) | fixed); }
+};
+struct RegisterLayout {
+  RegisterField rd, rs1, rs2;
+};
+constexpr RegisterField kX0{0, 0, 0}, kRa{0, 0, 1}, kSp{0, 0, 2}, kHigh{7, 31, 0}, kLow{2, 31, 0}, kHigh3{7, 7, 8}, kLow3{2, 7, 8};
+constexpr RegisterLayout kLayouts[] = {
+    {{7, 31, 0}, {15, 31, 0}, {20, 31, 0}},  // full
+    {kLow3, kHigh3, kLow3},                  // low3
+    {kLow3, kSp, kX0},                       // low3_sp
+    {kX0, kHigh3, kX0},                      // low3_zero
+    {kHigh, kHigh, kLow},                    // twice
+    {kHigh3, kHigh3, kLow3},                 // twice3
+    {kHigh, kX0, kLow},                      // zero
+    {kHigh, kSp, kLow},                      // sp
+    {kX0, kHigh, kX0},                       // jump
+    {kRa, kHigh, kX0},                       // link
+    {kX0, kX0, kX0},                         // nowhere
+};
+static_assert(std::size(kLayouts) == static_cast<u32>(Registers::nowhere) + 1);
 
 }  // namespace
 
@@ -170,20 +178,22 @@ bool decode(u32 word, Extensions extensions, Insn& insn) {
     word &= 0xffff;
     key = Index::kFullKeys + compressed_key(word);
   }
-  for (const u16* candidate = &kIndex.rows[kIndex.start[key]]; *candidate != kRowCount; ++candidate) {
-    const InsnRow& row = kRows[*candidate];
-    if ((word & row.mask) != row.match || !extensions.has(row.extension)) continue;
-    if (is_reserved(row)) return false;
-    const FormatInfo& format = kFormats[static_cast<u32>(row.format)];
-    insn.row = &row;
-    insn.bits = word;
-    insn.rs3 = static_cast<u8>(word >> 27);
-    insn.rm = static_cast<u8>(word >> 12 & 7);
-    registers_of(format.registers, word, insn);
-    insn.immediate = immediate_of(format.immediate, word);
-    return true;
-  }
-  return false;
+  const Candidate* candidate = &kIndex.candidates[kIndex.start[key]];
+  while ((word & candidate->mask) != candidate->match || !extensions.has(candidate->extension)) ++candidate;
+  if (candidate->row == kRowCount) return false;
+  const InsnRow& row = kRows[candidate->row];
+  if (is_reserved(row)) return false;
+  const FormatInfo& format = kFormats[static_cast<u32>(row.format)];
+  const RegisterLayout& layout = kLayouts[static_cast<u32>(format.registers)];
+  insn.row = &row;
+  insn.bits = word;
+  insn.rd = layout.rd.of(word);
+  insn.rs1 = layout.rs1.of(word);
+  insn.rs2 = layout.rs2.of(word);
+  insn.rs3 = static_cast<u8>(word >> 27);
+  insn.rm = static_cast<u8>(word >> 12 & 7);
+  insn.immediate = immediate_of(format.immediate, word);
+  return true;
 }
 
 }  // namespace pagoda::riscv64

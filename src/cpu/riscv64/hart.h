@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: MIT
 // Hart: the architectural state of a RISC-V 64 vcpu (Privileged ISA, CSR listing in chapter 2).
 //
-// Starts with the VcpuFrame, so that translated code reaches it by offset. Owned by the vcpu's thread; `pins` and the
-// clock's fields are written by devices.
+// Starts with the VcpuFrame, so that translated code reaches it by offset. Owned by the vcpu's thread; the atomics at the
+// end are written by devices (hart_port.h).
 #pragma once
 
 #include <atomic>
 
 #include "base/types.h"
 #include "cpu/riscv64/extensions.h"
+#include "cpu/riscv64/pmp.h"
+#include "cpu/riscv64/privilege.h"
 #include "tcg/abi/vcpu_frame.h"
 #include "tcg/ir/block.h"
 
 namespace pagoda::riscv64 {
 
-enum class Mode : u8 { user = 0, supervisor = 1, machine = 3 };
+class HartPort;
+
+// Ticks per second of the `time` CSR, mtime and stimecmp; the device tree says the same.
+inline constexpr u64 kTimebaseHz = 10'000'000;
+inline constexpr u64 kNanosecondsPerTick = 1'000'000'000 / kTimebaseHz;
 
 // Slot numbers in state.def order: Slot::ra, Slot::ft0 ...
 enum class Slot : u32 {
@@ -38,22 +44,23 @@ struct Hart : VcpuFrame {
   u64 reserved_value;
 
   Mode privilege;
-  Extensions extensions;  // what this hart implements
-
-  // Machine and supervisor state; CSR numbers and masks in csr.def.
-  u64 mstatus, medeleg, mideleg, mie, mtvec, mscratch, mepc, mcause, mtval, menvcfg, mcountinhibit, mseccfg;
-  u32 mcounteren, scounteren;
-  u64 stvec, sscratch, sepc, scause, stval, satp, senvcfg, stimecmp;
-  u64 software_pending;  // bits of mip that software may set: SSIP, STIP (without Sstc), SEIP
-  u8 frm;                // rounding mode field, as written (0..7); the sticky flags live in the host's format
-  i64 instret_offset;    // minstret = retired instructions + this
-  i64 cycle_offset;      // mcycle likewise
-  u8 pmpcfg[16];
-  u64 pmpaddr[16];
+  u8 frm;  // rounding mode field, as written (0..7); the sticky flags live in the host's format
+  Extensions extensions;  // what this hart implements; kept by reset, as are the next two
   u64 hart_id;
+  u64 reset_pc;
 
-  // Interrupt pins, bits numbered as in mip: MSIP, MTIP, SEIP, MEIP. Any thread.
+  // Storage of CSRs; numbers, masks and reset values in csr.def. mstatus is held without SD, UXL and SXL.
+  u64 mstatus, medeleg, mideleg, mie, mtvec, mscratch, mepc, mcause, mtval, menvcfg, mcountinhibit, mcounteren;
+  u64 stvec, sscratch, sepc, scause, stval, satp, senvcfg, scounteren, stimecmp;
+  u64 software_pending;  // bits of mip that software may set: SSIP, STIP (without Sstc), SEIP
+  // While a counter runs it reads as retired instructions + this, modulo 2^64; while mcountinhibit stops it, as this.
+  u64 instret_base, cycle_base;
+  Pmp pmp;
+
+  HartPort* port;  // null: no interrupt pins, stimecmp is only compared when mip is read
+  // Interrupt pins, bits numbered as in mip: MSIP, MTIP, SEIP, MEIP; STIP is stimecmp's. Any thread.
   std::atomic<u64> pins;
+  std::atomic<u64> time_offset;  // ticks of `time` beyond those of virtual time. Any thread.
 };
 inline constexpr u64 kNoReservation = ~u64{0};
 

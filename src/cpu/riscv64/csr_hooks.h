@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Hooks named in csr.def, by subject: csr_status.cpp, csr_counters.cpp, csr_fp.cpp.
+//
+// A read hook returns the register's value, a write hook takes the new one. `index` counts from 0 within the row.
+#pragma once
+
+#include "cpu/riscv64/csr.h"
+
+namespace pagoda::riscv64::hooks {
+
+#define READS(name) u64 name(const CsrContext& context, u32 index)
+#define WRITES(name) void name(const CsrContext& context, u32 index, u64 value)
+READS(read_fflags);
+READS(read_frm);
+READS(read_fcsr);
+WRITES(write_fflags);
+WRITES(write_frm);
+WRITES(write_fcsr);
+
+READS(read_cycle);
+READS(read_time);
+READS(read_instret);
+WRITES(write_mcycle);
+WRITES(write_minstret);
+WRITES(write_mcountinhibit);
+WRITES(write_stimecmp);
+
+READS(read_mstatus);
+READS(read_sstatus);
+READS(read_sie);
+READS(read_sip);
+READS(read_mip);
+READS(read_mhartid);
+READS(read_misa);
+READS(read_tinfo);
+READS(read_pmpcfg0);
+READS(read_pmpcfg2);
+READS(read_pmpaddr);
+WRITES(write_mstatus);
+WRITES(write_sstatus);
+WRITES(write_sie);
+WRITES(write_sip);
+WRITES(write_mie);
+WRITES(write_mip);
+WRITES(write_mideleg);
+WRITES(write_menvcfg);
+WRITES(write_senvcfg);
+WRITES(write_sepc);
+WRITES(write_mepc);
+WRITES(write_satp);
+WRITES(write_pmpcfg0);
+WRITES(write_pmpcfg2);
+WRITES(write_pmpaddr);
+#undef READS
+#undef WRITES
+
+}  // namespace pagoda::riscv64::hooks

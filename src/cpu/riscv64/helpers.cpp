@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// The helpers of helpers.def. They run in guest mode of the host's FP state and use no floating point.
+#include "cpu/riscv64/helpers.h"
+
+#include "base/check.h"
+#include "cpu/riscv64/csr.h"
+#include "cpu/riscv64/fp_state.h"
+#include "cpu/riscv64/mmu.h"
+#include "cpu/riscv64/modes.h"
+#include "cpu/riscv64/trap.h"
+#include "cpu/vcpu.h"
+
+namespace pagoda::riscv64 {
+namespace helper {
+namespace {
+
+Vcpu& vcpu_of(VcpuFrame* frame) { return *static_cast<Vcpu*>(frame->vcpu); }
+Hart& hart_of(VcpuFrame* frame) { return *static_cast<Hart*>(frame); }
+
+// The value of mtval is the instruction word, from the upper half of a helper's immediate.
+u64 illegal(VcpuFrame* frame, u64 imm) {
+  raise_exception(*frame, cause::kIllegal, imm >> 32);
+  return 0;
+}
+
+u64 csr_access(VcpuFrame* frame, u64 source, u64, u64 index_in_block, u64 imm) {
+  Vcpu& vcpu = vcpu_of(frame);
+  const CsrContext context{vcpu, hart_of(frame), vcpu.instructions() + index_in_block, true};
+  const u32 number = static_cast<u32>(imm & 0xfff);
+  const auto op = static_cast<CsrOp>(imm >> 12 & 3);
+  const bool reads = (imm >> 14 & 1) != 0, writes = (imm >> 15 & 1) != 0;
+  u64 old = 0;
+  if (!csr_instruction(context, number, op, reads, writes, source, &old)) return illegal(frame, imm);
+  return old;
+}
+
+u64 csr_plain(VcpuFrame* frame, u64 source, u64 b, u64 index_in_block, u64 imm) {
+  [[maybe_unused]] const u32 mode = frame->mode;
+  const u64 old = csr_access(frame, source, b, index_in_block, imm);
+  DCHECK(frame->mode == mode, "csr {:#x}: mode key {:#x} -> {:#x} inside a block", imm & 0xfff, mode, frame->mode);
+  return old;
+}
+
+u64 raise(VcpuFrame* frame, u64 value, u64, u64, u64 cause) {
+  raise_exception(*frame, cause, value);
+  return 0;
+}
+
+u64 mret(VcpuFrame* frame, u64, u64, u64, u64 imm) {
+  Hart& hart = hart_of(frame);
+  if (hart.privilege != Mode::machine) return illegal(frame, imm);
+  return return_from_machine(vcpu_of(frame), hart);
+}
+
+u64 sret(VcpuFrame* frame, u64, u64, u64, u64 imm) {
+  Hart& hart = hart_of(frame);
+  const bool trapped = hart.privilege == Mode::supervisor && (hart.mstatus & status::kTsr) != 0;
+  if (hart.privilege == Mode::user || trapped) return illegal(frame, imm);
+  return return_from_supervisor(vcpu_of(frame), hart);
+}
+
+// User mode may never wait: its time limit, like that of TW, is zero (3.1.6.6, 3.3.3).
+u64 wfi(VcpuFrame* frame, u64, u64, u64, u64 imm) {
+  const Hart& hart = hart_of(frame);
+  const bool trapped = hart.privilege == Mode::supervisor && (hart.mstatus & status::kTw) != 0;
+  if (hart.privilege == Mode::user || trapped) return illegal(frame, imm);
+  return 0;
+}
+
+u64 sfence_vma(VcpuFrame* frame, u64 address, u64 asid, u64, u64 imm) {
+  const Hart& hart = hart_of(frame);
+  const bool trapped = hart.privilege == Mode::supervisor && (hart.mstatus & status::kTvm) != 0;
+  if (hart.privilege == Mode::user || trapped) return illegal(frame, imm);
+  Softmmu& mmu = vcpu_of(frame).mmu();
+  const bool all_addresses = (imm & 1) != 0, all_asids = (imm & 2) != 0;
+  const u64 context = context_of_asid(asid & 0xffff);
+  if (all_addresses && all_asids) {
+    mmu.flush_all();
+  } else if (all_addresses) {
+    mmu.flush_context(context);
+  } else if (all_asids) {
+    mmu.flush_page(GuestVirt(address));
+  } else {
+    mmu.flush_page(GuestVirt(address), context);
+  }
+  return 0;
+}
+
+enum class CacheOp : u32 { inval = 0, clean = 1, flush = 2, zero = 4 };
+constexpr u64 kCacheBlock = 64;
+
+bool cache_op_enabled(const Hart& hart, CacheOp op) {
+  const u64 field = op == CacheOp::inval ? envcfg::kCbie : op == CacheOp::zero ? envcfg::kCbze : envcfg::kCbcfe;
+  if (hart.privilege == Mode::machine) return true;
+  if ((hart.menvcfg & field) == 0) return false;
+  return hart.privilege == Mode::supervisor || (hart.senvcfg & field) != 0;
+}
+
+// Zicbom, Zicboz. There are no caches to manage: what is left are the permission checks, which are those of a store but
+// for management, where being allowed to load is enough. All exceptions are those of stores.
+u64 cbo(VcpuFrame* frame, u64 address, u64, u64, u64 imm) {
+  const auto op = static_cast<CacheOp>(imm & 7);
+  if (!cache_op_enabled(hart_of(frame), op)) return illegal(frame, imm);
+  const u64 block = address & ~(kCacheBlock - 1);
+  if (op == CacheOp::zero) {
+    constexpr u32 store = ir::MemOp{.size_log2 = 3}.pack();
+    for (u64 i = 0; i < kCacheBlock && frame->fault == 0; i += 8) frame->slow->store(frame, block + i, 0, store);
+    return 0;
+  }
+  Vcpu& vcpu = vcpu_of(frame);
+  const Translation page = walk(vcpu, GuestVirt(block), AccessKind::read, frame->memory_mode);
+  if (!page.ok) {
+    const bool table = page.cause == cause::kLoadPage;
+    raise_exception(*frame, table ? cause::kStorePage : cause::kStoreAccess, block);
+  } else if (vcpu.memory().find(page.page) == nullptr || (block & ~kPageMask) + kCacheBlock - 1 > page.last) {
+    raise_exception(*frame, cause::kStoreAccess, block);
+  }
+  return 0;
+}
+
+u64 mark_fp_dirty(VcpuFrame* frame, u64, u64, u64, u64) {
+  riscv64::mark_fp_dirty(vcpu_of(frame), hart_of(frame));
+  return 0;
+}
+
+}  // namespace
+}  // namespace helper
+
+HelperTable helper_table() {
+  static constexpr HelperInfo helpers[] = {
+#define HELPER(name, effects, meaning) {#name, helper::name, helper_effects(HelperId::name)},
+#include "cpu/riscv64/helpers.def"
+#undef HELPER
+  };
+  return {helpers, static_cast<u32>(std::size(helpers))};
+}
+
+}  // namespace pagoda::riscv64
