@@ -11,9 +11,7 @@
 namespace pagoda::ir {
 namespace {
 
-bool is_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
+bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 
 class Parser {
  public:
@@ -135,8 +133,10 @@ class Parser {
     // `v` and digits is a value only if '=' follows: an op may have such a name.
     if (const auto number = value_number()) {
       at_ += peek_word().size();
-      if (accept('=')) name = *number;
-      else at_ = name_at;
+      if (accept('='))
+        name = *number;
+      else
+        at_ = name_at;
     }
     if (name != kUnnamed && values_.contains(name)) {
       at_ = name_at;
@@ -249,7 +249,12 @@ class Parser {
   Result<> payload(Inst& inst) {
     const Aux aux = op_info(inst.op).aux;
     switch (aux) {
-      case Aux::None: case Aux::Marker: case Aux::Imm: case Aux::Offset: case Aux::Slot: return {};
+      case Aux::None:
+      case Aux::Marker:
+      case Aux::Imm:
+      case Aux::Offset:
+      case Aux::Slot:
+        return {};
       case Aux::Helper: {
         if (!accept('[')) return {};
         if (!accept_word("imm")) return error("expected 'imm='");
@@ -257,11 +262,15 @@ class Parser {
         TRY_ASSIGN(inst.imm, number());
         return expect(']');
       }
-      default: break;
+      default:
+        break;
     }
     TRY(expect('['));
     switch (aux) {
-      case Aux::Flag: case Aux::FlagMask: TRY(flags(inst, aux == Aux::Flag)); break;
+      case Aux::Flag:
+      case Aux::FlagMask:
+        TRY(flags(inst, aux == Aux::Flag));
+        break;
       case Aux::Mem: {
         TRY_ASSIGN(inst.extra, access());
         break;
@@ -273,8 +282,12 @@ class Parser {
         TRY_ASSIGN(inst.extra, access());
         break;
       }
-      case Aux::Order: TRY(small(inst, kOrderNames, "order")); break;
-      case Aux::Round: TRY(small(inst, kRoundNames, "rounding")); break;
+      case Aux::Order:
+        TRY(small(inst, kOrderNames, "order"));
+        break;
+      case Aux::Round:
+        TRY(small(inst, kRoundNames, "rounding"));
+        break;
       case Aux::RoundSign: {
         TRY(small(inst, kRoundNames, "rounding"));
         TRY(expect(','));
@@ -282,8 +295,11 @@ class Parser {
         inst.aux = static_cast<u8>(inst.aux | sign << 4);
         break;
       }
-      case Aux::FpCompare: TRY(small(inst, kFpCompareNames, "comparison")); break;
-      default: break;
+      case Aux::FpCompare:
+        TRY(small(inst, kFpCompareNames, "comparison"));
+        break;
+      default:
+        break;
     }
     return expect(']');
   }
@@ -337,8 +353,10 @@ class Parser {
   }
 
   Result<> hint(Terminal& t) {
-    if (accept_word("call")) t.hint = Hint::call;
-    else if (accept_word("ret")) t.hint = Hint::ret;
+    if (accept_word("call"))
+      t.hint = Hint::call;
+    else if (accept_word("ret"))
+      t.hint = Hint::ret;
     if (accept_word("return")) {
       TRY_ASSIGN(t.not_taken, offset());
     }

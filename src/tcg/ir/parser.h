@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Reads the text form of a block (printer.h).
 //
-// More lenient than what is printed: `#` starts a comment, blank lines and indentation are free, and values may have any
-// numbers, as long as each is defined once and before its use (they are renumbered). It checks form and names only;
+// More lenient than what is printed: `#` starts a comment, blank lines and indentation are free, and values may have
+// any numbers, as long as each is defined once and before its use (they are renumbered). It checks form and names only;
 // what a block must keep is the verifier's.
 #pragma once
 

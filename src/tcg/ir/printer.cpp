@@ -37,34 +37,48 @@ std::string flags_text(u8 mask) {
 // What stands in brackets, or nothing.
 std::string payload_text(const Inst& inst) {
   switch (op_info(inst.op).aux) {
-    case Aux::Flag: return fmt::format("[{}]", inst.aux < 6 ? kFlagLetters[inst.aux] : '?');
-    case Aux::FlagMask: return fmt::format("[{}]", flags_text(inst.aux));
-    case Aux::Mem: return fmt::format("[{}]", access_text(inst.extra));
-    case Aux::MemRmw: return fmt::format("[{},{}]", name_of(kRmwNames, inst.aux), access_text(inst.extra));
-    case Aux::Order: return fmt::format("[{}]", name_of(kOrderNames, inst.aux));
-    case Aux::Round: return fmt::format("[{}]", name_of(kRoundNames, inst.aux));
+    case Aux::Flag:
+      return fmt::format("[{}]", inst.aux < 6 ? kFlagLetters[inst.aux] : '?');
+    case Aux::FlagMask:
+      return fmt::format("[{}]", flags_text(inst.aux));
+    case Aux::Mem:
+      return fmt::format("[{}]", access_text(inst.extra));
+    case Aux::MemRmw:
+      return fmt::format("[{},{}]", name_of(kRmwNames, inst.aux), access_text(inst.extra));
+    case Aux::Order:
+      return fmt::format("[{}]", name_of(kOrderNames, inst.aux));
+    case Aux::Round:
+      return fmt::format("[{}]", name_of(kRoundNames, inst.aux));
     case Aux::RoundSign:
       return fmt::format("[{},{}]", name_of(kRoundNames, inst.aux & 15u), name_of(kSignNames, inst.aux >> 4u));
-    case Aux::FpCompare: return fmt::format("[{}]", name_of(kFpCompareNames, inst.aux));
-    case Aux::Helper: return inst.imm != 0 ? fmt::format("[imm={:#x}]", inst.imm) : "";
-    default: return "";
+    case Aux::FpCompare:
+      return fmt::format("[{}]", name_of(kFpCompareNames, inst.aux));
+    case Aux::Helper:
+      return inst.imm != 0 ? fmt::format("[imm={:#x}]", inst.imm) : "";
+    default:
+      return "";
   }
 }
 
 // Items before and after the operands.
 std::string item_before(const Inst& inst, SlotTable slots, HelperTable helpers) {
   switch (op_info(inst.op).aux) {
-    case Aux::Slot: return inst.extra < slots.count ? slots.slots[inst.extra].name : fmt::format("?{}", inst.extra);
+    case Aux::Slot:
+      return inst.extra < slots.count ? slots.slots[inst.extra].name : fmt::format("?{}", inst.extra);
     case Aux::Helper:
       return inst.extra < helpers.count ? helpers.helpers[inst.extra].name : fmt::format("?{}", inst.extra);
-    default: return "";
+    default:
+      return "";
   }
 }
 std::string item_after(const Inst& inst) {
   switch (op_info(inst.op).aux) {
-    case Aux::Imm: return fmt::format("{:#x}", inst.imm);
-    case Aux::Offset: return fmt::format("{:+}", static_cast<i64>(inst.imm));
-    default: return "";
+    case Aux::Imm:
+      return fmt::format("{:#x}", inst.imm);
+    case Aux::Offset:
+      return fmt::format("{:+}", static_cast<i64>(inst.imm));
+    default:
+      return "";
   }
 }
 
@@ -115,11 +129,16 @@ std::string print_terminal(const Terminal& t) {
   if (t.hint == Hint::ret) hint = " ret";
   if (t.not_taken != 0) hint += fmt::format(" return {:+}", t.not_taken);
   switch (t.kind) {
-    case Kind::jump: return fmt::format("jump {:+}{}", t.taken, hint);
-    case Kind::branch: return fmt::format("branch v{}, {:+}, {:+}", t.value, t.taken, t.not_taken);
-    case Kind::jump_indirect: return fmt::format("jump_indirect v{}{}", t.value, hint);
-    case Kind::exit: return fmt::format("exit {} {:+}", name_of(kExitNames, static_cast<u32>(t.exit)), t.taken);
-    default: return "";
+    case Kind::jump:
+      return fmt::format("jump {:+}{}", t.taken, hint);
+    case Kind::branch:
+      return fmt::format("branch v{}, {:+}, {:+}", t.value, t.taken, t.not_taken);
+    case Kind::jump_indirect:
+      return fmt::format("jump_indirect v{}{}", t.value, hint);
+    case Kind::exit:
+      return fmt::format("exit {} {:+}", name_of(kExitNames, static_cast<u32>(t.exit)), t.taken);
+    default:
+      return "";
   }
 }
 

@@ -108,15 +108,20 @@ class Verifier {
     const Aux aux = op_info(inst.op).aux;
     bool uses_aux = false, uses_extra = false, uses_imm = false;
     switch (aux) {
-      case Aux::None: break;
-      case Aux::Marker: uses_aux = uses_imm = true; break;
+      case Aux::None:
+        break;
+      case Aux::Marker:
+        uses_aux = uses_imm = true;
+        break;
       case Aux::Imm:
         uses_imm = true;
         if (inst.op == Op::constant && is_integer(inst.type) && (inst.imm & ~type_mask(inst.type)) != 0) {
           report("{:#x} does not fit {}", inst.imm, type_name(inst.type));
         }
         break;
-      case Aux::Offset: uses_imm = true; break;
+      case Aux::Offset:
+        uses_imm = true;
+        break;
       case Aux::Slot:
         uses_extra = true;
         if (inst.extra >= slots_.count) {
@@ -137,7 +142,9 @@ class Verifier {
         uses_aux = true;
         in_range(inst.aux, Rmw::max_u, "operation");
         [[fallthrough]];
-      case Aux::Mem: uses_extra = true; break;  // see widths()
+      case Aux::Mem:
+        uses_extra = true;
+        break;  // see widths()
       case Aux::Order:
         uses_aux = true;
         in_range(inst.aux, Order::seq_cst, "order");
@@ -216,7 +223,8 @@ class Verifier {
 
   void counts() {
     if (block_.guest_insns != markers_) report("guest_insns is {}, markers are {}", block_.guest_insns, markers_);
-    if (block_.guest_bytes != next_offset_) report("guest_bytes is {}, markers cover {}", block_.guest_bytes, next_offset_);
+    if (block_.guest_bytes != next_offset_)
+      report("guest_bytes is {}, markers cover {}", block_.guest_bytes, next_offset_);
     if (block_.insts.size() > 0xffff) report("{} instructions are too many", block_.insts.size());
   }
 

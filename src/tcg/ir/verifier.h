@@ -2,22 +2,28 @@
 // Verifier: whether a block keeps the rules that every reader of IR relies on.
 //
 // Markers and counts
-//   - the block is not empty, its first instruction is the marker of offset 0, each next marker's offset is the end of the
+//   - the block is not empty, its first instruction is the marker of offset 0, each next marker's offset is the end of
+//   the
 //     one before; lengths are 1 to 15 bytes; Block::guest_insns and guest_bytes say the same
 // Instructions
 //   - the type field is in the op's set; fields that the op's row does not name are 0
 //   - operands are there (only a call may leave some out), are defined earlier, are values, and have the column's type;
 //     zext and sext widen, trunc narrows, bitcast keeps the width, f_to_f changes the precision
-//   - aux, extra and imm are in range: constants fit their type, slots exist and have the instruction's type, helpers exist
-//   - memory accesses: an integer of up to 64 bits may be wider than the access, all else is as wide; atomics are as wide
+//   - aux, extra and imm are in range: constants fit their type, slots exist and have the instruction's type, helpers
+//   exist
+//   - memory accesses: an integer of up to 64 bits may be wider than the access, all else is as wide; atomics are as
+//   wide
 //     and at most 8 bytes
 //   - a call's operands and result fit the helper's u64s
 // Instruction atomicity
-//   - within one guest instruction nothing is written to a slot (by put_slot or a helper that writes state) before an op
+//   - within one guest instruction nothing is written to a slot (by put_slot or a helper that writes state) before an
+//   op
 //     that may fault, helpers included, unless the block says it is restartable
 // End
-//   - there is a terminal, its value is defined and typed (branch: i1, jump_indirect: i64), fields it does not use are 0
-//   - after a helper that ends the block there are only pure ops and slot accesses, no marker, and the terminal is an exit
+//   - there is a terminal, its value is defined and typed (branch: i1, jump_indirect: i64), fields it does not use are
+//   0
+//   - after a helper that ends the block there are only pure ops and slot accesses, no marker, and the terminal is an
+//   exit
 //     or an indirect jump: the code that follows runs under another mode or mapping
 #pragma once
 
