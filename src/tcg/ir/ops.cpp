@@ -46,4 +46,40 @@ Type result_type(Op op, Type type) {
   }
 }
 
+bool accepts(Operand column, Type own, Type type) {
+  switch (column) {
+    case Operand::_: return false;
+    case Operand::T: return type == own;
+    case Operand::I1_: return type == Type::i1;
+    case Operand::I8_: return type == Type::i8;
+    case Operand::I64_: return type == Type::i64;
+    case Operand::F32_: return type == Type::f32;
+    case Operand::FL: return type == Type::flags;
+    case Operand::INT: return contains(TypeSet::Int, type);
+    case Operand::FP: return contains(TypeSet::Fp, type);
+    case Operand::ANY: return type != Type::none;
+  }
+  return false;
+}
+
+bool has_conversion_rule(Op op) {
+  return op == Op::zext || op == Op::sext || op == Op::trunc || op == Op::bitcast || op == Op::f_to_f;
+}
+
+bool converts(Op op, Type from, Type to) {
+  switch (op) {
+    case Op::zext: case Op::sext: return type_bits(from) < type_bits(to);
+    case Op::trunc: return type_bits(from) > type_bits(to);
+    case Op::bitcast:
+      return from != to && type_bits(from) == type_bits(to) && from != Type::flags && to != Type::flags;
+    case Op::f_to_f: return from != to;
+    default: return true;
+  }
+}
+
+bool access_fits(Op op, Type type, MemOp access) {
+  const bool may_be_narrower = (op == Op::load || op == Op::store) && is_integer(type) && type_bits(type) <= 64;
+  return access.size() == type_bytes(type) || (may_be_narrower && access.size() < type_bytes(type));
+}
+
 }  // namespace pagoda::ir

@@ -80,4 +80,14 @@ inline const OpInfo& op_info(Op op) { return kOpInfo[static_cast<u32>(op)]; }
 // The type of the value an instruction of this op and type field produces; Type::none if it produces none.
 Type result_type(Op op, Type type);
 
+// Whether an operand column takes a value of type `type` in an instruction with the type field `own`.
+bool accepts(Operand column, Type own, Type type);
+
+// Ops whose operand and own type depend on each other beyond the columns: zext, sext, trunc, bitcast, f_to_f.
+bool has_conversion_rule(Op op);
+bool converts(Op op, Type from, Type to);
+
+// Whether a memory op may access this many bytes for its type: integers of up to 64 bits may be wider than a plain access.
+bool access_fits(Op op, Type type, MemOp access);
+
 }  // namespace pagoda::ir

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: MIT
+// A line-by-line parser driven by the op table, as the printer is.
+#include "tcg/ir/parser.h"
+
+#include <charconv>
+#include <iterator>
+#include <unordered_map>
+
+#include "tcg/ir/printer.h"
+
+namespace pagoda::ir {
+namespace {
+
+bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+
+class Parser {
+ public:
+  Parser(SlotTable slots, HelperTable helpers) : slots_(slots), helpers_(helpers) {
+    for (u32 i = 0; i < kOpCount; ++i) ops_.emplace(op_text(static_cast<Op>(i)), static_cast<Op>(i));
+  }
+
+  Result<Block> run(std::string_view text) {
+    while (!text.empty()) {
+      const size_t end = text.find('\n');
+      line_ = text.substr(0, end);
+      line_ = line_.substr(0, line_.find('#'));
+      text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+      at_ = 0;
+      ++line_number_;
+      skip_blanks();
+      if (at_end()) continue;
+      TRY(one_line());
+      skip_blanks();
+      if (!at_end()) return error("unexpected '{}'", line_.substr(at_));
+    }
+    return std::move(block_);
+  }
+
+ private:
+  template <class... Args>
+  std::unexpected<Error> error(fmt::format_string<Args...> format, Args&&... args) {
+    return fail("line {}, column {}: {}", line_number_, at_ + 1, fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  // --- tokens ---
+  bool at_end() const { return at_ >= line_.size(); }
+  void skip_blanks() {
+    while (!at_end() && (line_[at_] == ' ' || line_[at_] == '\t' || line_[at_] == '\r')) ++at_;
+  }
+  bool accept(char c) {
+    skip_blanks();
+    if (at_end() || line_[at_] != c) return false;
+    ++at_;
+    return true;
+  }
+  Result<> expect(char c) {
+    if (!accept(c)) return error("expected '{}'", c);
+    return {};
+  }
+  std::string_view peek_word() {
+    skip_blanks();
+    size_t end = at_;
+    while (end < line_.size() && is_word(line_[end])) ++end;
+    return line_.substr(at_, end - at_);
+  }
+  bool accept_word(std::string_view word) {
+    if (peek_word() != word) return false;
+    at_ += word.size();
+    return true;
+  }
+  Result<u64> number() {
+    const std::string_view word = peek_word();
+    const bool hex = word.starts_with("0x");
+    const char* first = word.data() + (hex ? 2 : 0);
+    const char* last = word.data() + word.size();
+    u64 value = 0;
+    const auto [end, failure] = std::from_chars(first, last, value, hex ? 16 : 10);
+    if (word.empty() || failure != std::errc() || end != last) return error("expected a number");
+    at_ += word.size();
+    return value;
+  }
+  Result<i64> offset() {
+    const bool minus = accept('-');
+    if (!minus && !accept('+')) return error("expected an offset, with its sign");
+    TRY_ASSIGN(const u64 value, number());
+    return static_cast<i64>(minus ? -value : value);
+  }
+  // Number of the word in a list of names.
+  template <size_t N>
+  Result<u32> name_in(const char* const (&names)[N], const char* what) {
+    const std::string_view word = peek_word();
+    for (u32 i = 0; i < N; ++i) {
+      if (word == names[i]) {
+        at_ += word.size();
+        return i;
+      }
+    }
+    return error("'{}' is no {}", word, what);
+  }
+  Result<u32> value_number() {
+    const std::string_view word = peek_word();
+    u32 value = 0;
+    if (word.size() < 2 || word[0] != 'v') return error("expected a value");
+    const auto [end, failure] = std::from_chars(word.data() + 1, word.data() + word.size(), value);
+    if (failure != std::errc() || end != word.data() + word.size()) return error("expected a value");
+    return value;
+  }
+  Result<ValueId> operand() {
+    TRY_ASSIGN(const u32 number, value_number());
+    const auto it = values_.find(number);
+    if (it == values_.end()) return error("v{} is not defined", number);
+    at_ += peek_word().size();
+    return it->second;
+  }
+
+  // --- lines ---
+  Result<> one_line() {
+    if (block_.terminal.kind != Terminal::Kind::none) return error("a line after the terminal");
+    if (block_.insts.empty() && !block_.restartable && accept_word("restartable")) {
+      block_.restartable = true;
+      return {};
+    }
+    if (block_.insts.size() >= 0xffff) return error("too many instructions");
+    const std::string_view word = peek_word();
+    if (word == "jump" || word == "branch" || word == "jump_indirect" || word == "exit") return terminal();
+    return instruction();
+  }
+
+  Result<> instruction() {
+    constexpr u32 kUnnamed = ~0u;
+    u32 name = kUnnamed;
+    const size_t name_at = at_;
+    // `v` and digits is a value only if '=' follows: an op may have such a name.
+    if (const auto number = value_number()) {
+      at_ += peek_word().size();
+      if (accept('='))
+        name = *number;
+      else
+        at_ = name_at;
+    }
+    if (name != kUnnamed && values_.contains(name)) {
+      at_ = name_at;
+      return error("v{} is defined already", name);
+    }
+    const std::string_view op_word = peek_word();
+    const auto it = ops_.find(op_word);
+    if (it == ops_.end()) return error("'{}' is no op", op_word);
+    const size_t op_at = at_;
+    at_ += op_word.size();
+    Inst inst;
+    inst.op = it->second;
+    if (!at_end() && line_[at_] == '.') {
+      ++at_;
+      TRY_ASSIGN(inst.type, type());
+    } else if (!contains(op_info(inst.op).types, Type::none) && op_info(inst.op).aux != Aux::Helper) {
+      return error("expected '.' and a type");
+    }
+    const bool gives_value = result_type(inst.op, inst.type) != Type::none;
+    if (gives_value != (name != kUnnamed)) {
+      at_ = op_at;
+      return error("{} gives {} value", op_word, gives_value ? "a" : "no");
+    }
+    TRY(items(inst));
+    if (gives_value) values_.emplace(name, static_cast<ValueId>(block_.insts.size()));
+    block_.insts.push_back(inst);
+    return {};
+  }
+
+  Result<Type> type() {
+    const std::string_view word = peek_word();
+    for (u32 i = 1; i < kTypeCount; ++i) {
+      if (word == type_name(static_cast<Type>(i))) {
+        at_ += word.size();
+        return static_cast<Type>(i);
+      }
+    }
+    return error("'{}' is no type", word);
+  }
+
+  // Operands and payload by the op's row.
+  Result<> items(Inst& inst) {
+    const OpInfo& info = op_info(inst.op);
+    bool first = true;
+    const auto separator = [&]() -> Result<> {
+      if (!first) return expect(',');
+      first = false;
+      return {};
+    };
+    if (info.aux == Aux::Marker) return marker(inst);
+    if (info.aux == Aux::Slot || info.aux == Aux::Helper) {
+      first = false;
+      TRY_ASSIGN(inst.extra, info.aux == Aux::Slot ? slot() : helper());
+    }
+    if (info.aux == Aux::Helper) {
+      for (u32 i = 0; i < info.operand_count() && accept(','); ++i) {
+        if (accept_word("_")) continue;
+        TRY_ASSIGN(inst.args[i], operand());
+      }
+    } else {
+      for (u32 i = 0; i < info.operand_count(); ++i) {
+        TRY(separator());
+        TRY_ASSIGN(inst.args[i], operand());
+      }
+    }
+    if (info.aux == Aux::Imm) {
+      TRY(separator());
+      TRY_ASSIGN(inst.imm, number());
+    } else if (info.aux == Aux::Offset) {
+      TRY(separator());
+      TRY_ASSIGN(const i64 value, offset());
+      inst.imm = static_cast<u64>(value);
+    }
+    return payload(inst);
+  }
+
+  Result<> marker(Inst& inst) {
+    TRY_ASSIGN(const i64 value, offset());
+    if (!accept_word("len")) return error("expected 'len'");
+    TRY_ASSIGN(const u64 length, number());
+    if (length > 0xff) return error("length {} is too long", length);
+    inst.imm = static_cast<u64>(value);
+    inst.aux = static_cast<u8>(length);
+    ++block_.guest_insns;
+    block_.guest_bytes = static_cast<u32>(inst.imm + length);
+    return {};
+  }
+
+  Result<u32> slot() {
+    const std::string_view word = peek_word();
+    for (u32 i = 0; i < slots_.count; ++i) {
+      if (word == slots_.slots[i].name) {
+        at_ += word.size();
+        return i;
+      }
+    }
+    return error("'{}' is no slot", word);
+  }
+  Result<u32> helper() {
+    const std::string_view word = peek_word();
+    for (u32 i = 0; i < helpers_.count; ++i) {
+      if (word == helpers_.helpers[i].name) {
+        at_ += word.size();
+        return i;
+      }
+    }
+    return error("'{}' is no helper", word);
+  }
+
+  Result<> payload(Inst& inst) {
+    const Aux aux = op_info(inst.op).aux;
+    switch (aux) {
+      case Aux::None:
+      case Aux::Marker:
+      case Aux::Imm:
+      case Aux::Offset:
+      case Aux::Slot:
+        return {};
+      case Aux::Helper: {
+        if (!accept('[')) return {};
+        if (!accept_word("imm")) return error("expected 'imm='");
+        TRY(expect('='));
+        TRY_ASSIGN(inst.imm, number());
+        return expect(']');
+      }
+      default:
+        break;
+    }
+    TRY(expect('['));
+    switch (aux) {
+      case Aux::Flag:
+      case Aux::FlagMask:
+        TRY(flags(inst, aux == Aux::Flag));
+        break;
+      case Aux::Mem: {
+        TRY_ASSIGN(inst.extra, access());
+        break;
+      }
+      case Aux::MemRmw: {
+        TRY_ASSIGN(const u32 kind, name_in(kRmwNames, "operation"));
+        inst.aux = static_cast<u8>(kind);
+        TRY(expect(','));
+        TRY_ASSIGN(inst.extra, access());
+        break;
+      }
+      case Aux::Order:
+        TRY(small(inst, kOrderNames, "order"));
+        break;
+      case Aux::Round:
+        TRY(small(inst, kRoundNames, "rounding"));
+        break;
+      case Aux::RoundSign: {
+        TRY(small(inst, kRoundNames, "rounding"));
+        TRY(expect(','));
+        TRY_ASSIGN(const u32 sign, name_in(kSignNames, "sign"));
+        inst.aux = static_cast<u8>(inst.aux | sign << 4);
+        break;
+      }
+      case Aux::FpCompare:
+        TRY(small(inst, kFpCompareNames, "comparison"));
+        break;
+      default:
+        break;
+    }
+    return expect(']');
+  }
+
+  template <size_t N>
+  Result<> small(Inst& inst, const char* const (&names)[N], const char* what) {
+    TRY_ASSIGN(const u32 value, name_in(names, what));
+    inst.aux = static_cast<u8>(value);
+    return {};
+  }
+
+  // Letters: exactly one is a flag's number, any are a mask.
+  Result<> flags(Inst& inst, bool one) {
+    const std::string_view word = peek_word();
+    if (one && word.size() != 1) return error("expected one flag");
+    for (const char c : word) {
+      const size_t bit = std::string_view(kFlagLetters).find(c);
+      if (bit == std::string_view::npos) return error("'{}' is no flag", c);
+      inst.aux = static_cast<u8>(one ? bit : inst.aux | 1u << bit);
+    }
+    at_ += word.size();
+    return {};
+  }
+
+  Result<u32> access() {
+    MemOp op;
+    if (!accept_word("size")) return error("expected 'size='");
+    TRY(expect('='));
+    TRY_ASSIGN(const u64 size, number());
+    op.size_log2 = 0;
+    while (op.size_log2 < 5 && op.size() < size) ++op.size_log2;
+    if (op.size() != size) return error("no access has {} bytes", size);
+    while (accept(',')) {
+      if (accept_word("sign")) {
+        op.sign = true;
+      } else if (accept_word("align")) {
+        op.align = true;
+      } else if (accept_word("big")) {
+        op.big_endian = true;
+      } else if (accept_word("mode")) {
+        TRY(expect('='));
+        TRY_ASSIGN(const u64 mode, number());
+        if (mode > 15) return error("no memory mode {}", mode);
+        op.mode = static_cast<u8>(mode);
+      } else {
+        TRY_ASSIGN(const u32 order, name_in(kOrderNames, "order"));
+        op.order = static_cast<Order>(order);
+      }
+    }
+    return op.pack();
+  }
+
+  Result<> hint(Terminal& t) {
+    if (accept_word("call"))
+      t.hint = Hint::call;
+    else if (accept_word("ret"))
+      t.hint = Hint::ret;
+    if (accept_word("return")) {
+      TRY_ASSIGN(t.not_taken, offset());
+    }
+    return {};
+  }
+
+  Result<> terminal() {
+    Terminal t;
+    if (accept_word("jump")) {
+      t.kind = Terminal::Kind::jump;
+      TRY_ASSIGN(t.taken, offset());
+      TRY(hint(t));
+    } else if (accept_word("branch")) {
+      t.kind = Terminal::Kind::branch;
+      TRY_ASSIGN(t.value, operand());
+      TRY(expect(','));
+      TRY_ASSIGN(t.taken, offset());
+      TRY(expect(','));
+      TRY_ASSIGN(t.not_taken, offset());
+    } else if (accept_word("jump_indirect")) {
+      t.kind = Terminal::Kind::jump_indirect;
+      TRY_ASSIGN(t.value, operand());
+      TRY(hint(t));
+    } else {
+      accept_word("exit");
+      t.kind = Terminal::Kind::exit;
+      TRY_ASSIGN(const u32 exit, name_in(kExitNames, "exit"));
+      t.exit = static_cast<Exit>(exit);
+      TRY_ASSIGN(t.taken, offset());
+    }
+    block_.terminal = t;
+    return {};
+  }
+
+  const SlotTable slots_;
+  const HelperTable helpers_;
+  std::unordered_map<std::string_view, Op> ops_;
+  std::unordered_map<u32, ValueId> values_;
+  Block block_;
+  std::string_view line_;
+  size_t at_ = 0;
+  u32 line_number_ = 0;
+};
+
+}  // namespace
+
+Result<Block> parse(std::string_view text, SlotTable slots, HelperTable helpers) {
+  return Parser(slots, helpers).run(text);
+}
+
+}  // namespace pagoda::ir
