@@ -41,7 +41,7 @@ struct Translation {
   bool readable = false, writable = false, executable = false;  // in the memory mode asked for
   bool global = false;      // holds in every address space of the guest
   bool cacheable = true;    // false: valid for this access only (a protection boundary inside the page)
-  u16 first = 0, last = 0xfff;  // bytes of the page it holds for; an access that reaches beyond them is a bus error
+  u16 last = 0xfff;         // last byte of the page, from the address on, it holds for; reaching beyond is a bus error
   u8 page_bits = 12;        // log2 of the leaf's size, for single-page flushes
   Privilege privilege = Privilege::machine;  // of the access, for devices
   // On failure: the exception to record.

@@ -11,9 +11,11 @@
 namespace pagoda {
 namespace {
 
-constexpr u32 kKeySlots = 256;
+// Each key that enters the table takes a generation, so it never gets half full before the generations run out.
+constexpr u32 kKeySlots = 512;
+static_assert(kKeySlots > 2 * kTlbGenerations);
 
-u32 key_slot(u64 key) { return static_cast<u32>((key * 0x9e3779b97f4a7c15) >> 56) & (kKeySlots - 1); }
+u32 key_slot(u64 key) { return static_cast<u32>((key * 0x9e3779b97f4a7c15) >> 55) & (kKeySlots - 1); }
 
 void clear(TlbTable& table) {
   for (TlbEntry& entry : table.entries) entry = {kTlbInvalid, kTlbInvalid, kTlbInvalid, 0};
@@ -53,10 +55,20 @@ void Softmmu::reassign_contexts() {
   ++frame_.mem_epoch;
 }
 
+// The key's place in the table: where it is, or where it would go. No key is ever displaced by another: a memory mode may
+// still run on the generation of a key that was not looked up for long, and a flush must find it.
+Softmmu::Context& Softmmu::context_of(u64 key) {
+  u32 slot = key_slot(key);
+  while (live_[slot].used && live_[slot].key != key) slot = (slot + 1) & (kKeySlots - 1);
+  return live_[slot];
+}
+
 u32 Softmmu::generation_of(u64 key) {
-  Context& context = live_[key_slot(key)];
-  if (context.generation == 0 || context.key != key) context = {key, new_generation()};
-  return live_[key_slot(key)].generation;
+  const Context& context = context_of(key);
+  if (context.used && context.generation != 0) return context.generation;
+  const u32 generation = new_generation();  // may empty the table
+  context_of(key) = {key, generation, true};
+  return generation;
 }
 
 u32 Softmmu::new_generation() {
@@ -103,8 +115,8 @@ void Softmmu::flush_all() {
 
 void Softmmu::flush_context(u64 key) {
   ++statistics_.flushes;
-  Context& context = live_[key_slot(key)];
-  if (context.key != key) return;  // nothing of it is left
+  Context& context = context_of(key);
+  if (!context.used) return;  // nothing of it is left
   context.generation = 0;
   reassign_contexts();
 }
@@ -130,8 +142,8 @@ void Softmmu::flush_page(GuestVirt address) {
 void Softmmu::flush_page(GuestVirt address, u64 key) {
   ++statistics_.flushes;
   if ((address.value & large_mask_) == large_start_) return flush_context(key);
-  const Context& context = live_[key_slot(key)];
-  if (context.key != key) return;
+  const Context& context = context_of(key);
+  if (!context.used || context.generation == 0) return;
   const u64 page = address.value & kPageMask;
   invalidate_first_level(page);
   Entry* set = set_of(page);
@@ -217,7 +229,8 @@ Softmmu::Found Softmmu::find_page(u64 address, AccessKind kind, u32 memory_mode)
     vcpu_.raise(translation.cause, address);
     return {};
   }
-  const Found found = locate(translation.page.value | (address & ~kPageMask), translation.privilege);
+  Found found = locate(translation.page.value | (address & ~kPageMask), translation.privilege);
+  found.last = translation.last;
   if (!found.ok) {
     vcpu_.raise(guest_.bus_error_cause(kind), address);
     return {};

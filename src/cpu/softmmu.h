@@ -50,6 +50,11 @@ class Softmmu {
 
  private:
   friend struct SoftmmuPaths;
+  struct Context {
+    u64 key;
+    u32 generation;  // 0: flushed, the next use gets a new one
+    bool used;
+  };
   struct Entry {  // second level
     u64 page = kTlbInvalid;  // virtual page
     u64 phys = 0;
@@ -64,12 +69,14 @@ class Softmmu {
     u8* host = nullptr; // of the page; null: device
     const GuestMemory::Range* range = nullptr;
     Privilege privilege = Privilege::machine;
+    u16 last = kPageSize - 1;  // last byte of the page that may be accessed, from the address on
   };
   // Finds the page for an access and fills both levels; records the exception on failure.
   Found find_page(u64 address, AccessKind kind, u32 memory_mode);
   Found locate(u64 phys, Privilege privilege);
   void fill(u64 address, u32 memory_mode, const Entry& entry, const Found& found);
   u32 generation_of(u64 key);
+  Context& context_of(u64 key);
   u32 new_generation();
   void reassign_contexts();
   void forget_everything();
@@ -79,10 +86,6 @@ class Softmmu {
 
   static constexpr u32 kWays = 4;
   static constexpr u32 kSets = 2048;
-  struct Context {
-    u64 key;
-    u32 generation;  // 0: none
-  };
 
   Vcpu& vcpu_;
   VcpuFrame& frame_;
@@ -92,7 +95,7 @@ class Softmmu {
   std::vector<u64> phys_;         // physical page of each first-level entry, by mode and index
   std::vector<Entry> second_;
   std::vector<u8> victim_;        // next way to replace, per set
-  std::vector<Context> live_;     // keys with a generation, direct-mapped by hash
+  std::vector<Context> live_;     // keys seen since the last reset of generations, open addressing by hash
   std::array<u64, kMemoryModes> mode_key_{};
   u32 next_generation_ = 1;
   // Smallest region that covers all large leaves cached since the last full flush; a page flush inside it flushes all.

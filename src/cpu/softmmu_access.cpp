@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Slow paths of memory accesses: first-level misses, page crossings, misaligned and big-endian accesses, devices, stores to
 // pages with code.
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -44,6 +45,13 @@ struct SoftmmuPaths {
   bool check_alignment(u64 address, AccessKind kind) {
     if (!op.align || (address & (op.size() - 1)) == 0) return true;
     vcpu.raise(vcpu.guest().misaligned_cause(kind), address);
+    return false;
+  }
+
+  // A protection boundary inside the page may cut an access short.
+  bool check_reach(const Found& found, u64 address, u32 size, AccessKind kind) {
+    if ((address & ~kPageMask) + size - 1 <= found.last) return true;
+    vcpu.raise(vcpu.guest().bus_error_cause(kind), address);
     return false;
   }
 
@@ -145,11 +153,14 @@ struct SoftmmuPaths {
     if (!found.ok) return false;
     const u64 room = kPageSize - (address & ~kPageMask);
     if (size <= room) {
+      if (!check_reach(found, address, size, AccessKind::read)) return false;
       read_piece(found, address, size, to);
       return true;
     }
-    const Found next = mmu.find_page((address & kPageMask) + kPageSize, AccessKind::read, mode);
-    if (!next.ok) return false;
+    if (!check_reach(found, address, static_cast<u32>(room), AccessKind::read)) return false;
+    const u64 next_page = (address & kPageMask) + kPageSize;
+    const Found next = mmu.find_page(next_page, AccessKind::read, mode);
+    if (!next.ok || !check_reach(next, next_page, size - static_cast<u32>(room), AccessKind::read)) return false;
     read_run(found, address, static_cast<u32>(room), to);
     read_run(next, address + room, size - static_cast<u32>(room), to + room);
     return true;
@@ -172,9 +183,11 @@ struct SoftmmuPaths {
     const Found found = mmu.find_page(address, AccessKind::write, mode);
     if (!found.ok) return;
     const u64 room = kPageSize - (address & ~kPageMask);
+    if (!check_reach(found, address, static_cast<u32>(std::min<u64>(size, room)), AccessKind::write)) return;
     if (size <= room) return write_piece(found, address, size, from);
-    const Found next = mmu.find_page((address & kPageMask) + kPageSize, AccessKind::write, mode);
-    if (!next.ok) return;
+    const u64 next_page = (address & kPageMask) + kPageSize;
+    const Found next = mmu.find_page(next_page, AccessKind::write, mode);
+    if (!next.ok || !check_reach(next, next_page, size - static_cast<u32>(room), AccessKind::write)) return;
     write_run(found, address, static_cast<u32>(room), from);
     write_run(next, address + room, size - static_cast<u32>(room), from + room);
   }
@@ -186,7 +199,7 @@ struct SoftmmuPaths {
       return nullptr;
     }
     *found = mmu.find_page(address, AccessKind::write, mode);
-    if (!found->ok) return nullptr;
+    if (!found->ok || !check_reach(*found, address, op.size(), AccessKind::write)) return nullptr;
     if (found->host == nullptr || found->range->read_only) {  // atomics need main memory
       vcpu.raise(vcpu.guest().bus_error_cause(AccessKind::write), address);
       return nullptr;

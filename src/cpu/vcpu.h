@@ -15,7 +15,6 @@
 namespace pagoda {
 
 class CodeManager;
-struct Link;
 
 class Vcpu {
  public:

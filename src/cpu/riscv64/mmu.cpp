@@ -74,9 +74,8 @@ Translation with_pmp(const Hart& hart, Translation result, u64 address, u8 permi
   result.readable = (permissions & pmpcfg::kRead) != 0;
   result.writable = (permissions & pmpcfg::kWrite) != 0;
   result.executable = (permissions & pmpcfg::kExecute) != 0;
-  result.first = static_cast<u16>(pmp.first & ~kPageMask);
   result.last = static_cast<u16>(pmp.last & ~kPageMask);
-  result.cacheable = result.first == 0 && result.last == kPageSize - 1;
+  result.cacheable = pmp.last - pmp.first == kPageSize - 1;
   result.privilege = device_privilege(mode);
   return result;
 }
