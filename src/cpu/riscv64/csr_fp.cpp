@@ -2,6 +2,7 @@
 // fflags, frm, fcsr (Unprivileged ISA, F extension, "Floating-Point Control and Status Register").
 #include "cpu/riscv64/csr_hooks.h"
 #include "cpu/riscv64/fp_state.h"
+#include "cpu/riscv64/modes.h"
 
 namespace pagoda::riscv64::hooks {
 namespace {
@@ -18,7 +19,8 @@ void put(const CsrContext& context, u64 flags, u64 round) {
   } else {
     hart.fp_control = control;
   }
-  mark_fp_dirty(context.vcpu, hart);
+  hart.mstatus |= status::kFs;
+  update_mode(context.vcpu, hart);
 }
 
 }  // namespace

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: MIT
+// CSRs: legal values of every field, access rules, counters, views.
+#include "riscv64_bench.h"
+
+#include <gtest/gtest.h>
+#include <random>
+
+namespace pagoda::riscv64 {
+namespace {
+
+constexpr u64 kOnes = ~u64{0};
+constexpr u64 kFixedStatus = status::kUxl | status::kSxl;
+
+TEST(RiscvCsr, EachFieldTakesOnlyLegalValues) {
+  struct Row {
+    u32 number;
+    u64 after_ones, after_zeros;
+  };
+  const Row rows[] = {
+      {0x100, status::kSie | status::kSpie | status::kSpp | status::kFs | status::kSum | status::kMxr | status::kUxl |
+                  status::kSd,
+       status::kUxl},
+      {0x105, ~u64{2}, 0},
+      {0x106, 7, 0},
+      {0x10a, 0xf1, 0},
+      {0x140, kOnes, 0},
+      {0x141, ~u64{1}, 0},
+      {0x142, kOnes, 0},
+      {0x143, kOnes, 0},
+      {0x14d, kOnes, 0},
+      {0x300, status::kMachineWritable | kFixedStatus | status::kSd, kFixedStatus},
+      {0x301, u64{2} << 62 | 0x14112d, u64{2} << 62 | 0x14112d},  // misa: acdfimsu
+      {0x302, 0xb3ff, 0},
+      {0x303, 0x222, 0},
+      {0x304, 0xaaa, 0},
+      {0x305, ~u64{2}, 0},
+      {0x306, 7, 0},
+      {0x30a, u64{5} << 61 | 0xf1, 0},
+      {0x320, 5, 0},
+      {0x323, 0, 0},
+      {0x33f, 0, 0},
+      {0x340, kOnes, 0},
+      {0x341, ~u64{1}, 0},
+      {0x342, kOnes, 0},
+      {0x343, kOnes, 0},
+      {0x3b0, (u64{1} << 54) - 1, 0},
+      {0x3bf, (u64{1} << 54) - 1, 0},
+      {0x7a0, 0, 0},
+      {0x7a1, 0, 0},
+      {0x7a4, 1, 1},
+      {0xb03, 0, 0},
+      {0xb1f, 0, 0},
+  };
+  for (const Row& row : rows) {
+    Bench bench;
+    EXPECT_TRUE(bench.write(row.number, kOnes)) << csr_name(row.number);
+    EXPECT_EQ(bench.read(row.number), row.after_ones) << csr_name(row.number);
+    EXPECT_TRUE(bench.write(row.number, 0)) << csr_name(row.number);
+    EXPECT_EQ(bench.read(row.number), row.after_zeros) << csr_name(row.number);
+  }
+}
+
+TEST(RiscvCsr, PmpConfigurationHasNoReservedValues) {
+  Bench bench;
+  // Bits 5 and 6 do not exist; W without R is not taken.
+  ASSERT_TRUE(bench.write(0x3a2, 0x60'62'02'1a'1b'1f'05'06));
+  EXPECT_EQ(bench.read(0x3a2), 0x00'00'00'18'1b'1f'05'04u);
+}
+
+TEST(RiscvCsr, ReservedPreviousPrivilegeIsNotTaken) {
+  Bench bench;
+  ASSERT_TRUE(bench.write(0x300, u64{1} << status::kMppShift));
+  ASSERT_TRUE(bench.write(0x300, u64{2} << status::kMppShift | status::kSum));
+  EXPECT_EQ(bench.read(0x300), kFixedStatus | u64{1} << status::kMppShift | status::kSum);
+}
+
+TEST(RiscvCsr, ReservedCacheBlockPolicyIsNotTaken) {
+  Bench bench;
+  for (const u32 csr : {0x10a, 0x30a}) {
+    ASSERT_TRUE(bench.write(csr, u64{1} << envcfg::kCbieShift));
+    ASSERT_TRUE(bench.write(csr, u64{2} << envcfg::kCbieShift));
+    EXPECT_EQ(bench.read(csr), u64{1} << envcfg::kCbieShift) << csr_name(csr);
+  }
+}
+
+TEST(RiscvCsr, FieldsOfAbsentExtensionsAreZero) {
+  Bench bench("rv64,sstc=off,svadu=off,zicbom=off,zicboz=off,d=off,f=off,c=off");
+  ASSERT_TRUE(bench.write(0x30a, kOnes));
+  EXPECT_EQ(bench.read(0x30a), envcfg::kFiom);
+  ASSERT_TRUE(bench.write(0x10a, kOnes));
+  EXPECT_EQ(bench.read(0x10a), envcfg::kFiom);
+  ASSERT_TRUE(bench.write(0x300, kOnes));
+  EXPECT_EQ(bench.read(0x300) & (status::kFs | status::kSd), 0u);
+  ASSERT_TRUE(bench.write(0x341, kOnes));
+  EXPECT_EQ(bench.read(0x341), ~u64{3});
+  EXPECT_EQ(bench.read(0x301), u64{2} << 62 | 0x141101);
+  EXPECT_FALSE(bench.readable(0x14d));
+  EXPECT_FALSE(bench.readable(0x003));
+}
+
+TEST(RiscvCsr, AddressTranslationModesThatDoNotExistChangeNothing) {
+  Bench bench;
+  const u64 sv48 = u64{9} << 60 | u64{0xffff} << 44 | 0x80123;
+  ASSERT_TRUE(bench.write(0x180, sv48));
+  EXPECT_EQ(bench.read(0x180), sv48);
+  for (const u64 mode : {1, 2, 7, 11, 15}) {
+    ASSERT_TRUE(bench.write(0x180, mode << 60 | 0x1));
+    EXPECT_EQ(bench.read(0x180), sv48) << mode;
+  }
+  for (const u64 mode : {8, 10, 0}) {
+    ASSERT_TRUE(bench.write(0x180, mode << 60));
+    EXPECT_EQ(bench.read(0x180), mode << 60);
+  }
+}
+
+TEST(RiscvCsr, NumbersDecideWhoMayDoWhat) {
+  Bench bench;
+  bench.write(0x300, status::kFs);
+  bench.write(0x306, 7);
+  bench.write(0x106, 7);
+  bench.write(0x30a, envcfg::kStce);
+  for_each_csr([&](u32 number, const std::string& name) {
+    for (const Mode mode : {Mode::user, Mode::supervisor, Mode::machine}) {
+      bench.set_mode(mode);
+      const u32 needed = number >> 8 & 3;
+      bool allowed = static_cast<u32>(mode) >= needed;
+      // Counters 3 to 31 cannot be enabled below machine mode.
+      if (number >= 0xc03 && number <= 0xc1f && mode != Mode::machine) allowed = false;
+      EXPECT_EQ(bench.readable(number), allowed) << name << " in mode " << static_cast<u32>(mode);
+      EXPECT_EQ(bench.writable(number), allowed && number >> 10 != 3) << name << " in mode " << static_cast<u32>(mode);
+    }
+  });
+}
+
+TEST(RiscvCsr, WhatDoesNotExistIsIllegal) {
+  Bench bench;
+  bench.write(0x300, status::kFs);
+  for (const u32 number : {0x3a1, 0x3a3, 0x3a4, 0x3c0, 0x747, 0x310, 0x600, 0xc80, 0x008, 0x5a8, 0x7a5, 0x7b0, 0xb01,
+                           0x321, 0xfff}) {
+    EXPECT_FALSE(bench.readable(number)) << number;
+  }
+  u64 old = 77;
+  EXPECT_FALSE(csr_instruction(bench.context(), 0x747, CsrOp::write, true, true, 1, &old));
+  EXPECT_FALSE(csr_instruction(bench.context(), 0xc00, CsrOp::set, true, true, 0, &old));
+  EXPECT_TRUE(csr_instruction(bench.context(), 0xc00, CsrOp::set, true, false, 0, &old));
+}
+
+TEST(RiscvCsr, SwitchesGateAccess) {
+  Bench bench;
+  EXPECT_FALSE(bench.readable(0x001)) << "FS is Off";
+  bench.write(0x300, u64{1} << status::kFsShift);
+  EXPECT_TRUE(bench.readable(0x001));
+
+  bench.set_mode(Mode::supervisor);
+  EXPECT_TRUE(bench.readable(0x180));
+  bench.hart().mstatus |= status::kTvm;
+  EXPECT_FALSE(bench.readable(0x180));
+
+  EXPECT_FALSE(bench.readable(0xc01));
+  bench.hart().mcounteren = 2;
+  EXPECT_TRUE(bench.readable(0xc01));
+  EXPECT_FALSE(bench.readable(0xc00));
+  EXPECT_FALSE(bench.readable(0x14d)) << "STCE is clear";
+  bench.hart().menvcfg |= envcfg::kStce;
+  EXPECT_TRUE(bench.readable(0x14d));
+  bench.hart().mcounteren = 5;
+  EXPECT_FALSE(bench.readable(0x14d));
+  bench.set_mode(Mode::user);
+  EXPECT_FALSE(bench.readable(0xc00));
+  bench.hart().scounteren = 1;
+  EXPECT_TRUE(bench.readable(0xc00));
+  bench.hart().mcounteren = 0;
+  EXPECT_FALSE(bench.readable(0xc00));
+  bench.set_mode(Mode::machine);
+  EXPECT_TRUE(bench.readable(0xc00));
+  EXPECT_TRUE(bench.readable(0x14d));
+}
+
+TEST(RiscvCsr, SupervisorViewsShowWhatIsDelegated) {
+  Bench bench;
+  bench.write(0x304, irq::kAll);
+  EXPECT_EQ(bench.read(0x104), 0u);
+  bench.write(0x303, irq::kSsip | irq::kSeip);
+  EXPECT_EQ(bench.read(0x104), irq::kSsip | irq::kSeip);
+  bench.write(0x104, 0);
+  EXPECT_EQ(bench.read(0x304), irq::kAll & ~(irq::kSsip | irq::kSeip));
+
+  bench.write(0x344, irq::kAll);
+  EXPECT_EQ(bench.read(0x344), irq::kSupervisor) << "machine bits are the platform's";
+  EXPECT_EQ(bench.read(0x144), irq::kSsip | irq::kSeip);
+  bench.write(0x144, 0);
+  EXPECT_EQ(bench.read(0x344), irq::kStip | irq::kSeip) << "only SSIP is the supervisor's to write";
+
+  bench.write(0x100, kOnes);
+  EXPECT_EQ(bench.read(0x300), status::kSupervisorWritable | kFixedStatus | status::kSd);
+}
+
+TEST(RiscvCsr, TheExternalPinTakesNoPartInReadModifyWrite) {
+  Bench bench;
+  bench.port->set_irq(irq::kSei, true);
+  EXPECT_EQ(bench.read(0x344), irq::kSeip);
+  ASSERT_TRUE(bench.access(0x344, CsrOp::set, irq::kSsip));
+  bench.port->set_irq(irq::kSei, false);
+  EXPECT_EQ(bench.read(0x344), irq::kSsip);
+  ASSERT_TRUE(bench.access(0x344, CsrOp::set, irq::kSeip));
+  bench.port->set_irq(irq::kSei, true);
+  ASSERT_TRUE(bench.access(0x344, CsrOp::clear, irq::kSeip));
+  EXPECT_EQ(bench.read(0x344), irq::kSsip | irq::kSeip);
+  bench.port->set_irq(irq::kSei, false);
+  EXPECT_EQ(bench.read(0x344), irq::kSsip);
+}
+
+TEST(RiscvCsr, CountersCountWhatRetiredAndStopOnRequest) {
+  Bench bench;
+  const auto at = [&](u64 retired, u32 csr, CsrOp op, bool writes, u64 value) {
+    u64 old = 0;
+    const CsrContext context{*bench.vcpu, bench.hart(), retired, false};
+    EXPECT_TRUE(csr_instruction(context, csr, op, true, writes, value, &old));
+    return old;
+  };
+  EXPECT_EQ(at(10, 0xb02, CsrOp::write, true, 100), 10u);
+  EXPECT_EQ(at(11, 0xb02, CsrOp::set, false, 0), 100u) << "the write is not counted";
+  EXPECT_EQ(at(15, 0xc02, CsrOp::set, false, 0), 104u);
+  EXPECT_EQ(at(15, 0xc00, CsrOp::set, false, 0), 15u) << "cycle is its own counter";
+  at(20, 0x320, CsrOp::write, true, 4);
+  EXPECT_EQ(at(30, 0xc02, CsrOp::set, false, 0), 110u);
+  EXPECT_EQ(at(30, 0xc00, CsrOp::set, false, 0), 30u);
+  at(30, 0xb02, CsrOp::write, true, 7);
+  EXPECT_EQ(at(50, 0xc02, CsrOp::set, false, 0), 7u);
+  at(60, 0x320, CsrOp::write, true, 0);
+  EXPECT_EQ(at(61, 0xc02, CsrOp::set, false, 0), 7u);
+  EXPECT_EQ(at(71, 0xc02, CsrOp::set, false, 0), 17u);
+}
+
+TEST(RiscvCsr, TimeIsTheVirtualClockInTicks) {
+  Bench bench;
+  bench.now_ns = 12345;
+  EXPECT_EQ(bench.read(0xc01), 123u);
+  bench.port->set_time_offset(1000);
+  EXPECT_EQ(bench.read(0xc01), 1123u);
+}
+
+TEST(RiscvCsr, FloatingPointStateIsOneRegisterInThreeViews) {
+  Bench bench;
+  bench.write(0x300, u64{1} << status::kFsShift);
+  ASSERT_TRUE(bench.write(0x003, 0xffff));
+  EXPECT_EQ(bench.read(0x003), 0xffu);
+  EXPECT_EQ(bench.read(0x001), 0x1fu);
+  EXPECT_EQ(bench.read(0x002), 7u);
+  EXPECT_EQ(bench.read(0x300) & (status::kFs | status::kSd), status::kFs | status::kSd);
+  ASSERT_TRUE(bench.write(0x001, 0x0a));
+  ASSERT_TRUE(bench.write(0x002, 3));
+  EXPECT_EQ(bench.read(0x003), 0x6au);
+  ASSERT_TRUE(bench.write(0x002, 4));
+  EXPECT_EQ(bench.read(0x001), 0x0au) << "a new rounding mode keeps the flags";
+}
+
+TEST(RiscvCsr, ResetPutsEveryRegisterBack) {
+  Bench bench;
+  std::vector<std::pair<u32, u64>> fresh;
+  for_each_csr([&](u32 number, const std::string&) { fresh.emplace_back(number, bench.read(number)); });
+  bench.write(0x300, status::kFs);
+  for (const auto& [number, value] : fresh) {
+    if (number >> 10 != 3) bench.write(number, number == 0x180 ? u64{8} << 60 : 0x1357'9bdf'1357'9bdf);
+  }
+  bench.vcpu->reset();
+  for (const auto& [number, value] : fresh) EXPECT_EQ(bench.read(number), value) << csr_name(number);
+  EXPECT_EQ(bench.read(0x30a), envcfg::kAdue);
+}
+
+// An instruction that may stand inside a block must leave mode key and context alone and enable no interrupt.
+TEST(RiscvCsr, PlainAccessesChangeNoMode) {
+  std::mt19937_64 random(1);
+  u32 plain = 0;
+  std::vector<u32> numbers;
+  for_each_csr([&](u32 number, const std::string&) { numbers.push_back(number); });
+  Bench bench;
+  for (u32 i = 0; i < 20000; ++i) {
+    if (i % 50 == 0) {
+      bench.vcpu->reset();
+      bench.set_mode(Mode::machine);
+      bench.hart().mstatus = random() & status::kMachineWritable & ~status::kMpp;
+      bench.hart().mie = random() & irq::kAll;
+      bench.hart().mideleg = random() & irq::kSupervisor;
+      bench.hart().pins = random() & irq::kAll & ~irq::kStip;
+      bench.hart().menvcfg = random() & (envcfg::kStce | envcfg::kAdue);
+      constexpr Mode modes[] = {Mode::user, Mode::supervisor, Mode::machine};
+      bench.set_mode(modes[random() % 3]);
+    }
+    const u32 number = numbers[random() % numbers.size()];
+    const auto op = static_cast<CsrOp>(random() % 3 + 1);
+    const bool immediate = random() % 2 != 0;
+    const u64 source = immediate ? random() % 32 : random();
+    const u32 mode = bench.hart().mode;
+    if (csr_ends_block(number, op, true, immediate ? source : ~u64{0}, mode)) {
+      bench.access(number, op, source);
+      continue;
+    }
+    const u64 context = context_key(bench.hart());
+    const bool takes_interrupt = interrupt_to_take(bench.hart()) >= 0;
+    if (!bench.access(number, op, source)) continue;
+    ++plain;
+    ASSERT_EQ(bench.hart().mode, mode) << csr_name(number);
+    ASSERT_EQ(mode_key(bench.hart()), mode) << csr_name(number);
+    ASSERT_EQ(context_key(bench.hart()), context) << csr_name(number);
+    ASSERT_TRUE(takes_interrupt || interrupt_to_take(bench.hart()) < 0) << csr_name(number);
+  }
+  EXPECT_GT(plain, 1000u);
+}
+
+TEST(RiscvCsr, TheHelperDecodesItsImmediate) {
+  Bench bench;
+  const u64 word = u64{0x34011073} << 32;
+  bench.hart().mscratch = 5;
+  const u64 imm = 0x340 | u64{2} << 12 | u64{1} << 14 | u64{1} << 15 | word;
+  EXPECT_EQ(bench.helper(HelperId::csr_plain, 8, 0, 0, imm), 5u);
+  EXPECT_EQ(bench.hart().mscratch, 13u);
+  bench.helper(HelperId::csr_plain, 1, 0, 0, 0x340 | u64{3} << 12 | u64{1} << 14 | word);
+  EXPECT_EQ(bench.hart().mscratch, 13u) << "the write bit is clear";
+  bench.set_mode(Mode::user);
+  bench.helper(HelperId::csr_access, 8, 0, 0, imm);
+  EXPECT_TRUE(bench.faulted());
+  EXPECT_EQ(bench.hart().fault_cause, cause::kIllegal);
+  EXPECT_EQ(bench.hart().fault_value, 0x34011073u);
+}
+
+}  // namespace
+}  // namespace pagoda::riscv64
