@@ -2,6 +2,7 @@
 // Block workers, and requests in virtual time.
 #include "devices/storage/block_executor.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -35,6 +36,21 @@ u64 WorkerExecutor::submit(BlockJob job, u64 /*deadline_ns*/) {
 
 void WorkerExecutor::wait_executed() {
   std::unique_lock lock(mutex_);
+  // The caller may hold the lock that workers need to complete what they have, so it executes the rest itself.
+  for (;;) {
+    const auto next =
+        std::find_if(jobs_.begin(), jobs_.end(), [](const BlockJob& job) { return job.execute != nullptr; });
+    if (next == jobs_.end()) break;
+    BlockJob job = std::move(*next);
+    jobs_.erase(next);
+    lock.unlock();
+    job.execute();
+    job.execute = nullptr;
+    lock.lock();
+    --executing_;
+    jobs_.push_back(std::move(job));
+    work_.notify_one();
+  }
   progress_.wait(lock, [this] { return executing_ == 0; });
 }
 
@@ -51,11 +67,13 @@ void WorkerExecutor::run() {
     BlockJob job = std::move(jobs_.front());
     jobs_.pop_front();
     lock.unlock();
-    job.execute();
-    lock.lock();
-    --executing_;
-    progress_.notify_all();
-    lock.unlock();
+    if (job.execute != nullptr) {
+      job.execute();
+      lock.lock();
+      --executing_;
+      progress_.notify_all();
+      lock.unlock();
+    }
     job.complete();
     job = BlockJob{};
     lock.lock();

@@ -54,9 +54,9 @@ class WorkerExecutor final : public BlockExecutor {
   std::mutex mutex_;
   std::condition_variable work_;
   std::condition_variable progress_;
-  std::deque<BlockJob> jobs_;
-  u64 executing_ = 0;  // queued or in execute
-  u64 pending_ = 0;    // queued, in execute or in complete
+  std::deque<BlockJob> jobs_;  // without execute: only to be completed
+  u64 executing_ = 0;          // queued or in execute
+  u64 pending_ = 0;            // queued, in execute or in complete
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

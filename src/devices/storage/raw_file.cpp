@@ -96,7 +96,7 @@ Result<std::unique_ptr<RawFile>> RawFile::open(const std::string& path, bool rea
     const int error = errno;
     struct stat status{};
     if (error == EISDIR) return fail("disk image {}: is a directory", path);
-    if (!read_only && (error == EACCES || error == EROFS) && access(path.c_str(), R_OK) == 0 &&
+    if (!read_only && (error == EACCES || error == EROFS) && eaccess(path.c_str(), R_OK) == 0 &&
         stat(path.c_str(), &status) == 0)
       return fail("disk image {}: not writable: {} (readonly=on opens it for reading)", path, std::strerror(error));
     return fail("disk image {}: {}", path, std::strerror(error));
