@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "devices/firmware/sifive_test.h"
 #include "devices/irq/plic.h"
+#include "devices/memory_disk.h"
 #include "devices/rtc/goldfish_rtc.h"
 #include "devices/serial/htif.h"
 #include "devices/serial/uart16550.h"
@@ -16,7 +17,6 @@
 #include "devices/virtio/console.h"
 #include "devices/virtio/rng.h"
 #include "devices/virtio/virtio_mmio.h"
-#include "devices/virtio_driver.h"
 
 namespace pagoda::test {
 

@@ -47,6 +47,7 @@ class RecordingBackend final : public CharBackend {
  public:
   void write(std::span<const u8> bytes) override;
   void set_receiver(Receiver receiver) override { receiver_ = std::move(receiver); }
+  void set_event_handler(std::function<void(CharEvent)> handler) override { event_handler_ = std::move(handler); }
   void input_ready() override { ready_ = true; }
 
   // Test side; one thread at a time.
@@ -54,11 +55,15 @@ class RecordingBackend final : public CharBackend {
   void type(std::string_view text) { type({reinterpret_cast<const u8*>(text.data()), text.size()}); }
   void deliver();  // what waits, if the device said that it has room
   void drop_waiting() { waiting_.clear(); }
+  void raise(CharEvent event) {
+    if (event_handler_) event_handler_(event);
+  }
   std::size_t waiting() const { return waiting_.size(); }
   std::string sent() const;
 
  private:
   Receiver receiver_;
+  std::function<void(CharEvent)> event_handler_;
   std::vector<u8> waiting_;
   std::atomic<bool> ready_{false};
   mutable std::mutex mutex_;

@@ -161,6 +161,20 @@ TEST_F(VirtioConsoleTest, WindowSizeGoesToOpenConsoles) {
   EXPECT_EQ(driver.read(vreg::kConfig), 40u << 16 | 100u);
 }
 
+TEST_F(VirtioConsoleTest, ChannelsFollowTheHostEnd) {
+  bring_up_multiport();
+  channel.raise(CharEvent::closed);
+  EXPECT_EQ(received(kControlIn), control(2, 6, 0));
+  send(kControlOut, control(2, 3, 1));
+  EXPECT_EQ(received(kControlIn), control(2, 7, 1, "org.pagoda.0"));
+  EXPECT_EQ(received(kControlIn), "") << "nobody is there to open it";
+  channel.raise(CharEvent::opened);
+  channel.raise(CharEvent::opened);
+  EXPECT_EQ(received(kControlIn), control(2, 6, 1));
+  bench.backend.raise(CharEvent::closed);
+  EXPECT_EQ(received(kControlIn), "") << "a console stays open";
+}
+
 TEST_F(VirtioConsoleTest, EmergencyWriteWorksFromTheStart) {
   driver.write(vreg::kConfig + 8, '!', 4);
   driver.write(vreg::kConfig + 8, '?', 1);

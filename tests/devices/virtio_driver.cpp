@@ -3,8 +3,6 @@
 #include "devices/virtio_driver.h"
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <thread>
@@ -141,22 +139,6 @@ Used VirtioDriver::wait(u16 index) {
     }
     std::this_thread::yield();
   }
-}
-
-std::unique_ptr<RawFile> make_disk(const std::string& content, bool read_only) {
-  const int fd = memfd_create("disk", MFD_CLOEXEC);
-  CHECK(fd >= 0 && ::write(fd, content.data(), content.size()) == static_cast<ssize_t>(content.size()));
-  auto file = RawFile::open(fmt::format("/proc/self/fd/{}", fd), read_only);
-  CHECK(file.has_value(), "{}", file.error().message);
-  close(fd);
-  return std::move(*file);
-}
-
-std::string sector_pattern(u64 sector, u64 salt) {
-  std::string text = fmt::format("sector {} {} ", sector, salt);
-  while (text.size() < RawFile::kSectorSize) text += static_cast<char>('a' + (text.size() * 7 + sector + salt) % 26);
-  text.resize(RawFile::kSectorSize);
-  return text;
 }
 
 }  // namespace pagoda::test

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "devices/device_factories.h"
-#include "devices/storage/raw_file.h"
+#include "devices/memory_disk.h"
 #include "devices/virtio/virtio_mmio.h"
 
 namespace pagoda::test {
@@ -101,11 +101,6 @@ class VirtioDriver {
   u64 free_;
   std::map<u16, Queue> queues_;
 };
-
-// A disk image in memory.
-std::unique_ptr<RawFile> make_disk(const std::string& content, bool read_only = false);
-// Content of sector n: 512 bytes that name it.
-std::string sector_pattern(u64 sector, u64 salt = 0);
 
 inline constexpr u64 kVersion1 = u64{1} << 32, kIndirect = u64{1} << 28, kEventIdx = u64{1} << 29;
 

@@ -61,12 +61,15 @@ VirtioConsole::VirtioConsole(GuestMemory& memory, std::string name, std::vector<
   set_config<u32>(kConfigMaxPorts, max_ports);
   for (Port& port : ports) {
     CHECK(port.number < max_ports && find_port(port.number) == nullptr, "{}: port {}", this->name(), port.number);
-    ports_.push_back({std::move(port), 0});
+    ports_.push_back({.port = std::move(port)});
   }
   // The vector is final: receivers may hold on to its elements.
   for (PortState& state : ports_) {
     if (state.port.backend == nullptr) continue;
     state.port.backend->set_receiver([this, &state](std::span<const u8> bytes) { return receive(state, bytes); });
+    state.port.backend->set_event_handler([this, &state](CharEvent event) {
+      if (event == CharEvent::opened || event == CharEvent::closed) host_opened(state, event == CharEvent::opened);
+    });
   }
 }
 
@@ -149,6 +152,13 @@ std::size_t VirtioConsole::receive(PortState& state, std::span<const u8> bytes) 
   return taken;
 }
 
+void VirtioConsole::host_opened(PortState& state, bool is_open) {
+  const Guard guard(*this);
+  // A console stays open whoever looks at it: a closed one would hang up the guest's terminal.
+  if (state.port.console || std::exchange(state.host_open, is_open) == is_open) return;
+  if (live() && multiport()) send_control(state.port.number, kPortOpen, is_open ? 1 : 0);
+}
+
 void VirtioConsole::receive_control(std::span<const std::byte> message) {
   const auto get = [&](std::size_t at, std::size_t size) {
     u32 value = 0;
@@ -174,7 +184,7 @@ void VirtioConsole::receive_control(std::span<const std::byte> message) {
       }
       if (const std::string& port_name = state->port.name; !port_name.empty())
         send_control(number, kPortName, 1, {reinterpret_cast<const u8*>(port_name.data()), port_name.size()});
-      send_control(number, kPortOpen, 1);  // the host's end is always there
+      if (state->host_open) send_control(number, kPortOpen, 1);
       return;
     case kPortOpen:
       state->guest_open = value != 0;
@@ -246,7 +256,7 @@ void VirtioConsole::resize(u16 columns, u16 rows) {
   if (columns == columns_ && rows == rows_) return;
   set_size(columns, rows);
   if (!live()) return;
-  config_changed();
+  if (negotiated(kFeatureSize)) config_changed();
   if (!multiport()) return;
   for (const PortState& state : ports_) {
     if (state.port.console && state.guest_open != 0) send_size(state.port.number);

@@ -38,6 +38,7 @@ class VirtioConsole final : public VirtioDevice {
   struct PortState {
     Port port;
     u8 guest_open = 0;
+    bool host_open = true;  // somebody is at the back end; the host's business, not saved
   };
   // A message to the driver that waits for a buffer of the control queue.
   using Message = std::vector<u8>;
@@ -51,6 +52,7 @@ class VirtioConsole final : public VirtioDevice {
   bool multiport() const;
   PortState* find_port(u32 number);
   std::size_t receive(PortState& state, std::span<const u8> bytes);
+  void host_opened(PortState& state, bool is_open);
   void transmit(u16 queue, PortState* state);
   void receive_control(std::span<const std::byte> message);
   void send_control(u32 port, u16 event, u16 value, std::span<const u8> extra = {});
