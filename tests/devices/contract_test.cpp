@@ -179,6 +179,23 @@ TEST_P(RegisterMapContract, UnknownOffsetsAndWrongSizesReadZeroAndAreLogged) {
   }
 }
 
+TEST_P(RegisterMapContract, NoRegisterAnswersToASizeItDoesNotTake) {
+  BenchedDevice under_test = make();
+  perturb(under_test, 2, 3000);
+  const std::vector<u8> before = save_state(*under_test.device);
+  for (const Register& row : under_test.registers->rows()) {
+    const u8 min_size = row.min_size != 0 ? row.min_size : row.width;
+    for (const u8 size : kSizes) {
+      const u64 offset = row.offset_of(row.elements() - 1);
+      if ((size >= min_size && size <= row.width) || offset % size != 0) continue;
+      EXPECT_EQ(mmio_read(*under_test.mmio, offset, size), 0u) << row.name << " size " << int{size};
+      EXPECT_EQ(under_test.mmio->peek(offset, size), 0u) << row.name << " size " << int{size};
+      mmio_write(*under_test.mmio, offset, 0x5a5a'5a5a'5a5a'5a5a & low_bits(size), size);
+      EXPECT_EQ(save_state(*under_test.device), before) << row.name << " size " << int{size};
+    }
+  }
+}
+
 TEST_P(RegisterMapContract, ReadOnlyRegistersIgnoreWritesAndLogThem) {
   BenchedDevice under_test = make();
   const std::vector<Register>& rows = under_test.registers->rows();
