@@ -62,7 +62,9 @@ BenchedDevice make_plic() {
     std::vector<IrqLine> contexts;
     for (u32 context = 0; context < kContexts; ++context) contexts.push_back(bench.irqs.line(context));
     auto plic = std::make_unique<Plic>("plic", 96, contexts);
-    bench.outside = [plic = plic.get()](u64 random) { plic->set_irq(1 + random % 95, (random >> 32) % 2 != 0); };
+    bench.outside = [plic = plic.get()](u64 random) {
+      plic->set_irq((random & 8) != 0 ? 1 + random % 3 : 1 + random % 95, (random >> 32) % 2 != 0);
+    };
     return plic;
   });
 }
@@ -90,11 +92,13 @@ BenchedDevice make_goldfish_rtc() {
 }
 
 BenchedDevice make_htif() {
-  return bench_device(HtifWindow::kWindowSize, [](Bench& bench) {
+  BenchedDevice htif = bench_device(HtifWindow::kWindowSize, [](Bench& bench) {
     HtifWindow::Layout layout{.tohost = 0x40, .fromhost = 0x80, .content = std::vector<u8>(64, 0x5a)};
     return std::make_unique<HtifWindow>(
         "htif", std::move(layout), [&bench](const PowerRequest&) { ++bench.power_requests; }, &bench.backend);
   });
+  htif.offsets = {0x40, 0x44, 0x80};
+  return htif;
 }
 
 constexpr DeviceFactory kDevices[] = {

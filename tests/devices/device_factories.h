@@ -5,6 +5,7 @@
 // A device is made the same way each time, so that two fresh ones are equal.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <functional>
@@ -91,6 +92,9 @@ struct BenchedDevice {
   MmioHandler* mmio = nullptr;
   RegisterDevice* registers = nullptr;  // null: the device has no register map
   u64 window = 0;                       // bytes
+  // Where random accesses mostly go: registers of the map (the first few and the last of an array), and what a factory
+  // adds.
+  std::vector<u64> offsets;
 };
 
 struct DeviceFactory {
@@ -109,7 +113,13 @@ BenchedDevice bench_device(u64 window, Make make) {
   result.bench = std::make_unique<Bench>();
   auto device = make(*result.bench);
   result.mmio = device.get();
-  if constexpr (std::is_convertible_v<decltype(device.get()), RegisterDevice*>) result.registers = device.get();
+  if constexpr (std::is_convertible_v<decltype(device.get()), RegisterDevice*>) {
+    result.registers = device.get();
+    for (const Register& row : device->rows()) {
+      const u32 last = row.elements() - 1;
+      for (const u32 index : {0u, 1u, 2u, last}) result.offsets.push_back(row.offset_of(std::min(index, last)));
+    }
+  }
   result.window = window;
   result.device = std::move(device);
   return result;
