@@ -51,9 +51,10 @@ template <class Body>
 int guest_errors_during(Body body) {
   const std::string path = testing::TempDir() + "pagoda_contract_" + std::to_string(getpid()) + ".log";
   EXPECT_TRUE(set_log_file(path));
+  const u32 mask = detail::log_mask.load();
   EXPECT_TRUE(set_log_mask("guest_errors"));
   body();
-  EXPECT_TRUE(set_log_mask(""));
+  detail::log_mask.store(mask);
   std::ifstream file(path);
   const auto lines = std::count(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>(), '\n');
   std::remove(path.c_str());

@@ -75,6 +75,18 @@ TEST_F(GoldfishRtcTest, AlarmInterruptsAtItsTime) {
   EXPECT_FALSE(bench_.irqs.level(0));
 }
 
+TEST_F(GoldfishRtcTest, TheUpperHalfAloneDoesNotMoveARunningAlarm) {
+  mmio_write(rtc_, kIrqEnabled, 1);
+  set_alarm(bench_.wall_clock_ns + 1000);
+  mmio_write(rtc_, kAlarmHigh, 0);  // the first half of setting another one
+  const std::vector<u8> saved = save_state(rtc_);
+  ASSERT_TRUE(restore_state(rtc_, saved));
+  advance(999);
+  EXPECT_FALSE(bench_.irqs.level(0));
+  advance(1);
+  EXPECT_TRUE(bench_.irqs.level(0));
+}
+
 TEST_F(GoldfishRtcTest, AlarmInThePastFiresAtOnce) {
   mmio_write(rtc_, kIrqEnabled, 1);
   set_alarm(1);

@@ -44,6 +44,7 @@ void GoldfishRtc::set_time(u64 ns) {
 }
 
 void GoldfishRtc::start_alarm() {
+  alarm_ = reg(Reg::alarm_high) << 32 | reg(Reg::alarm_low);
   reg(Reg::alarm_status) = 1;
   update_alarm();
 }
@@ -62,11 +63,10 @@ void GoldfishRtc::acknowledge() {
 // when the wall clock runs slower than virtual time, or late in a race with a guest that stopped the alarm.
 void GoldfishRtc::update_alarm() {
   if (reg(Reg::alarm_status) == 0) return timer_.cancel();
-  const u64 alarm = reg(Reg::alarm_high) << 32 | reg(Reg::alarm_low);
   const u64 now = time();
-  if (now < alarm) {
+  if (now < alarm_) {
     const u64 virtual_now = clock_.now();
-    const u64 wait = alarm - now;
+    const u64 wait = alarm_ - now;
     return wait <= ~u64{0} - virtual_now ? timer_.schedule(virtual_now + wait) : timer_.cancel();
   }
   timer_.cancel();
@@ -82,6 +82,7 @@ void GoldfishRtc::reset() {
   reset_registers();
   offset_ = 0;
   latched_high_ = 0;
+  alarm_ = 0;
   irq_pending_ = false;
   timer_.cancel();
   update_irq();
@@ -91,6 +92,7 @@ void GoldfishRtc::visit_state(StateVisitor& visitor) {
   RegisterDevice::visit_state(visitor);
   visitor.field("offset", offset_);
   visitor.field("latched_high", latched_high_);
+  visitor.field("alarm", alarm_);
   visitor.field("irq_pending", irq_pending_);
 }
 

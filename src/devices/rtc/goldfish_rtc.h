@@ -52,6 +52,7 @@ class GoldfishRtc final : public RegisterDevice {
   IrqLine irq_;
   u64 offset_ = 0;  // what the guest added by setting the clock, modulo 2^64
   u32 latched_high_ = 0;
+  u64 alarm_ = 0;  // of the running alarm: a write to alarm_high alone does not move it
   bool irq_pending_ = false;
   Timer timer_;
 };
