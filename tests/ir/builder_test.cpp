@@ -81,9 +81,15 @@ TEST(IrBuilder, folds_constants_and_identities) {
             "  v1 = get_slot.i64 a0\n  v2 = constant.i64 0x0\n  put_slot.i64 a1, v2\n");
   EXPECT_EQ(one([](Builder& b, Value x) { return b.sub(b.i64(0), x); }),
             "  v1 = get_slot.i64 a0\n  v2 = constant.i64 0x0\n  v3 = sub.i64 v2, v1\n  put_slot.i64 a1, v3\n");
-  EXPECT_EQ(one([](Builder& b, Value x) { return b.select(b.constant(Type::i1, 1), x, b.i64(3)); }),
+  EXPECT_EQ(one([](Builder& b, Value x) {
+              const Value three = b.i64(3);
+              return b.select(b.constant(Type::i1, 1), x, three);
+            }),
             "  v1 = get_slot.i64 a0\n  v2 = constant.i64 0x3\n  v3 = constant.i1 0x1\n  put_slot.i64 a1, v1\n");
-  EXPECT_EQ(one([](Builder& b, Value) { return b.sext(b.add(b.i32(0x7fff'ffff), b.i32(1)), Type::i64); }),
+  EXPECT_EQ(one([](Builder& b, Value) {
+              const Value one_more = b.i32(1);
+              return b.sext(b.add(b.i32(0x7fff'ffff), one_more), Type::i64);
+            }),
             "  v1 = get_slot.i64 a0\n  v2 = constant.i32 0x1\n  v3 = constant.i32 0x7fffffff\n"
             "  v4 = constant.i32 0x80000000\n  v5 = constant.i64 0xffffffff80000000\n  put_slot.i64 a1, v5\n");
 }

@@ -65,8 +65,8 @@ const Mutation kMutations[] = {
     {"guest_insns is 3, markers are 2", [](Block& b) { b.guest_insns = 3; }},
     {"guest_bytes is 8, markers cover 6", [](Block& b) { b.guest_bytes = 8; }},
 
-    {"5 ?: no such op", [](Block& b) { b.insts[5].op = static_cast<Op>(kOpCount); }},
-    {"5 add: no such type", [](Block& b) { b.insts[5].type = static_cast<Type>(kTypeCount); }},
+    {"5 ?: no such op or type", [](Block& b) { b.insts[5].op = static_cast<Op>(kOpCount); }},
+    {"5 add: no such op or type", [](Block& b) { b.insts[5].type = static_cast<Type>(kTypeCount); }},
     {"5 add: type f64 is not one of the op's", [](Block& b) { b.insts[5].type = Type::f64; }},
     {"5 add: type none is not one of the op's", [](Block& b) { b.insts[5].type = Type::none; }},
     {"5 add: type i1 is not one of the op's", [](Block& b) { b.insts[5].type = Type::i1; }},
@@ -245,7 +245,7 @@ TEST(IrVerifier, random_damage_is_harmless) {
         inst.op = static_cast<Op>(rng() % (kOpCount + 3));
         break;
       case 1:
-        inst.type = static_cast<Type>(rng() % kTypeCount);
+        inst.type = static_cast<Type>(rng() % (kTypeCount + 2));
         break;
       case 2:
         inst.aux = static_cast<u8>(rng());

@@ -14,7 +14,7 @@ const OpInfo kOpInfo[kOpCount] = {
 const char* type_name(Type type) {
   constexpr const char* names[kTypeCount] = {"none", "i1",  "i8",  "i16",  "i32",  "i64",
                                              "i128", "f32", "f64", "v128", "v256", "flags"};
-  return names[static_cast<u32>(type)];
+  return static_cast<u32>(type) < kTypeCount ? names[static_cast<u32>(type)] : "?";
 }
 
 bool contains(TypeSet set, Type type) {

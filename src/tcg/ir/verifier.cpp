@@ -24,8 +24,8 @@ class Verifier {
     }
     for (at_ = 0; at_ < block_.insts.size(); ++at_) {
       const Inst& inst = block_.insts[at_];
-      if (static_cast<u32>(inst.op) >= kOpCount) {
-        report("no such op: {}", static_cast<u32>(inst.op));
+      if (!is_known(inst)) {
+        report("no such op or type: {} {}", static_cast<u32>(inst.op), static_cast<u32>(inst.type));
         continue;
       }
       if (at_ == 0 && inst.op != Op::insn) report("the first instruction is not a marker");
@@ -42,6 +42,11 @@ class Verifier {
   }
 
  private:
+  // What is not known has no row and no width: nothing else can be said of it, nor of its value.
+  static bool is_known(const Inst& inst) {
+    return static_cast<u32>(inst.op) < kOpCount && static_cast<u32>(inst.type) < kTypeCount;
+  }
+
   template <class... Args>
   void report(fmt::format_string<Args...> format, Args&&... args) {
     std::string where;
@@ -62,9 +67,7 @@ class Verifier {
 
   void type_field(const Inst& inst) {
     const bool call_without_result = inst.op == Op::call && inst.type == Type::none;
-    if (static_cast<u32>(inst.type) >= kTypeCount) {
-      report("no such type: {}", static_cast<u32>(inst.type));
-    } else if (!contains(op_info(inst.op).types, inst.type) && !call_without_result) {
+    if (!contains(op_info(inst.op).types, inst.type) && !call_without_result) {
       report("type {} is not one of the op's", type_name(inst.type));
     }
   }
@@ -75,7 +78,7 @@ class Verifier {
       report("{} v{} is not defined before", what, id);
       return Type::none;
     }
-    if (static_cast<u32>(block_.insts[id].op) >= kOpCount) return Type::none;
+    if (!is_known(block_.insts[id])) return Type::none;
     const Type type = block_.type_of(id);
     if (type == Type::none) report("{} v{} is not a value", what, id);
     return type;
@@ -176,7 +179,7 @@ class Verifier {
     const OpInfo& info = op_info(inst.op);
     if (has_conversion_rule(inst.op)) {
       const ValueId id = inst.args[0];
-      if (id != kNoValue && id < at_ && static_cast<u32>(block_.insts[id].op) < kOpCount) {
+      if (id != kNoValue && id < at_ && is_known(block_.insts[id])) {
         const Type from = block_.type_of(id);
         if (from != Type::none && contains(info.types, inst.type) && !converts(inst.op, from, inst.type)) {
           report("no conversion from {} to {}", type_name(from), type_name(inst.type));
@@ -195,7 +198,7 @@ class Verifier {
     if (inst.op == Op::call) {
       if (type_bits(inst.type) > 64) report("result {} does not fit a helper's u64", type_name(inst.type));
       for (const ValueId id : inst.args) {
-        if (id == kNoValue || id >= at_ || static_cast<u32>(block_.insts[id].op) >= kOpCount) continue;
+        if (id == kNoValue || id >= at_ || !is_known(block_.insts[id])) continue;
         if (type_bits(block_.type_of(id)) > 64) report("operand v{} does not fit a helper's u64", id);
       }
     }
