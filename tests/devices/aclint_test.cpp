@@ -93,6 +93,18 @@ TEST_F(AclintTest, FarDeadlinesArmNoTimer) {
   EXPECT_EQ(aclint_.deadline_of(1), 1'000'000'100u);
 }
 
+TEST_F(AclintTest, DeadlinesRoundUpWhenTheTimeBaseDoesNotDivideASecond) {
+  now_ = 0;
+  Aclint odd("clint", clock_, 32'768, {{IrqLine{}, irqs_.line(5)}});
+  mmio_write(odd, kMtimecmp, 1, 8);
+  EXPECT_EQ(odd.deadline_of(1), 30'518u);  // 30517.58 ns
+  advance(30'517);
+  EXPECT_FALSE(irqs_.level(5));
+  advance(1);
+  EXPECT_TRUE(irqs_.level(5));
+  EXPECT_EQ(odd.deadline_of(32'768), 1'000'000'000u);
+}
+
 TEST_F(AclintTest, SoftwareInterruptsFollowBitZero) {
   mmio_write(aclint_, 4, 0xffff'ffff);
   EXPECT_TRUE(irqs_.level(2));

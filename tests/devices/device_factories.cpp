@@ -2,13 +2,21 @@
 // The table of devices under test.
 #include "devices/device_factories.h"
 
+#include <memory>
+#include <utility>
+
 #include "base/check.h"
 #include "devices/firmware/sifive_test.h"
 #include "devices/irq/plic.h"
+#include "devices/memory_disk.h"
 #include "devices/rtc/goldfish_rtc.h"
 #include "devices/serial/htif.h"
 #include "devices/serial/uart16550.h"
 #include "devices/timer/aclint.h"
+#include "devices/virtio/blk.h"
+#include "devices/virtio/console.h"
+#include "devices/virtio/rng.h"
+#include "devices/virtio/virtio_mmio.h"
 
 namespace pagoda::test {
 
@@ -62,7 +70,9 @@ BenchedDevice make_plic() {
     std::vector<IrqLine> contexts;
     for (u32 context = 0; context < kContexts; ++context) contexts.push_back(bench.irqs.line(context));
     auto plic = std::make_unique<Plic>("plic", 96, contexts);
-    bench.outside = [plic = plic.get()](u64 random) { plic->set_irq(1 + random % 95, (random >> 32) % 2 != 0); };
+    bench.outside = [plic = plic.get()](u64 random) {
+      plic->set_irq((random & 8) != 0 ? 1 + random % 3 : 1 + random % 95, (random >> 32) % 2 != 0);
+    };
     return plic;
   });
 }
@@ -90,16 +100,60 @@ BenchedDevice make_goldfish_rtc() {
 }
 
 BenchedDevice make_htif() {
-  return bench_device(HtifWindow::kWindowSize, [](Bench& bench) {
+  BenchedDevice htif = bench_device(HtifWindow::kWindowSize, [](Bench& bench) {
     HtifWindow::Layout layout{.tohost = 0x40, .fromhost = 0x80, .content = std::vector<u8>(64, 0x5a)};
     return std::make_unique<HtifWindow>(
         "htif", std::move(layout), [&bench](const PowerRequest&) { ++bench.power_requests; }, &bench.backend);
   });
+  htif.offsets = {0x40, 0x44, 0x80};
+  return htif;
+}
+
+BenchedDevice in_virtio_slot(std::unique_ptr<VirtioDevice> (*make)(Bench&)) {
+  return bench_device(VirtioMmio::kWindowSize, [make](Bench& bench) {
+    return std::make_unique<VirtioMmio>("virtio0", make(bench), bench.irqs.line(1));
+  });
+}
+
+BenchedDevice make_virtio_empty() {
+  return in_virtio_slot([](Bench&) -> std::unique_ptr<VirtioDevice> { return nullptr; });
+}
+
+BenchedDevice make_virtio_blk() {
+  return in_virtio_slot([](Bench& bench) -> std::unique_ptr<VirtioDevice> {
+    VirtioBlk::Options options;
+    options.queues = 2;
+    return std::make_unique<VirtioBlk>(bench.memory, "disk0", make_disk(std::string(64 * 512, 'd')),
+                                       std::make_unique<WorkerExecutor>(), options);
+  });
+}
+
+BenchedDevice make_virtio_rng() {
+  return in_virtio_slot([](Bench& bench) -> std::unique_ptr<VirtioDevice> {
+    return std::make_unique<VirtioRng>(bench.memory, "rng0", [](std::span<std::byte> out) {
+      for (std::byte& byte : out) byte = std::byte{4};
+    });
+  });
+}
+
+BenchedDevice make_virtio_console() {
+  return in_virtio_slot([](Bench& bench) -> std::unique_ptr<VirtioDevice> {
+    return std::make_unique<VirtioConsole>(bench.memory, "console0",
+                                           std::vector<VirtioConsole::Port>{{0, true, "", &bench.backend}}, 4);
+  });
 }
 
 constexpr DeviceFactory kDevices[] = {
-    {"sifive_test", make_sifive_test},   {"plic", make_plic}, {"aclint", make_aclint}, {"uart16550", make_uart16550},
-    {"goldfish_rtc", make_goldfish_rtc}, {"htif", make_htif},
+    {"sifive_test", make_sifive_test},
+    {"plic", make_plic},
+    {"aclint", make_aclint},
+    {"uart16550", make_uart16550},
+    {"goldfish_rtc", make_goldfish_rtc},
+    {"htif", make_htif},
+    {"virtio_blk", make_virtio_blk},
+    {"virtio_console", make_virtio_console},
+    {"virtio_empty", make_virtio_empty},
+    {"virtio_rng", make_virtio_rng},
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 // A device is made the same way each time, so that two fresh ones are equal.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <functional>
@@ -46,6 +47,7 @@ class RecordingBackend final : public CharBackend {
  public:
   void write(std::span<const u8> bytes) override;
   void set_receiver(Receiver receiver) override { receiver_ = std::move(receiver); }
+  void set_event_handler(std::function<void(CharEvent)> handler) override { event_handler_ = std::move(handler); }
   void input_ready() override { ready_ = true; }
 
   // Test side; one thread at a time.
@@ -53,11 +55,15 @@ class RecordingBackend final : public CharBackend {
   void type(std::string_view text) { type({reinterpret_cast<const u8*>(text.data()), text.size()}); }
   void deliver();  // what waits, if the device said that it has room
   void drop_waiting() { waiting_.clear(); }
+  void raise(CharEvent event) {
+    if (event_handler_) event_handler_(event);
+  }
   std::size_t waiting() const { return waiting_.size(); }
   std::string sent() const;
 
  private:
   Receiver receiver_;
+  std::function<void(CharEvent)> event_handler_;
   std::vector<u8> waiting_;
   std::atomic<bool> ready_{false};
   mutable std::mutex mutex_;
@@ -91,6 +97,9 @@ struct BenchedDevice {
   MmioHandler* mmio = nullptr;
   RegisterDevice* registers = nullptr;  // null: the device has no register map
   u64 window = 0;                       // bytes
+  // Where random accesses mostly go: registers of the map (the first few and the last of an array), and what a factory
+  // adds.
+  std::vector<u64> offsets;
 };
 
 struct DeviceFactory {
@@ -109,7 +118,13 @@ BenchedDevice bench_device(u64 window, Make make) {
   result.bench = std::make_unique<Bench>();
   auto device = make(*result.bench);
   result.mmio = device.get();
-  if constexpr (std::is_convertible_v<decltype(device.get()), RegisterDevice*>) result.registers = device.get();
+  if constexpr (std::is_convertible_v<decltype(device.get()), RegisterDevice*>) {
+    result.registers = device.get();
+    for (const Register& row : device->rows()) {
+      const u32 last = row.elements() - 1;
+      for (const u32 index : {0u, 1u, 2u, last}) result.offsets.push_back(row.offset_of(std::min(index, last)));
+    }
+  }
   result.window = window;
   result.device = std::move(device);
   return result;

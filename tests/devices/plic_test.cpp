@@ -187,6 +187,13 @@ TEST_F(PlicTest, RestoreDrivesTheOutputs) {
   EXPECT_TRUE(harts.level(1));
   EXPECT_FALSE(harts.level(0));
   EXPECT_EQ(mmio_read(other, 0x20'1004), 9u);
+
+  // In service with the wire still high: completion must raise it again.
+  Plic third("plic", 96, {harts.line(3), harts.line(4), harts.line(5)});
+  ASSERT_TRUE(restore_state(third, save_state(other)));
+  EXPECT_FALSE(harts.level(4));
+  mmio_write(third, 0x20'1004, 9);
+  EXPECT_TRUE(harts.level(4));
 }
 
 }  // namespace

@@ -100,6 +100,16 @@ TEST_F(HtifTest, ConsoleInputAnswersOneRequestAtATime) {
   EXPECT_EQ(mmio_read(htif_, kFromhost, 8), kGetchar | 0x100 | 'b');
 }
 
+TEST_F(HtifTest, RestoreKeepsAnOpenConsoleRead) {
+  mmio_write(htif_, kTohost, kGetchar, 8);
+  const std::vector<u8> saved = save_state(htif_);
+  RecordingBackend console;
+  HtifWindow other("htif", {.tohost = kTohost, .fromhost = kFromhost, .content = {}}, sink_, &console);
+  ASSERT_TRUE(restore_state(other, saved));
+  console.type("z");
+  EXPECT_EQ(mmio_read(other, kFromhost, 8), kGetchar | 0x100 | 'z');
+}
+
 TEST_F(HtifTest, OtherBytesOfThePageAreMemory) {
   EXPECT_EQ(mmio_read(htif_, 0, 4), 0x0403'0201u);
   mmio_write(htif_, 0x802, 0xbeef, 2);

@@ -34,11 +34,10 @@ class Reader {
 };
 
 // Mostly at a register, so that the fuzzer need not guess offsets; else anywhere in the window.
-u64 pick_offset(Reader& reader, const BenchedDevice& device, const std::vector<u64>& offsets, bool at_register,
-                u8 size) {
+u64 pick_offset(Reader& reader, const BenchedDevice& device, bool at_register, u8 size) {
   u64 offset = 0;
-  if (at_register && !offsets.empty()) {
-    offset = offsets[reader.number(2) % offsets.size()];
+  if (at_register && !device.offsets.empty()) {
+    offset = device.offsets[reader.number(2) % device.offsets.size()];
   } else {
     offset = reader.number(3) % device.window;
   }
@@ -51,10 +50,6 @@ extern "C" int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
   Reader reader(data, size);
   const auto factories = all_devices();
   BenchedDevice device = factories[reader.number(1) % factories.size()].make();
-  std::vector<u64> offsets;
-  if (device.registers != nullptr) {
-    for (const RegisterValue& value : device.registers->list_registers()) offsets.push_back(value.offset);
-  }
   while (!reader.empty()) {
     // Bits: 1..0 size, 2 at a register, 5..3 operation.
     const u64 operation = reader.number(1);
@@ -63,10 +58,10 @@ extern "C" int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
     switch (operation >> 3 & 7) {
       case 0:
       case 1:
-        mmio_read(*device.mmio, pick_offset(reader, device, offsets, at_register, access_size), access_size);
+        mmio_read(*device.mmio, pick_offset(reader, device, at_register, access_size), access_size);
         break;
       case 2:
-        device.mmio->peek(pick_offset(reader, device, offsets, at_register, access_size), access_size);
+        device.mmio->peek(pick_offset(reader, device, at_register, access_size), access_size);
         break;
       case 3:
         device.bench->live(reader.number(8), 10'000'000);
@@ -77,7 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
         break;
       }
       default: {
-        const u64 offset = pick_offset(reader, device, offsets, at_register, access_size);
+        const u64 offset = pick_offset(reader, device, at_register, access_size);
         mmio_write(*device.mmio, offset, reader.number(access_size), access_size);
       }
     }

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// BlockExecutor: on which thread, and when, a disk's requests are carried out and reported.
+//
+// Real time: worker threads of the disk's own, so that no vcpu waits for the host's disk, each request reported as it
+// ends. Deterministic (-icount): carried out at once on the thread that submits, reported at a deadline in virtual
+// time.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/types.h"
+#include "devices/bus/clock.h"
+
+namespace pagoda {
+
+// One request. `execute` does the I/O and must not take the device's lock; `complete` may. Each is called at most once,
+// complete after execute.
+struct BlockJob {
+  std::function<void()> execute;
+  std::function<void()> complete;
+};
+
+class BlockExecutor {
+ public:
+  virtual ~BlockExecutor() = default;
+  // `deadline_ns`: virtual time at which to complete, 0: the executor's choice. Returns the deadline, 0 if the job
+  // completes whenever it is done. Called under the device's lock.
+  virtual u64 submit(BlockJob job, u64 deadline_ns) = 0;
+  // When this returns, execute of all jobs submitted before has ended. May be called under the device's lock.
+  virtual void wait_executed() = 0;
+  // When this returns, no job is under way except those with a deadline. Never call it under the device's lock.
+  virtual void wait_completed() = 0;
+};
+
+// Threading: submit and waits from any thread. The destructor ends the job being executed and drops those not begun.
+class WorkerExecutor final : public BlockExecutor {
+ public:
+  // One thread keeps requests in order; more serve a deep queue on a host disk with latency.
+  explicit WorkerExecutor(u32 threads = 1);
+  ~WorkerExecutor() override;
+  u64 submit(BlockJob job, u64 deadline_ns) override;
+  void wait_executed() override;
+  void wait_completed() override;
+
+ private:
+  void run();
+
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::condition_variable progress_;
+  std::deque<BlockJob> jobs_;  // without execute: only to be completed
+  u64 executing_ = 0;          // queued or in execute
+  u64 pending_ = 0;            // queued, in execute or in complete
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+// Threading: everything on the one thread that runs vcpus and timers.
+class TimedExecutor final : public BlockExecutor {
+ public:
+  static constexpr u64 kDefaultLatencyNs = 100'000;
+  explicit TimedExecutor(VirtualClock& clock, u64 latency_ns = kDefaultLatencyNs);
+  u64 submit(BlockJob job, u64 deadline_ns) override;
+  void wait_executed() override {}
+  void wait_completed() override {}
+
+ private:
+  void expire();
+
+  VirtualClock& clock_;
+  const u64 latency_ns_;
+  std::multimap<u64, std::function<void()>> completions_;  // by deadline; equal ones in order of submission
+  Timer timer_;
+};
+
+}  // namespace pagoda

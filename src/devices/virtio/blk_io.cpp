@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+// The block device's I/O: what a request does to the image and to guest RAM. Runs on an executor's thread, unlocked.
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <vector>
+
+#include "base/log.h"
+#include "devices/virtio/blk.h"
+#include "devices/virtio/blk_protocol.h"
+
+namespace pagoda {
+
+using namespace virtio_blk;
+
+namespace {
+// Data passes through a buffer of this size: guest RAM is not the host's to hand to the kernel.
+constexpr u64 kChunk = 256 * 1024;
+}  // namespace
+
+bool VirtioBlk::is_on_disk(u64 sector, u64 size) const {
+  const u64 capacity = file_->size() / kSectorSize;
+  return size % kSectorSize == 0 && sector <= capacity && size / kSectorSize <= capacity - sector;
+}
+
+u8 VirtioBlk::status_of(const Request& request, int error) const {
+  if (error == 0) return kOk;
+  log(Log::device, "{}: request {} at sector {}: {}: {}", name(), request.type, request.sector, file_->path(),
+      std::strerror(error));
+  return kIoError;
+}
+
+void VirtioBlk::execute(Request& request) {
+  request.written = 1;  // the status byte
+  switch (request.type) {
+    case kIn:
+      request.status = read_data(request);
+      break;
+    case kOut:
+      request.status = write_data(request);
+      break;
+    case kFlush:
+      request.status = status_of(request, file_->flush());
+      break;
+    case kGetId:
+      request.status = read_id(request);
+      break;
+    case kDiscard:
+    case kWriteZeroes:
+      request.status = discard_or_zero(request);
+      break;
+    default:
+      log(Log::guest_error, "{}: request of unknown type {}", name(), request.type);
+      request.status = kUnsupported;
+  }
+}
+
+u8 VirtioBlk::read_data(Request& request) {
+  const u64 size = request.chain.writable_size - 1;
+  if (!is_on_disk(request.sector, size)) return status_of(request, EINVAL);
+  std::vector<std::byte> buffer(std::min(size, kChunk));
+  ChainWriter writer(memory(), request.chain.writable);
+  for (u64 done = 0; done < size;) {
+    const std::span part = std::span(buffer).first(std::min(size - done, kChunk));
+    if (const int error = file_->read(request.sector * kSectorSize + done, part)) return status_of(request, error);
+    if (!writer.write(part)) return status_of(request, EFAULT);
+    done += part.size();
+  }
+  request.written = static_cast<u32>(size + 1);
+  return kOk;
+}
+
+u8 VirtioBlk::write_data(Request& request) {
+  const u64 size = request.chain.readable_size - sizeof(Header);
+  if (file_->read_only()) return status_of(request, EROFS);
+  if (!is_on_disk(request.sector, size)) return status_of(request, EINVAL);
+  std::vector<std::byte> buffer(std::min(size, kChunk));
+  std::array<std::byte, sizeof(Header)> header;
+  ChainReader reader(memory(), request.chain.readable);
+  if (!reader.read(header)) return status_of(request, EFAULT);
+  for (u64 done = 0; done < size;) {
+    const std::span part = std::span(buffer).first(std::min(size - done, kChunk));
+    if (!reader.read(part)) return status_of(request, EFAULT);
+    if (const int error = file_->write(request.sector * kSectorSize + done, part)) return status_of(request, error);
+    done += part.size();
+  }
+  return status_of(request, request.flush_after ? file_->flush() : 0);
+}
+
+u8 VirtioBlk::read_id(Request& request) {
+  std::array<std::byte, kIdSize> id{};
+  std::memcpy(id.data(), options_.serial.data(), std::min<std::size_t>(options_.serial.size(), id.size()));
+  const u64 size = std::min<u64>(request.chain.writable_size - 1, id.size());
+  ChainWriter writer(memory(), request.chain.writable);
+  if (!writer.write(std::span(id).first(size))) return status_of(request, EFAULT);
+  request.written = static_cast<u32>(size + (size + 1 == request.chain.writable_size ? 1 : 0));
+  return kOk;
+}
+
+u8 VirtioBlk::discard_or_zero(Request& request) {
+  const bool is_discard = request.type == kDiscard;
+  if (is_discard && !options_.discard) return kUnsupported;
+  if (file_->read_only()) return status_of(request, EROFS);
+  const u64 size = request.chain.readable_size - sizeof(Header);
+  if (size == 0 || size % sizeof(Segment) != 0 || size / sizeof(Segment) > kMaxSegments)
+    return status_of(request, EINVAL);
+  std::array<std::byte, sizeof(Header)> header;
+  std::vector<Segment> segments(size / sizeof(Segment));
+  ChainReader reader(memory(), request.chain.readable);
+  if (!reader.read(header) || !reader.read(std::as_writable_bytes(std::span(segments))))
+    return status_of(request, EFAULT);
+  for (const Segment& segment : segments) {
+    // 5.2.6.2: unknown flags, and unmap with a discard, are not supported.
+    if ((segment.flags & ~(is_discard ? 0 : kSegmentUnmap)) != 0) return kUnsupported;
+    if (segment.sectors > (is_discard ? kMaxDiscardSectors : kMaxZeroesSectors) ||
+        !is_on_disk(segment.sector, segment.sectors * kSectorSize))
+      return status_of(request, EINVAL);
+  }
+  for (const Segment& segment : segments) {
+    const u64 offset = segment.sector * kSectorSize;
+    const u64 bytes = segment.sectors * kSectorSize;
+    const int error =
+        is_discard ? file_->discard(offset, bytes)
+                   : file_->write_zeroes(offset, bytes, options_.discard && (segment.flags & kSegmentUnmap) != 0);
+    if (error != 0) return status_of(request, error);
+  }
+  return status_of(request, request.flush_after ? file_->flush() : 0);
+}
+
+}  // namespace pagoda
