@@ -219,7 +219,7 @@ Result<> on_accel(Builder& b, std::string_view value) {
 }
 
 Result<> on_icount(Builder& b, std::string_view value) {
-  constexpr std::array<std::string_view, 2> kKeys = {"shift", "sleep"};
+  constexpr std::array<std::string_view, 3> kKeys = {"shift", "sleep", "stop-at"};
   TRY_ASSIGN(const auto items, parse_key_values(value, "shift"));
   IcountConfig icount;
   bool has_shift = false;
@@ -229,6 +229,9 @@ Result<> on_icount(Builder& b, std::string_view value) {
       TRY_ASSIGN(const u64 shift, parse_number(item.value, "shift", 0, 10));
       icount.shift = static_cast<u32>(shift);
       has_shift = true;
+    } else if (item.key == "stop-at") {
+      constexpr u64 kMost = u64{1} << 62;
+      TRY_ASSIGN(icount.stop_at, parse_number(item.value, "stop-at", 1, kMost));
     } else if (item.key == "sleep") {
       TRY_ASSIGN(icount.sleep, parse_switch(item));
     } else if (item.key == "align" && item.value == "off") {

@@ -115,14 +115,15 @@ std::string command_reset(MonitorHooks& hooks, std::string_view) {
   return {};
 }
 std::string command_powerdown(MonitorHooks& hooks, std::string_view) {
-  hooks.system_powerdown();
-  return {};
+  return hooks.system_powerdown();
 }
 
 std::string info_registers(MonitorHooks& hooks, std::string_view words) {
   if (!words.empty() && words != "-a") return "only -a is known: the registers of all vcpus\n";
   return hooks.registers(words == "-a");
 }
+std::string info_cpus(MonitorHooks& hooks, std::string_view) { return hooks.vcpus(); }
+std::string info_jit(MonitorHooks& hooks, std::string_view) { return hooks.translation(); }
 std::string info_mtree(MonitorHooks& hooks, std::string_view) { return hooks.memory_tree(); }
 std::string info_status(MonitorHooks& hooks, std::string_view) {
   return hooks.is_running() ? "VM status: running\n" : "VM status: paused\n";

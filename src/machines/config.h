@@ -79,6 +79,8 @@ struct RngConfig {
 struct IcountConfig {
   u32 shift = 0;      // 0 to 10
   bool sleep = true;  // off: virtual time jumps over idle waits
+  // After exactly so many instructions the program prints a hash of the guest's state and ends.
+  std::optional<u64> stop_at;
 };
 
 struct AccelConfig {

@@ -15,11 +15,13 @@ namespace pagoda {
 struct MonitorHooks {
   std::function<std::string(bool all_vcpus)> registers;
   std::function<std::string()> memory_tree;
+  std::function<std::string()> vcpus;        // one line each
+  std::function<std::string()> translation;  // statistics of the translator and its code
   std::function<bool()> is_running;
   std::function<void()> stop;
   std::function<void()> cont;
   std::function<void()> system_reset;
-  std::function<void()> system_powerdown;
+  std::function<std::string()> system_powerdown;  // empty, or why not
   std::function<void()> quit;
 };
 

@@ -18,7 +18,11 @@ class MonitorTest : public testing::Test {
                       .stop = [this] { calls += "stop "; },
                       .cont = [this] { calls += "cont "; },
                       .system_reset = [this] { calls += "reset "; },
-                      .system_powerdown = [this] { calls += "powerdown "; },
+                      .system_powerdown =
+                          [this] {
+                            calls += "powerdown ";
+                            return std::string();
+                          },
                       .quit = [this] { calls += "quit "; },
                   },
                   [this](std::string_view text) { screen += text; }};

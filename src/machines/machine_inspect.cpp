@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// What a machine tells about itself: monitor texts and the state hash.
+#include <sys/resource.h>
+#include <xxhash.h>
+#include <array>
+#include <memory>
+
+#include "base/check.h"
+#include "machines/machine.h"
+#include "tcg/interp/interp.h"
+
+namespace pagoda {
+namespace {
+
+// Feeds names and values, so that a field that moved or changed its size changes the hash.
+class HashVisitor final : public StateVisitor {
+ public:
+  HashVisitor() { CHECK(XXH3_64bits_reset(state_.get()) == XXH_OK); }
+  void scalar(std::string_view name, void* data, u32 size) override { field(name, data, size); }
+  void bytes(std::string_view name, std::vector<u8>* data) override { field(name, data->data(), data->size()); }
+  void add(const void* data, std::size_t size) { CHECK(XXH3_64bits_update(state_.get(), data, size) == XXH_OK); }
+  u64 result() const { return XXH3_64bits_digest(state_.get()); }
+
+ private:
+  void field(std::string_view name, const void* data, u64 size) {
+    add(name.data(), name.size());
+    add(&size, sizeof(size));
+    if (size != 0) add(data, size);
+  }
+  struct Free {
+    void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+  };
+  std::unique_ptr<XXH3_state_t, Free> state_{XXH3_createState()};
+};
+
+double seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
+
+double ratio(u64 amount, u64 of) { return of == 0 ? 0 : static_cast<double>(amount) / static_cast<double>(of); }
+
+}  // namespace
+
+u64 Machine::state_hash() {
+  HashVisitor hash;
+  constexpr u64 kPiece = 64 << 10;
+  std::vector<std::byte> buffer(kPiece);
+  for (const GuestMemory::Range& range : memory_.ranges()) {
+    if (!range.is_ram()) continue;
+    hash.add(&range.start, sizeof(range.start));
+    for (u64 offset = 0; offset < range.size; offset += kPiece) {
+      const std::span piece(buffer.data(), std::min(kPiece, range.size - offset));
+      CHECK(memory_.read(GuestPhys(range.start + offset), piece));
+      hash.add(piece.data(), piece.size());
+    }
+  }
+  for (const auto& vcpu : vcpus_) inspector_.visit_state(*vcpu, hash);
+  for (const auto& device : devices_) {
+    hash.add(device->name().data(), device->name().size());
+    device->visit_state(hash);
+  }
+  return hash.result();
+}
+
+std::string Machine::registers(bool all_vcpus) {
+  std::string text;
+  rendezvous_.exclusive(nullptr, [&] {
+    for (const auto& vcpu : vcpus_) {
+      if (vcpu->index() != 0 && !all_vcpus) break;
+      if (all_vcpus) text += fmt::format("CPU#{}\n", vcpu->index());
+      text += inspector_.registers(*vcpu);
+    }
+  });
+  return text;
+}
+
+std::string Machine::memory_tree() const {
+  std::string text;
+  for (const GuestMemory::Range& range : memory_.ranges()) {
+    text += fmt::format("  {:016x}-{:016x} {}: {}\n", range.start, range.start + range.size - 1,
+                        range.mmio != nullptr ? "i/o" : range.read_only ? "rom" : "ram", range.name);
+  }
+  return text;
+}
+
+std::string Machine::vcpu_list() {
+  std::string text;
+  rendezvous_.exclusive(nullptr, [&] {
+    for (const auto& vcpu : vcpus_) {
+      text += fmt::format("  CPU #{}: pc {:#018x}, {} instructions{}\n", vcpu->index(), vcpu->frame().pc,
+                          vcpu->instructions(), is_paused_ ? ", paused" : "");
+    }
+  });
+  return text;
+}
+
+std::string Machine::translation_statistics() {
+  std::string text;
+  rendezvous_.exclusive(nullptr, [&] {
+    const CodeManager::Statistics made = code_->statistics();
+    const CodeCache::Statistics cache = code_->cache().statistics();
+    text += fmt::format("translated blocks     {}\nguest instructions    {} in {} bytes\n", made.blocks,
+                        made.guest_insns, made.guest_bytes);
+    text += fmt::format("decode and lift       {:.1f} ns per guest instruction\n", ratio(made.decode_ns, made.guest_insns));
+    text += fmt::format("lowering              {:.1f} ns per guest instruction\n", ratio(made.lower_ns, made.guest_insns));
+    text += fmt::format("pages marked          {}\n", made.pages_marked);
+    text += fmt::format("units                 {} ({} KiB); made {}, invalidated {}, evicted {}, links {}\n", cache.units,
+                        cache.bytes >> 10, cache.made, cache.invalidated, cache.evicted, cache.links);
+    for (u32 i = 0; i < interp::kFusionCount; ++i) {
+      text += fmt::format("fusion {:<15}{}\n", interp::fusion_name(static_cast<interp::Fusion>(i)), made.fusions[i]);
+    }
+    for (const auto& vcpu : vcpus_) {
+      const Softmmu::Statistics& mmu = vcpu->mmu().statistics();
+      text += fmt::format(
+          "CPU #{}: {} instructions; TLB misses {}, second-level hits {}, walks {}, device accesses {}, stores to code "
+          "pages {}, flushes {}, context resets {}\n",
+          vcpu->index(), vcpu->instructions(), mmu.first_level_misses, mmu.second_level_hits, mmu.walks, mmu.mmio,
+          mmu.code_page_stores, mmu.flushes, mmu.generation_resets);
+    }
+  });
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) == 0) {
+    text += fmt::format("host time             {:.2f} s user, {:.2f} s system\n", seconds(usage.ru_utime),
+                        seconds(usage.ru_stime));
+  }
+  return text;
+}
+
+MonitorHooks Machine::monitor_hooks() {
+  return {
+      .registers = [this](bool all_vcpus) { return registers(all_vcpus); },
+      .memory_tree = [this] { return memory_tree(); },
+      .vcpus = [this] { return vcpu_list(); },
+      .translation = [this] { return translation_statistics(); },
+      .is_running = [this] { return is_running(); },
+      .stop = [this] { pause(); },
+      .cont = [this] { cont(); },
+      .system_reset = [this] { system_reset(); },
+      .system_powerdown = [] { return std::string("this machine has no power button that a guest could see\n"); },
+      .quit = [this] { end({}); },
+  };
+}
+
+}  // namespace pagoda

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+// The RISC-V `virt` machine: wiring and device tree.
+#include "machines/riscv_virt.h"
+
+#include "devices/firmware/sifive_test.h"
+#include "devices/irq/plic.h"
+#include "devices/rtc/goldfish_rtc.h"
+#include "devices/serial/uart16550.h"
+#include "devices/virtio/virtio_mmio.h"
+#include "machines/boards.h"
+#include "machines/virtio_devices.h"
+
+namespace pagoda {
+namespace {
+
+using namespace riscv_virt;
+
+// Values of the test finisher, for the tree's syscon nodes.
+constexpr u32 kFinishPass = 0x5555, kFinishReset = 0x7777;
+
+u64 virtio_base(u32 slot) { return kVirtio.base + slot * kVirtio.size; }
+
+// All harts' external interrupts, M and S mode in turn.
+std::vector<IrqLine> plic_outputs(RiscvBoard& board, u32 harts) {
+  std::vector<IrqLine> lines;
+  for (u32 hart = 0; hart < harts; ++hart) {
+    lines.push_back(board.pin(hart, riscv64::irq::kMei));
+    lines.push_back(board.pin(hart, riscv64::irq::kSei));
+  }
+  return lines;
+}
+
+FdtBuilder describe_virt(const RiscvBoard& board, u32 harts) {
+  FdtBuilder tree;
+  board.describe(tree, "riscv-virtio", "riscv-virtio,pagoda");
+  const u32 plic_phandle = tree.new_phandle(), test_phandle = tree.new_phandle();
+  const auto device = [&](std::string_view node_name, u64 base, u64 size, u32 irq) {
+    const std::string node = fmt::format("/soc/{}@{:x}", node_name, base);
+    if (irq != 0) {
+      tree.set_cells(node, "interrupts", {irq});
+      tree.set_cells(node, "interrupt-parent", {plic_phandle});
+    }
+    tree.set_reg(node, base, size);
+    return node;
+  };
+
+  const std::string plic = device("plic", kPlic.base, kPlic.size, 0);
+  std::vector<u32> wires;
+  for (u32 hart = 0; hart < harts; ++hart) {
+    const u32 intc = board.intc_phandle(hart);
+    wires.insert(wires.end(), {intc, riscv64::irq::kMei, intc, riscv64::irq::kSei});
+  }
+  tree.set_cells(plic, "phandle", {plic_phandle});
+  tree.set_cells(plic, "riscv,ndev", {kPlicSources - 1});
+  tree.set_cells(plic, "interrupts-extended", wires);
+  tree.set_flag(plic, "interrupt-controller");
+  tree.set_strings(plic, "compatible", {"sifive,plic-1.0.0", "riscv,plic0"});
+  tree.set_cells(plic, "#address-cells", {0});
+  tree.set_cells(plic, "#interrupt-cells", {1});
+
+  for (u32 slot = 0; slot < kVirtioSlots; ++slot) {
+    tree.set_string(device("virtio_mmio", virtio_base(slot), kVirtio.size, kVirtioIrq + slot), "compatible",
+                    "virtio,mmio");
+  }
+  const std::string uart = device("serial", kUart.base, kUart.size, kUartIrq);
+  tree.set_cells(uart, "clock-frequency", {static_cast<u32>(Uart16550::kVirtClockHz)});
+  tree.set_string(uart, "compatible", "ns16550a");
+  tree.set_string("/chosen", "stdout-path", uart);
+  const std::string test = device("test", kTest.base, kTest.size, 0);
+  tree.set_cells(test, "phandle", {test_phandle});
+  tree.set_strings(test, "compatible", {"sifive,test1", "sifive,test0", "syscon"});
+  tree.set_string(device("rtc", kRtc.base, kRtc.size, kRtcIrq), "compatible", "google,goldfish-rtc");
+
+  for (const auto& [node, value] : {std::pair{"poweroff", kFinishPass}, std::pair{"reboot", kFinishReset}}) {
+    const std::string path = fmt::format("/{}", node);
+    tree.set_cells(path, "value", {value});
+    tree.set_cells(path, "offset", {0});
+    tree.set_cells(path, "regmap", {test_phandle});
+    tree.set_string(path, "compatible", fmt::format("syscon-{}", node));
+  }
+  return tree;
+}
+
+}  // namespace
+
+Result<> build_riscv64_virt(Machine& machine) {
+  GuestMemory& memory = machine.memory();
+  const u32 harts = machine.config().smp.cpus;
+  RiscvBoard board(machine, {.reset_rom = kResetRom, .clint = kClint, .ram_base = kRamBase});
+  TRY(board.read_programs());
+  TRY(memory.add_ram(GuestPhys(kRamBase), machine.config().ram_bytes, "ram"));
+  TRY(board.make_harts());
+
+  const auto map = [&](const Window& window, MmioHandler& device, std::string name) {
+    memory.map_mmio(GuestPhys(window.base), window.size, &device, std::move(name));
+  };
+  Plic& plic = machine.add_device(std::make_unique<Plic>("plic", kPlicSources, plic_outputs(board, harts)));
+  map(kPlic, plic, "plic");
+  map(kTest, machine.add_device(std::make_unique<SifiveTest>("test", machine.power_sink())), "test");
+  map(kRtc,
+      machine.add_device(std::make_unique<GoldfishRtc>(
+          "rtc", machine.clock(), [&machine] { return machine.wall_clock_ns(); }, plic.input(kRtcIrq))),
+      "rtc");
+  map(kUart,
+      machine.add_device(std::make_unique<Uart16550>("serial0", machine.clock(), Uart16550::kVirtClockHz,
+                                                     plic.input(kUartIrq), machine.serial_backend(0))),
+      "serial0");
+  TRY_ASSIGN(auto virtio, make_virtio_devices(machine, kVirtioSlots));
+  for (u32 slot = 0; slot < kVirtioSlots; ++slot) {
+    const std::string name = fmt::format("virtio-mmio{}", slot);
+    map({virtio_base(slot), VirtioMmio::kWindowSize},
+        machine.add_device(
+            std::make_unique<VirtioMmio>(name, std::move(virtio[slot]), plic.input(kVirtioIrq + slot))),
+        name);
+  }
+
+  TRY(board.prepare_boot(describe_virt(board, harts)));
+  machine.set_boot_images(board.take_boot_images());
+  return {};
+}
+
+}  // namespace pagoda

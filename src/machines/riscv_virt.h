@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// Memory map and interrupts of the RISC-V `virt` machine, as QEMU's machine of that name has them.
+#pragma once
+
+#include "base/types.h"
+#include "machines/riscv_board.h"
+
+namespace pagoda::riscv_virt {
+
+using Window = RiscvBoard::Window;
+
+// Physical address space; what lies between is not there. QEMU's PCI, flash, fw_cfg and IMSIC windows are left out.
+inline constexpr Window kResetRom{0x0000'1000, 0xf000};    // harts start here
+inline constexpr Window kTest{0x0010'0000, 0x1000};        // SiFive test finisher: power off, reset
+inline constexpr Window kRtc{0x0010'1000, 0x1000};         // Goldfish
+inline constexpr Window kClint{0x0200'0000, 0x1'0000};     // machine software interrupts, machine timer
+inline constexpr Window kPlic{0x0c00'0000, 0x60'0000};     // contexts: M and S mode of each hart in turn
+inline constexpr Window kUart{0x1000'0000, 0x100};         // 16550A
+inline constexpr Window kVirtio{0x1000'1000, 0x1000};      // slot 0; the others follow at this distance
+inline constexpr u64 kRamBase = 0x8000'0000;
+
+inline constexpr u32 kVirtioSlots = 8;
+
+// PLIC sources.
+inline constexpr u32 kVirtioIrq = 1;  // slot 0; one more for each next
+inline constexpr u32 kUartIrq = 10;
+inline constexpr u32 kRtcIrq = 11;
+inline constexpr u32 kPlicSources = 96;  // 0, which does not exist, included
+
+}  // namespace pagoda::riscv_virt

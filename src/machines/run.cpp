@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// run_machine: builds the configured machine, runs it, reports how it ended.
+#include "machines/run.h"
+
+#include <cstdio>
+#include <string_view>
+
+#include "base/check.h"
+#include "machines/boards.h"
+#include "machines/machine.h"
+
+namespace pagoda {
+namespace {
+
+struct Board {
+  std::string_view guest;
+  std::string_view machine;
+  Result<> (*build)(Machine& machine);
+};
+constexpr Board kBoards[] = {
+    {"riscv64", "virt", build_riscv64_virt},
+    {"riscv64", "spike", build_riscv64_spike},
+};
+
+// The machine is gone, its terminal restored and its files written when this returns.
+Result<Machine::Ending> build_and_run(const MachineConfig& config, const StartMonitor& start_monitor) {
+  for (const Board& board : kBoards) {
+    if (board.guest != config.guest || board.machine != config.machine) continue;
+    Machine machine(config);
+    TRY(machine.open_chardevs());
+    TRY(board.build(machine));
+    return machine.run(start_monitor);
+  }
+  CHECK(false, "machine {} {} of machines.def has no file", config.guest, config.machine);
+}
+
+}  // namespace
+
+int run_machine(const MachineConfig& config, const StartMonitor& start_monitor) {
+  const Result<Machine::Ending> ending = build_and_run(config, start_monitor);
+  if (!ending) {
+    fmt::print(stderr, "pagoda: {}\n", ending.error().message);
+    return 1;
+  }
+  if (!ending->message.empty()) fmt::print(stderr, "pagoda: {}\n", ending->message);
+  return ending->status;
+}
+
+}  // namespace pagoda

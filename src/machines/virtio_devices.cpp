@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+// virtio devices from -device, -drive, -object and -chardev.
+#include "machines/virtio_devices.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <algorithm>
+#include <bitset>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <map>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "devices/storage/block_executor.h"
+#include "devices/storage/raw_file.h"
+#include "devices/virtio/blk.h"
+#include "devices/virtio/console.h"
+#include "devices/virtio/rng.h"
+
+namespace pagoda {
+namespace {
+
+constexpr std::string_view kBusPrefix = "virtio-mmio-bus.";
+
+using VirtioPtr = std::unique_ptr<VirtioDevice>;
+
+template <class List>
+const auto& by_id(const List& list, std::string_view id) {
+  const auto it = std::ranges::find(list, id, [](const auto& entry) -> std::string_view { return entry.id; });
+  CHECK(it != list.end(), "id '{}'", id);  // the command line's parser has looked
+  return *it;
+}
+
+std::string value_of(const DeviceConfig& config, std::string_view key) {
+  const std::string* value = config.find(key);
+  return value != nullptr ? *value : std::string();
+}
+
+// The parser has checked numbers; their upper ends are ours.
+u32 number_of(std::string_view text) {
+  u32 value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+// A host file as a source of random bytes.
+class RandomFile {
+ public:
+  static Result<std::shared_ptr<RandomFile>> open(const RngConfig& config) {
+    const int fd = ::open(config.filename.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return fail("{}: {}: {}", config.origin, config.filename, std::strerror(errno));
+    auto file = std::make_shared<RandomFile>();
+    file->fd_ = fd;
+    file->path_ = config.filename;
+    std::byte probe{};
+    if (::read(fd, &probe, 1) < 0 && errno != EAGAIN) {
+      return fail("{}: {}: {}", config.origin, config.filename, std::strerror(errno));
+    }
+    return file;
+  }
+  RandomFile() = default;
+  RandomFile(const RandomFile&) = delete;
+  RandomFile& operator=(const RandomFile&) = delete;
+  ~RandomFile() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  // What the file cannot give at once comes from `rest`: a guest must not wait for a slow source.
+  void fill(std::span<std::byte> out, Inputs& rest) const {
+    while (!out.empty()) {
+      const ssize_t got = ::read(fd_, out.data(), out.size());
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) {
+        log(Log::device, "{} gives no more bytes, using the host's entropy", path_);
+        rest.entropy(out);
+        return;
+      }
+      out = out.subspan(static_cast<std::size_t>(got));
+    }
+  }
+
+ private:
+  int fd_ = -1;
+  std::string path_;
+};
+
+Result<VirtioPtr> make_blk(Machine& machine, const DeviceConfig& config, std::string name) {
+  constexpr std::size_t kLongestSerial = 20;
+  const DriveConfig& drive = by_id(machine.config().drives, value_of(config, "drive"));
+  auto file = RawFile::open(drive.file, drive.readonly);
+  if (!file) return fail("{}: {}", drive.origin, file.error().message);
+  VirtioBlk::Options options;
+  options.serial = value_of(config, "serial");
+  if (options.serial.size() > kLongestSerial) {
+    return fail("{}: serial has more than {} characters", config.origin, kLongestSerial);
+  }
+  std::unique_ptr<BlockExecutor> executor;
+  if (machine.config().icount) {
+    executor = std::make_unique<TimedExecutor>(machine.clock());
+  } else {
+    executor = std::make_unique<WorkerExecutor>();
+  }
+  return std::make_unique<VirtioBlk>(machine.memory(), std::move(name), std::move(*file), std::move(executor), options);
+}
+
+// With -icount all entropy is Inputs' own sequence, so that runs repeat.
+Result<VirtioPtr> make_rng(Machine& machine, const DeviceConfig& config, std::string name) {
+  Inputs& inputs = machine.inputs();
+  VirtioRng::Entropy entropy = [&inputs](std::span<std::byte> out) { inputs.entropy(out); };
+  if (const std::string* id = config.find("rng")) {
+    const RngConfig& rng = by_id(machine.config().rngs, *id);
+    if (!rng.filename.empty()) {
+      TRY_ASSIGN(const auto file, RandomFile::open(rng));
+      if (inputs.mode() == Inputs::Mode::realtime) {
+        entropy = [file, &inputs](std::span<std::byte> out) { file->fill(out, inputs); };
+      }
+    }
+  }
+  return std::make_unique<VirtioRng>(machine.memory(), std::move(name), std::move(entropy));
+}
+
+// The ports of one virtio-serial-device: those whose bus= names it, or, without bus=, those after it and before the next.
+Result<VirtioPtr> make_serial(Machine& machine, std::size_t index, std::string name) {
+  const std::vector<DeviceConfig>& all = machine.config().devices;
+  const std::string bus = all[index].id.empty() ? std::string() : all[index].id + ".0";
+  std::bitset<VirtioConsole::kMaxPorts> used;
+  std::vector<VirtioConsole::Port> ports;
+  bool is_nearest = true;
+  for (std::size_t i = index + 1; i < all.size(); ++i) {
+    const DeviceConfig& device = all[i];
+    if (device.driver == "virtio-serial-device") is_nearest = false;
+    if (device.driver != "virtconsole" && device.driver != "virtserialport") continue;
+    const std::string* wanted = device.find("bus");
+    if (wanted != nullptr ? *wanted != bus : !is_nearest) continue;
+    VirtioConsole::Port port{.number = 0,
+                             .console = device.driver == "virtconsole",
+                             .name = value_of(device, "name"),
+                             .backend = nullptr};
+    // Port 0 is for a console: guests without multiport support know no other.
+    u32 number = port.console ? 0 : 1;
+    if (const std::string* nr = device.find("nr")) {
+      number = number_of(*nr);
+      if (number >= VirtioConsole::kMaxPorts || used[number] || (number == 0 && !port.console)) {
+        return fail("{}: nr={} is in use or not possible (0, for a virtconsole, to {})", device.origin, *nr,
+                    VirtioConsole::kMaxPorts - 1);
+      }
+    } else {
+      while (number < VirtioConsole::kMaxPorts && used[number]) ++number;
+      if (number == VirtioConsole::kMaxPorts) return fail("{}: all ports are in use", device.origin);
+    }
+    used.set(number);
+    port.number = number;
+    if (const std::string* chardev = device.find("chardev")) port.backend = &machine.guest_backend(*chardev);
+    ports.push_back(std::move(port));
+  }
+  return std::make_unique<VirtioConsole>(machine.memory(), std::move(name), std::move(ports));
+}
+
+bool is_port(const DeviceConfig& device) { return device.driver == "virtconsole" || device.driver == "virtserialport"; }
+
+// Ports that name a bus which is not there would silently be left out.
+Result<> check_port_buses(const std::vector<DeviceConfig>& devices) {
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    const std::string* bus = is_port(devices[i]) ? devices[i].find("bus") : nullptr;
+    if (bus == nullptr) continue;
+    const auto known = std::any_of(devices.begin(), devices.begin() + static_cast<std::ptrdiff_t>(i),
+                                   [&](const DeviceConfig& device) {
+                                     return device.driver == "virtio-serial-device" && device.id + ".0" == *bus;
+                                   });
+    if (!known) return fail("{}: there is no bus '{}' (ID.0 of a virtio-serial-device before it)", devices[i].origin, *bus);
+  }
+  return {};
+}
+
+Result<std::optional<u32>> wanted_slot(const DeviceConfig& device, u32 slots) {
+  const std::string* bus = device.find("bus");
+  if (bus == nullptr) return std::optional<u32>{};
+  u32 slot = slots;
+  if (bus->starts_with(kBusPrefix)) {
+    const char* end = bus->data() + bus->size();
+    if (const auto parsed = std::from_chars(bus->data() + kBusPrefix.size(), end, slot);
+        parsed.ec != std::errc{} || parsed.ptr != end) {
+      slot = slots;
+    }
+  }
+  if (slot >= slots) return fail("{}: there is no bus '{}' ({}0 to {})", device.origin, *bus, kBusPrefix, slots - 1);
+  return std::optional(slot);
+}
+
+}  // namespace
+
+Result<std::vector<std::unique_ptr<VirtioDevice>>> make_virtio_devices(Machine& machine, u32 slots) {
+  const std::vector<DeviceConfig>& devices = machine.config().devices;
+  TRY(check_port_buses(devices));
+  std::vector<VirtioPtr> result(slots);
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    const DeviceConfig& config = devices[i];
+    if (is_port(config)) continue;
+    TRY_ASSIGN(std::optional<u32> slot, wanted_slot(config, slots));
+    for (u32 free = slots; free != 0 && !slot; --free) {
+      if (result[free - 1] == nullptr) slot = free - 1;
+    }
+    if (!slot) return fail("{}: all {} virtio slots of the machine are in use", config.origin, slots);
+    if (result[*slot] != nullptr) return fail("{}: bus '{}' is in use", config.origin, value_of(config, "bus"));
+    const std::string name = config.id.empty() ? fmt::format("{}.{}", config.driver, i) : config.id;
+    VirtioPtr device;
+    if (config.driver == "virtio-blk-device") {
+      TRY_ASSIGN(device, make_blk(machine, config, name));
+    } else if (config.driver == "virtio-rng-device") {
+      TRY_ASSIGN(device, make_rng(machine, config, name));
+    } else if (config.driver == "virtio-serial-device") {
+      TRY_ASSIGN(device, make_serial(machine, i, name));
+    } else {
+      CHECK(false, "driver '{}'", config.driver);
+    }
+    result[*slot] = std::move(device);
+  }
+  return result;
+}
+
+}  // namespace pagoda

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// The virtio devices of a configuration, made and distributed over a machine's slots.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/result.h"
+#include "base/types.h"
+#include "devices/virtio/virtio_device.h"
+#include "machines/machine.h"
+
+namespace pagoda {
+
+// One entry per slot, null where it stays empty. As in QEMU, devices take slots from the last one down in the order of the
+// command line, unless bus=virtio-mmio-bus.N says otherwise.
+Result<std::vector<std::unique_ptr<VirtioDevice>>> make_virtio_devices(Machine& machine, u32 slots);
+
+}  // namespace pagoda
