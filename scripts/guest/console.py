@@ -94,9 +94,9 @@ class Guest:
         return self.expect(re.escape(PROMPT), timeout)
 
     def run(self, command, timeout=60):
-        """Runs a shell command; returns (status, output). The marker is computed by the shell, so its echo is no match."""
-        self.send(command + "; echo s''tatus=$?.\n")
-        match = self.expect(r"(?s)\n(.*?)status=(\d+)\.", timeout)
+        """Runs a shell command; returns (status, output). The quotes keep the markers from matching in the command's echo."""
+        self.send("echo o''utput; " + command + "; echo s''tatus=$?.\n")
+        match = self.expect(r"(?s)output\r?\n(.*?)status=(\d+)\.", timeout)
         self.prompt(timeout)
         return int(match.group(2)), match.group(1).replace("\r", "")
 
