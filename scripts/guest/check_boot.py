@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Boots a guest without a terminal of ours: waits for the prompt, lets the shell compute, powers off. Exit 0 when all came."""
+import signal
 import sys
 
 import console
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with console.Guest(sys.argv[2:], sys.argv[1]) as guest:
             guest.expect("init: started", 300)

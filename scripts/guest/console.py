@@ -96,7 +96,7 @@ class Guest:
     def run(self, command, timeout=60):
         """Runs a shell command; returns (status, output). The quotes keep the markers from matching in the command's echo."""
         self.send("echo o''utput; " + command + "; echo s''tatus=$?.\n")
-        match = self.expect(r"(?s)output\r?\n(.*?)status=(\d+)\.", timeout)
+        match = self.expect(r"(?s)output\r*\n(.*?)status=(\d+)\.", timeout)
         self.prompt(timeout)
         return int(match.group(2)), match.group(1).replace("\r", "")
 

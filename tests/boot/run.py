@@ -3,6 +3,7 @@
 """Runs the boot tests: tests/boot/run.py [--smoke] [--list] [NAME...]; NAME is how a test's name starts."""
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -33,6 +34,8 @@ def main():
     for image in sorted({i for t in chosen for i in t[2]}):
         if subprocess.run([os.path.join(harness.ROOT, "scripts/guest/make"), "riscv64", image]).returncode != 0:
             sys.exit("tests/boot: the guest image %r could not be made" % image)
+    # Ended from outside, the guests are ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     passed = failed = skipped = 0
     for name, function, _, _ in chosen:
         start = time.monotonic()
