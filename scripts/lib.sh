@@ -45,16 +45,22 @@ install_packages() {
     step "installing packages: $missing"
     log=$(mktemp)
     # A machine that was never updated, or long ago, does not know the packages or asks for versions that are gone.
-    if ! "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing >"$log" 2>&1; then
-        if ! { "${sudo[@]}" apt-get update &&
-               "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
-            local why
-            why=$(grep -m1 '^E:' "$log" || tail -n1 "$log")
-            rm -f "$log"
-            fail "apt-get install $missing: $why"
-        fi
+    if ! apt_get "$log" install -y --no-install-recommends $missing &&
+       ! { apt_get "$log" update && apt_get "$log" install -y --no-install-recommends $missing; }; then
+        local why
+        why=$(grep -m1 '^E:' "$log" || tail -n1 "$log")
+        rm -f "$log"
+        fail "apt-get install $missing: $why"
     fi
     rm -f "$log"
+}
+
+# apt_get LOG ARGUMENT...: apt-get as root (through the caller's `sudo`); shows every 20th step of what it does.
+apt_get() {
+    local log=$1
+    shift
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "$@" 2>&1 </dev/null | tee "$log" |
+        awk '/^(Get:|Unpacking |Setting up )/ && ++n % 20 == 1 { print "    " substr($0, 1, 100) > "/dev/stderr" }'
 }
 
 # digest FILE-OR-TEXT...: one hash over the contents of the files and over the texts, for stamps.

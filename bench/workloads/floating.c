@@ -10,7 +10,7 @@ static double matrix(void) {
   static double a[kSize][kSize], b[kSize][kSize], c[kSize][kSize];
   for (int i = 0; i < kSize; i++)
     for (int j = 0; j < kSize; j++) a[i][j] = 1.0 / (i + j + 1), b[i][j] = i - 0.5 * j;
-  for (int round = 0; round < 5; round++)
+  for (int round = 0; round < 12; round++)
     for (int i = 0; i < kSize; i++)
       for (int k = 0; k < kSize; k++)
         for (int j = 0; j < kSize; j++) c[i][j] += a[i][k] * b[k][j];
@@ -22,9 +22,9 @@ static double matrix(void) {
 
 static double mandelbrot(void) {
   double sum = 0;
-  for (int y = 0; y < 220; y++) {
-    for (int x = 0; x < 220; x++) {
-      double cr = x / 110.0 - 1.5, ci = y / 110.0 - 1.0, zr = 0, zi = 0;
+  for (int y = 0; y < 440; y++) {
+    for (int x = 0; x < 440; x++) {
+      double cr = x / 220.0 - 1.5, ci = y / 220.0 - 1.0, zr = 0, zi = 0;
       int n = 0;
       for (; n < 200 && zr * zr + zi * zi < 4.0; n++) {
         double t = zr * zr - zi * zi + cr;
@@ -42,7 +42,7 @@ static double bodies(void) {
     m[i] = i ? 0.001 * i : 40;
     for (int k = 0; k < 3; k++) p[i][k] = i * (1.5 + k) + (i ^ k), v[i][k] = i ? 0.3 * (k - 1) * i : 0;
   }
-  for (int step = 0; step < 60000; step++) {
+  for (int step = 0; step < 240000; step++) {
     for (int i = 0; i < 5; i++) {
       for (int j = i + 1; j < 5; j++) {
         double d[3], square = 1e-9;
@@ -61,7 +61,7 @@ static double single(void) {
   static float x[4096], y[4096];
   for (int i = 0; i < 4096; i++) x[i] = 1.0f / (i + 1), y[i] = (float)(i % 13);
   float sum = 0;
-  for (int round = 0; round < 1000; round++)
+  for (int round = 0; round < 3000; round++)
     for (int i = 0; i < 4096; i++) y[i] = y[i] * 0.999f + x[i], sum += y[i] * x[4095 - i];
   return sum;
 }

@@ -30,7 +30,7 @@ static uint64_t sieve(void) {
 
 static uint64_t mix(void) {
   uint64_t a = 1, b = 2, c = 3;
-  for (uint64_t i = 0; i < 110000000; i++) {
+  for (uint64_t i = 0; i < 300000000; i++) {
     a += (b << 7) ^ (c >> 3);
     b ^= a + i;
     c = c * 6364136223846793005u + b;
@@ -47,7 +47,7 @@ static uint64_t calls(void) {
 
 static uint64_t collatz(void) {
   uint64_t longest = 0;
-  for (uint64_t start = 1; start < 600000; start++) {
+  for (uint64_t start = 1; start < 2000000; start++) {
     uint64_t n = start, steps = 0;
     while (n != 1) {
       n = (n & 1) ? 3 * n + 1 : n / 2;
@@ -60,7 +60,7 @@ static uint64_t collatz(void) {
 
 static uint64_t divide(void) {
   uint64_t sum = 0;
-  for (int i = 1; i < 12000000; i++) {
+  for (int i = 1; i < 60000000; i++) {
     uint64_t r = next_random();
     sum += r / (uint32_t)i + r % (uint32_t)(i + 7);
   }

@@ -23,7 +23,7 @@ static uint64_t checksum(const uint64_t* p) {
 
 static uint64_t stream(void) {
   for (int i = 0; i < kWords; i++) a[i] = i, b[i] = 3 * i;
-  for (int round = 0; round < 30; round++) {
+  for (int round = 0; round < 8; round++) {
     for (int i = 0; i < kWords; i++) c[i] = a[i] + 7 * b[i];
     for (int i = 0; i < kWords; i++) a[i] = c[i] ^ b[i];
   }
@@ -32,7 +32,7 @@ static uint64_t stream(void) {
 
 static uint64_t copy(void) {
   for (int i = 0; i < kWords; i++) a[i] = i * 0x9e3779b97f4a7c15u;
-  for (int round = 0; round < 100; round++) {
+  for (int round = 0; round < 40; round++) {
     memcpy(b, a, sizeof a);
     memmove(a, (char*)b + 8, sizeof a - 8);
   }
@@ -48,13 +48,13 @@ static uint64_t chase(void) {
     a[i] = a[j], a[j] = t;
   }
   uint64_t at = 0;
-  for (int i = 0; i < 20000000; i++) at = a[at];
+  for (int i = 0; i < 3000000; i++) at = a[at];
   return at;
 }
 
 static uint64_t scatter(void) {
   memset(a, 0, sizeof a);
-  for (int i = 0; i < 25000000; i++) {
+  for (int i = 0; i < 4000000; i++) {
     uint64_t r = next_random();
     a[r & (kWords - 1)] += r;
   }
@@ -67,7 +67,7 @@ static uint64_t strings(void) {
   for (size_t i = 0; i < sizeof a; i++) text[i] = 'a' + i % 23;
   for (size_t i = 40; i < sizeof a; i += 41) text[i] = 0;
   text[sizeof a - 1] = 0;
-  for (int round = 0; round < 6; round++) {
+  for (int round = 0; round < 22; round++) {
     for (char* p = text; p < text + sizeof a;) {
       size_t n = strlen(p);
       char* found = strchr(p, 'a' + round);
@@ -82,7 +82,7 @@ static uint64_t bytes(void) {
   uint8_t* p = (uint8_t*)a;
   uint64_t counts[256] = {0}, sum = 0;
   for (int i = 0; i < kWords; i++) a[i] = next_random();
-  for (int round = 0; round < 6; round++)
+  for (int round = 0; round < 18; round++)
     for (size_t i = 0; i < sizeof a; i++) counts[p[i]]++, p[i] = p[i] * 5 + 1;
   for (int i = 0; i < 256; i++) sum = sum * 1000003 + counts[i];
   return sum;

@@ -15,7 +15,7 @@
 
 static uint64_t calls(void) {
   uint64_t sum = 0;
-  for (int i = 0; i < 1200000; i++) sum += syscall(SYS_getppid) > 0;
+  for (int i = 0; i < 500000; i++) sum += syscall(SYS_getppid) > 0;
   return sum;
 }
 
@@ -23,7 +23,7 @@ static uint64_t reads(void) {
   static char buffer[65536];
   uint64_t sum = 0;
   int zero = open("/dev/zero", O_RDONLY), sink = open("/dev/null", O_WRONLY);
-  for (int i = 0; i < 60000; i++) sum += read(zero, buffer, sizeof buffer) + write(sink, buffer, sizeof buffer);
+  for (int i = 0; i < 3500; i++) sum += read(zero, buffer, sizeof buffer) + write(sink, buffer, sizeof buffer);
   return sum;
 }
 
@@ -36,7 +36,7 @@ static uint64_t pipes(void) {
     while (read(to[0], &value, 8) == 8) value += 3, value = write(from[1], &value, 8) == 8 ? value : 0;
     _exit(0);
   }
-  for (int i = 0; i < 25000; i++)
+  for (int i = 0; i < 3000; i++)
     if (write(to[1], &value, 8) != 8 || read(from[0], &value, 8) != 8) return 0;
   close(to[1]);
   wait(NULL);
@@ -45,7 +45,7 @@ static uint64_t pipes(void) {
 
 static uint64_t processes(void) {
   uint64_t sum = 0;
-  for (int i = 0; i < 1300; i++) {
+  for (int i = 0; i < 300; i++) {
     int status = 0;
     if (!fork()) _exit(i & 63);
     wait(&status);
@@ -56,7 +56,7 @@ static uint64_t processes(void) {
 
 static uint64_t programs(void) {
   uint64_t sum = 0;
-  for (int i = 0; i < 500; i++) {
+  for (int i = 0; i < 60; i++) {
     int status = 0;
     if (!vfork()) execl("/bin/busybox", "false", (char*)NULL), _exit(9);
     wait(&status);
@@ -68,7 +68,7 @@ static uint64_t programs(void) {
 static uint64_t faults(void) {
   enum { kBytes = 32 << 20 };
   uint64_t sum = 0;
-  for (int round = 0; round < 12; round++) {
+  for (int round = 0; round < 2; round++) {
     char* p = mmap(NULL, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) return 0;
     for (size_t i = 0; i < kBytes; i += 4096) p[i] = (char)i, sum += p[i + 8] + 1;
@@ -82,7 +82,7 @@ static void on_signal(int number) { caught += number; }
 
 static uint64_t signals(void) {
   signal(SIGUSR1, on_signal);
-  for (int i = 0; i < 150000; i++) raise(SIGUSR1);
+  for (int i = 0; i < 2700; i++) raise(SIGUSR1);
   return caught;
 }
 
@@ -91,7 +91,7 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int turn;
 
 static void* player(void* me) {
-  for (int i = 0; i < 20000; i++) {
+  for (int i = 0; i < 5000; i++) {
     pthread_mutex_lock(&lock);
     while (turn != (int)(intptr_t)me) pthread_cond_wait(&changed, &lock);
     turn = !turn;
@@ -106,7 +106,7 @@ static uint64_t threads(void) {
   if (pthread_create(&other, NULL, player, (void*)1)) return 0;
   player((void*)0);
   pthread_join(other, NULL);
-  return 20000 + turn;
+  return 5000 + turn;
 }
 
 int main(int argc, char** argv) {
