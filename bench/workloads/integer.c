@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+// Integer workloads: loops, calls, branches, indirect jumps, divisions. Each prints a checksum of what it computed.
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t state = 88172645463325252u;
+
+static uint64_t next_random(void) {
+  state ^= state << 13;
+  state ^= state >> 7;
+  return state ^= state << 17;
+}
+
+static uint64_t sieve(void) {
+  enum { kLimit = 1 << 21 };
+  static uint8_t composite[kLimit];
+  uint64_t sum = 0;
+  for (int round = 0; round < 12; round++) {
+    memset(composite, 0, sizeof composite);
+    for (uint32_t i = 2; i < kLimit; i++) {
+      if (composite[i]) continue;
+      sum += i;
+      for (uint64_t j = (uint64_t)i * i; j < kLimit; j += i) composite[j] = 1;
+    }
+  }
+  return sum;
+}
+
+static uint64_t mix(void) {
+  uint64_t a = 1, b = 2, c = 3;
+  for (uint64_t i = 0; i < 300000000; i++) {
+    a += (b << 7) ^ (c >> 3);
+    b ^= a + i;
+    c = c * 6364136223846793005u + b;
+  }
+  return a ^ b ^ c;
+}
+
+static uint32_t fibonacci(uint32_t n) { return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2); }
+
+static uint64_t calls(void) {
+  volatile uint32_t n = 39;
+  return fibonacci(n);
+}
+
+static uint64_t collatz(void) {
+  uint64_t longest = 0;
+  for (uint64_t start = 1; start < 2000000; start++) {
+    uint64_t n = start, steps = 0;
+    while (n != 1) {
+      n = (n & 1) ? 3 * n + 1 : n / 2;
+      steps++;
+    }
+    if (steps > longest) longest = steps ^ (start << 20);
+  }
+  return longest;
+}
+
+static uint64_t divide(void) {
+  uint64_t sum = 0;
+  for (int i = 1; i < 60000000; i++) {
+    uint64_t r = next_random();
+    sum += r / (uint32_t)i + r % (uint32_t)(i + 7);
+  }
+  return sum;
+}
+
+// A small stack machine: one indirect jump for each instruction, as interpreters of languages have it.
+static uint64_t dispatch(void) {
+  static const uint8_t program[] = {0, 1, 2, 3, 1, 4, 0, 5, 2, 6, 1, 3, 4, 7};
+  static void* const labels[] = {&&push, &&add, &&shift, &&exclusive, &&swap, &&negate, &&load, &&again};
+  uint64_t x = 1, y = 2, memory[16] = {3, 5, 7, 11};
+  uint32_t at = 0, rounds = 0;
+#define NEXT goto* labels[program[at++]]
+  NEXT;
+push:
+  x += memory[rounds & 15];
+  NEXT;
+add:
+  x += y;
+  NEXT;
+shift:
+  x = x << 3 | x >> 61;
+  NEXT;
+exclusive:
+  y ^= x;
+  NEXT;
+swap:
+  memory[x & 15] = y;
+  NEXT;
+negate:
+  y = -y;
+  NEXT;
+load:
+  x ^= memory[y & 15];
+  NEXT;
+again:
+  at = 0;
+  if (++rounds < 3500000) NEXT;
+#undef NEXT
+  return x ^ y;
+}
+
+static int compare(const void* a, const void* b) {
+  uint32_t x = *(const uint32_t*)a, y = *(const uint32_t*)b;
+  return x < y ? -1 : x > y;
+}
+
+static uint64_t sort(void) {
+  enum { kCount = 600000 };
+  static uint32_t values[kCount];
+  uint64_t sum = 0;
+  for (int i = 0; i < kCount; i++) values[i] = (uint32_t)next_random();
+  qsort(values, kCount, sizeof values[0], compare);
+  for (int i = 0; i < kCount; i++) sum = sum * 31 + values[i];
+  return sum;
+}
+
+int main(int argc, char** argv) {
+  static const struct {
+    const char* name;
+    uint64_t (*run)(void);
+  } table[] = {{"sieve", sieve}, {"mix", mix}, {"calls", calls}, {"collatz", collatz},
+               {"divide", divide}, {"dispatch", dispatch}, {"sort", sort}};
+  for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+    if (argc == 2 && !strcmp(argv[1], table[i].name)) return printf("%016llx\n", (unsigned long long)table[i].run()) < 0;
+  return 2;
+}

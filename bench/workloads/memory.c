@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// Memory workloads: streams, chases, scattered updates, strings. Each prints a checksum of what it touched.
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { kWords = 1 << 20 };
+static uint64_t a[kWords], b[kWords], c[kWords];
+static uint64_t state = 88172645463325252u;
+
+static uint64_t next_random(void) {
+  state ^= state << 13;
+  state ^= state >> 7;
+  return state ^= state << 17;
+}
+
+static uint64_t checksum(const uint64_t* p) {
+  uint64_t sum = 0;
+  for (int i = 0; i < kWords; i += 61) sum = sum * 1000003 + p[i];
+  return sum;
+}
+
+static uint64_t stream(void) {
+  for (int i = 0; i < kWords; i++) a[i] = i, b[i] = 3 * i;
+  for (int round = 0; round < 8; round++) {
+    for (int i = 0; i < kWords; i++) c[i] = a[i] + 7 * b[i];
+    for (int i = 0; i < kWords; i++) a[i] = c[i] ^ b[i];
+  }
+  return checksum(a);
+}
+
+static uint64_t copy(void) {
+  for (int i = 0; i < kWords; i++) a[i] = i * 0x9e3779b97f4a7c15u;
+  for (int round = 0; round < 40; round++) {
+    memcpy(b, a, sizeof a);
+    memmove(a, (char*)b + 8, sizeof a - 8);
+  }
+  return checksum(a);
+}
+
+static uint64_t chase(void) {
+  for (int i = 0; i < kWords; i++) a[i] = i;
+  // One cycle through all words, so that no shortcut returns early.
+  for (int i = kWords - 1; i > 0; i--) {
+    int j = next_random() % i;
+    uint64_t t = a[i];
+    a[i] = a[j], a[j] = t;
+  }
+  uint64_t at = 0;
+  for (int i = 0; i < 3000000; i++) at = a[at];
+  return at;
+}
+
+static uint64_t scatter(void) {
+  memset(a, 0, sizeof a);
+  for (int i = 0; i < 4000000; i++) {
+    uint64_t r = next_random();
+    a[r & (kWords - 1)] += r;
+  }
+  return checksum(a);
+}
+
+static uint64_t strings(void) {
+  char* text = (char*)a;
+  uint64_t sum = 0;
+  for (size_t i = 0; i < sizeof a; i++) text[i] = 'a' + i % 23;
+  for (size_t i = 40; i < sizeof a; i += 41) text[i] = 0;
+  text[sizeof a - 1] = 0;
+  for (int round = 0; round < 22; round++) {
+    for (char* p = text; p < text + sizeof a;) {
+      size_t n = strlen(p);
+      char* found = strchr(p, 'a' + round);
+      sum = sum * 31 + n + (found ? found - p : 0) + (strcmp(p, text) > 0);
+      p += n + 1;
+    }
+  }
+  return sum;
+}
+
+static uint64_t bytes(void) {
+  uint8_t* p = (uint8_t*)a;
+  uint64_t counts[256] = {0}, sum = 0;
+  for (int i = 0; i < kWords; i++) a[i] = next_random();
+  for (int round = 0; round < 18; round++)
+    for (size_t i = 0; i < sizeof a; i++) counts[p[i]]++, p[i] = p[i] * 5 + 1;
+  for (int i = 0; i < 256; i++) sum = sum * 1000003 + counts[i];
+  return sum;
+}
+
+int main(int argc, char** argv) {
+  static const struct {
+    const char* name;
+    uint64_t (*run)(void);
+  } table[] = {{"stream", stream}, {"copy", copy}, {"chase", chase}, {"scatter", scatter}, {"strings", strings}, {"bytes", bytes}};
+  for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+    if (argc == 2 && !strcmp(argv[1], table[i].name)) return printf("%016llx\n", (unsigned long long)table[i].run()) < 0;
+  return 2;
+}

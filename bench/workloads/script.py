@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+# A Python workload: dictionaries, lists, strings, calls, big integers.
+def queens(n, row=0, columns=0, left=0, right=0):
+    if row == n:
+        return 1
+    free, count = ~(columns | left | right) & ((1 << n) - 1), 0
+    while free:
+        bit = free & -free
+        free ^= bit
+        count += queens(n, row + 1, columns | bit, (left | bit) << 1, (right | bit) >> 1)
+    return count
+
+
+words = {}
+with open("/bench/small.txt") as f:
+    for line in f:
+        for word in line.split()[:4]:
+            words[word] = words.get(word, 0) + len(word)
+print(sorted(words.items(), key=lambda item: (-item[1], item[0]))[:20])
+print(queens(7))
+print(len(str(3 ** 6000)))
+print(sum(x * x % 7 for x in range(60000)))

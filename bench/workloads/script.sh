@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# A shell workload: arithmetic, expansion, functions, many short programs.
+total=0
+add() { total=$((total + $1 * 3 % 7)); }
+i=0
+while [ $i -lt 5000 ]; do
+    add $i
+    word=name-$i-x
+    word=${word#name-}
+    [ "${word%-x}" = $i ] || echo wrong
+    i=$((i + 1))
+done
+for i in $(seq 20); do
+    expr $i \* 2 | tr 0-9 a-j
+done
+echo $total

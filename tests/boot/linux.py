@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""Debian's kernel boots to a shell that works, on one to four CPUs, and ends as it should."""
+import hashlib
+import os
+import time
+
+from harness import (GUEST, boot, boot_test, check, check_equal, finish, invoke, linux, no_kernel_complaints, scratch)
+
+
+def busybox_hash():
+    with open(os.path.join(GUEST, "root/usr/bin/busybox"), "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def boots(smp):
+    with boot(linux(smp=smp)) as guest:
+        guest.expect("init: started", 300)
+        guest.prompt()
+        check_equal(guest.run("nproc")[1].strip(), str(smp), "nproc")
+        check_equal(guest.run("echo $((6*7))")[1].strip(), "42", "6*7")
+        text = guest.run("awk 'BEGIN { for (i = 1; i <= 1000; i++) s += 1 / (i * i); printf \"%.15f\\n\", s }'")[1]
+        check_equal(text.strip(), "%.15f" % sum(1 / (i * i) for i in range(1, 1001)), "a floating-point sum")
+        # More workers than CPUs, so that the scheduler moves them; every hash has to be the host's.
+        workers = 2 * smp
+        text = guest.run("for i in $(seq %d); do sha256sum /bin/busybox & done; wait" % workers, 120)[1]
+        check_equal(text.count(busybox_hash()), workers, "the number of right hashes")
+        no_kernel_complaints(guest)
+        finish(guest)
+
+
+@boot_test(smoke=True)
+def smp1():
+    boots(1)
+
+
+@boot_test()
+def smp2():
+    boots(2)
+
+
+@boot_test()
+def smp4():
+    boots(4)
+
+
+@boot_test()
+def reboot_comes_back():
+    with boot(linux(smp=2)) as guest:
+        for _ in range(2):
+            guest.expect("init: started", 300)
+            guest.prompt()
+            guest.send("reboot\n")
+        guest.expect("init: started", 300)
+        guest.prompt()
+        finish(guest)
+
+
+@boot_test()
+def panic_without_reboot():
+    # No init and no root disk: the kernel panics and asks for a reset at once.
+    with boot(linux("-no-reboot", append="rdinit=/nothing panic=-1")) as guest:
+        guest.expect("Kernel panic", 300)
+        status = guest.wait()
+        check(status not in (0, None), "the exit status after a panic is %s" % status)
+        check_equal(len(guest.errors.strip().splitlines()), 1, "the number of lines on stderr after a panic")
+        check(guest.terminal_is_sane(), "the terminal's settings were not restored")
+
+
+@boot_test()
+def no_terminal():
+    # Everything through pipes, as a build server has it; the guest ends by itself.
+    status, out, err = invoke(linux(append='guest_run="echo sum $((40+2)); /bin/poweroff"'), 300)
+    check_equal(status, 0, "the exit status")
+    check_equal(err, "", "what stderr got")
+    check("sum 42" in out, "the guest's command did not run")
+
+
+@boot_test()
+def serial_to_file():
+    with scratch() as folder:
+        log = os.path.join(folder, "serial.log")
+        arguments = linux("-display", "none", "-serial", "file:" + log, append="guest_run=/bin/poweroff")
+        arguments.remove("-nographic")
+        status, out, err = invoke(arguments, 300)
+        check_equal((status, out, err), (0, "", ""), "(status, stdout, stderr)")
+        with open(log) as f:
+            check("init: started" in f.read(), "the serial line's file has no console text")
+
+
+@boot_test()
+def clock_and_entropy():
+    with boot(linux("-object", "rng-random,filename=/dev/urandom,id=r0", "-device", "virtio-rng-device,rng=r0")) as guest:
+        guest.prompt(300)
+        seconds = int(guest.run("date +%s")[1])
+        check(abs(seconds - time.time()) < 3600, "the guest's clock says %d" % seconds)
+        check("virtio_rng" in guest.run("cat /sys/class/misc/hw_random/rng_current")[1], "the kernel does not use virtio-rng")
+        first = guest.run("dd if=/dev/hwrng bs=32 count=1 2>/dev/null | sha256sum")[1]
+        second = guest.run("dd if=/dev/hwrng bs=32 count=1 2>/dev/null | sha256sum")[1]
+        check(first != second, "virtio-rng gave the same bytes twice")
+        finish(guest)
+
+
+@boot_test()
+def virtio_console():
+    with scratch() as folder:
+        out = os.path.join(folder, "console.txt")
+        more = ["-chardev", "file,id=c0,path=" + out, "-device", "virtio-serial-device", "-device", "virtconsole,chardev=c0"]
+        with boot(linux(*more)) as guest:
+            guest.prompt(300)
+            check_equal(guest.run("echo hello from hvc0 > /dev/hvc0")[0], 0, "the status of writing to hvc0")
+            finish(guest)
+        with open(out) as f:
+            check("hello from hvc0" in f.read(), "the virtio console's file lacks what the guest wrote")
+
+
+@boot_test()
+def counted_instructions_repeat():
+    # With -icount nothing but the guest's own instructions moves its clock, so three runs print the same to the last digit.
+    texts = set()
+    for _ in range(3):
+        status, out, err = invoke(linux("-icount", "shift=3", append="guest_run=/bin/poweroff"), 600)
+        check_equal((status, err), (0, ""), "(status, stderr)")
+        check("init: started" in out, "the guest did not reach its init")
+        texts.add(out)
+    check_equal(len(texts), 1, "the number of different consoles in three boots")
