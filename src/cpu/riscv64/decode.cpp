@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Decoder: tables and index. Words are looked up by opcode, funct3 and funct7 (16-bit ones by their top six and lowest two
-// bits); what remains is a list of a few rows.
+// Decoder: tables and index. Words are looked up by opcode, funct3 and funct7 (16-bit ones by their top six and lowest
+// two bits); what remains is a list of a few rows.
 #include "cpu/riscv64/decode.h"
 
 #include <iterator>
@@ -32,8 +32,8 @@ template <u32 kWidth>
 consteval InsnRow make_row(const char* name, const char* pattern, Extension extension, Format format, bool special,
                            Handler handler) {
   if (pattern_width(pattern) != kWidth) throw "pattern of a wrong width";  // a compile error
-  return {name, pattern, pattern_bits(pattern, false), pattern_bits(pattern, true), kWidth / 8, extension, format, special,
-          handler};
+  return {name,    pattern, pattern_bits(pattern, false), pattern_bits(pattern, true), kWidth / 8, extension, format,
+          special, handler};
 }
 
 #define INSN(name, pattern, extension, format, handler) \
@@ -92,7 +92,8 @@ struct Index {
       const auto [place, is_new] = seen.emplace(lists[key], static_cast<u16>(candidates.size()));
       start[key] = place->second;
       if (!is_new) continue;
-      for (const u16 row : lists[key]) candidates.push_back({kRows[row].mask, kRows[row].match, row, kRows[row].extension});
+      for (const u16 row : lists[key])
+        candidates.push_back({kRows[row].mask, kRows[row].match, row, kRows[row].extension});
       candidates.push_back({0, 0, kRowCount, Extension::i});
     }
   }
@@ -106,35 +107,54 @@ constexpr i64 extend(u32 value, u32 bits) { return static_cast<i32>(value << (32
 
 i64 immediate_of(Immediate kind, u32 w) {
   switch (kind) {
-    case Immediate::none: return 0;
-    case Immediate::i: return static_cast<i32>(w) >> 20;
-    case Immediate::s: return extend(place(w, 31, 25, 5) | place(w, 11, 7, 0), 12);
-    case Immediate::b: return extend(place(w, 31, 31, 12) | place(w, 7, 7, 11) | place(w, 30, 25, 5) | place(w, 11, 8, 1), 13);
-    case Immediate::u: return static_cast<i32>(w & 0xfffff000);
+    case Immediate::none:
+      return 0;
+    case Immediate::i:
+      return static_cast<i32>(w) >> 20;
+    case Immediate::s:
+      return extend(place(w, 31, 25, 5) | place(w, 11, 7, 0), 12);
+    case Immediate::b:
+      return extend(place(w, 31, 31, 12) | place(w, 7, 7, 11) | place(w, 30, 25, 5) | place(w, 11, 8, 1), 13);
+    case Immediate::u:
+      return static_cast<i32>(w & 0xfffff000);
     case Immediate::j:
       return extend(place(w, 31, 31, 20) | place(w, 19, 12, 12) | place(w, 20, 20, 11) | place(w, 30, 21, 1), 21);
-    case Immediate::shift: return field(w, 20, 6);
-    case Immediate::csr: return field(w, 20, 12);
-    case Immediate::prefetch: return extend(place(w, 31, 25, 5), 12);
+    case Immediate::shift:
+      return field(w, 20, 6);
+    case Immediate::csr:
+      return field(w, 20, 12);
+    case Immediate::prefetch:
+      return extend(place(w, 31, 25, 5), 12);
     case Immediate::c_addi4spn:
       return place(w, 12, 11, 4) | place(w, 10, 7, 6) | place(w, 6, 6, 2) | place(w, 5, 5, 3);
-    case Immediate::c_word: return place(w, 12, 10, 3) | place(w, 6, 6, 2) | place(w, 5, 5, 6);
-    case Immediate::c_double: return place(w, 12, 10, 3) | place(w, 6, 5, 6);
-    case Immediate::c_six: return extend(place(w, 12, 12, 5) | place(w, 6, 2, 0), 6);
+    case Immediate::c_word:
+      return place(w, 12, 10, 3) | place(w, 6, 6, 2) | place(w, 5, 5, 6);
+    case Immediate::c_double:
+      return place(w, 12, 10, 3) | place(w, 6, 5, 6);
+    case Immediate::c_six:
+      return extend(place(w, 12, 12, 5) | place(w, 6, 2, 0), 6);
     case Immediate::c_addi16sp:
-      return extend(place(w, 12, 12, 9) | place(w, 6, 6, 4) | place(w, 5, 5, 6) | place(w, 4, 3, 7) | place(w, 2, 2, 5), 10);
-    case Immediate::c_upper: return extend(place(w, 12, 12, 17) | place(w, 6, 2, 12), 18);
-    case Immediate::c_shift: return place(w, 12, 12, 5) | place(w, 6, 2, 0);
+      return extend(place(w, 12, 12, 9) | place(w, 6, 6, 4) | place(w, 5, 5, 6) | place(w, 4, 3, 7) | place(w, 2, 2, 5),
+                    10);
+    case Immediate::c_upper:
+      return extend(place(w, 12, 12, 17) | place(w, 6, 2, 12), 18);
+    case Immediate::c_shift:
+      return place(w, 12, 12, 5) | place(w, 6, 2, 0);
     case Immediate::c_jump:
       return extend(place(w, 12, 12, 11) | place(w, 11, 11, 4) | place(w, 10, 9, 8) | place(w, 8, 8, 10) |
                         place(w, 7, 7, 6) | place(w, 6, 6, 7) | place(w, 5, 3, 1) | place(w, 2, 2, 5),
                     12);
     case Immediate::c_branch:
-      return extend(place(w, 12, 12, 8) | place(w, 11, 10, 3) | place(w, 6, 5, 6) | place(w, 4, 3, 1) | place(w, 2, 2, 5), 9);
-    case Immediate::c_word_sp: return place(w, 12, 12, 5) | place(w, 6, 4, 2) | place(w, 3, 2, 6);
-    case Immediate::c_double_sp: return place(w, 12, 12, 5) | place(w, 6, 5, 3) | place(w, 4, 2, 6);
-    case Immediate::c_word_to_sp: return place(w, 12, 9, 2) | place(w, 8, 7, 6);
-    case Immediate::c_double_to_sp: return place(w, 12, 10, 3) | place(w, 9, 7, 6);
+      return extend(
+          place(w, 12, 12, 8) | place(w, 11, 10, 3) | place(w, 6, 5, 6) | place(w, 4, 3, 1) | place(w, 2, 2, 5), 9);
+    case Immediate::c_word_sp:
+      return place(w, 12, 12, 5) | place(w, 6, 4, 2) | place(w, 3, 2, 6);
+    case Immediate::c_double_sp:
+      return place(w, 12, 12, 5) | place(w, 6, 5, 3) | place(w, 4, 2, 6);
+    case Immediate::c_word_to_sp:
+      return place(w, 12, 9, 2) | place(w, 8, 7, 6);
+    case Immediate::c_double_to_sp:
+      return place(w, 12, 10, 3) | place(w, 9, 7, 6);
   }
   return 0;
 }
@@ -147,7 +167,8 @@ struct RegisterField {
 struct RegisterLayout {
   RegisterField rd, rs1, rs2;
 };
-constexpr RegisterField kX0{0, 0, 0}, kRa{0, 0, 1}, kSp{0, 0, 2}, kHigh{7, 31, 0}, kLow{2, 31, 0}, kHigh3{7, 7, 8}, kLow3{2, 7, 8};
+constexpr RegisterField kX0{0, 0, 0}, kRa{0, 0, 1}, kSp{0, 0, 2}, kHigh{7, 31, 0}, kLow{2, 31, 0}, kHigh3{7, 7, 8},
+    kLow3{2, 7, 8};
 constexpr RegisterLayout kLayouts[] = {
     {{7, 31, 0}, {15, 31, 0}, {20, 31, 0}},  // full
     {kLow3, kHigh3, kLow3},                  // low3

@@ -16,15 +16,36 @@ struct Insn;
 // Writes one instruction's meaning as IR.
 using Handler = void (*)(Translator&, const Insn&);
 
-// Where the register operands come from. `full`: the 32-bit fields. The others are 16-bit layouts: `low3` rd/rs2 in bits
-// 4-2 and rs1 in 9-7 (x8..x15), `low3_sp` with sp as rs1, `low3_zero` with x0 as rs2; `twice` one field as rd and rs1, `twice3`
-// likewise x8..x15; `zero` x0 as rs1; `sp` sp as rs1; `jump` and `link` x0 or ra as rd, `nowhere` no registers at all.
+// Where the register operands come from. `full`: the 32-bit fields. The others are 16-bit layouts: `low3` rd/rs2 in
+// bits 4-2 and rs1 in 9-7 (x8..x15), `low3_sp` with sp as rs1, `low3_zero` with x0 as rs2; `twice` one field as rd and
+// rs1, `twice3` likewise x8..x15; `zero` x0 as rs1; `sp` sp as rs1; `jump` and `link` x0 or ra as rd, `nowhere` no
+// registers at all.
 enum class Registers : u8 { full, low3, low3_sp, low3_zero, twice, twice3, zero, sp, jump, link, nowhere };
 
 // How the immediate is put together.
 enum class Immediate : u8 {
-  none, i, s, b, u, j, shift, csr, prefetch, c_addi4spn, c_word, c_double, c_six, c_addi16sp, c_upper, c_shift, c_jump,
-  c_branch, c_word_sp, c_double_sp, c_word_to_sp, c_double_to_sp,
+  none,
+  i,
+  s,
+  b,
+  u,
+  j,
+  shift,
+  csr,
+  prefetch,
+  c_addi4spn,
+  c_word,
+  c_double,
+  c_six,
+  c_addi16sp,
+  c_upper,
+  c_shift,
+  c_jump,
+  c_branch,
+  c_word_sp,
+  c_double_sp,
+  c_word_to_sp,
+  c_double_to_sp,
 };
 
 enum class Format : u8 {
@@ -62,14 +83,16 @@ struct Insn {
   const InsnRow* row;
   u32 bits;  // the instruction word; upper half 0 for 16-bit instructions
   u8 rd, rs1, rs2, rs3;
-  u8 rm;     // rounding mode field (funct3)
+  u8 rm;  // rounding mode field (funct3)
   i64 immediate;
 };
 
-// Bytes of the instruction that starts with this word (its lowest 16 bits suffice): 2 or 4. The longer formats are not in use.
+// Bytes of the instruction that starts with this word (its lowest 16 bits suffice): 2 or 4. The longer formats are not
+// in use.
 constexpr u32 instruction_bytes(u32 word) { return (word & 3) == 3 ? 4 : 2; }
 
-// Decodes the instruction in the low bytes of `word`. False: no instruction of these extensions, or a reserved encoding.
+// Decodes the instruction in the low bytes of `word`. False: no instruction of these extensions, or a reserved
+// encoding.
 bool decode(u32 word, Extensions extensions, Insn& insn);
 
 // All extensions that the tables know.

@@ -30,23 +30,57 @@ void append_operand(std::string& text, char kind, const Insn& i, u64 pc) {
   constexpr u32 kNearestEven = 0, kDynamic = 7;
   const auto out = std::back_inserter(text);
   switch (kind) {
-    case 'd': text += x_name(i.rd); break;
-    case 'a': text += x_name(i.rs1); break;
-    case 'b': text += x_name(i.rs2); break;
-    case 'D': text += f_name(i.rd); break;
-    case 'A': text += f_name(i.rs1); break;
-    case 'B': text += f_name(i.rs2); break;
-    case 'C': text += f_name(i.rs3); break;
-    case 'i': fmt::format_to(out, "{}", i.immediate); break;
-    case 'x': fmt::format_to(out, "{:#x}", i.immediate >> 12 & 0xfffff); break;
-    case 't': fmt::format_to(out, "{:#x}", pc + static_cast<u64>(i.immediate)); break;
-    case 's': fmt::format_to(out, "{:#x}", i.immediate); break;
-    case 'z': fmt::format_to(out, "{}", i.rs1); break;
-    case 'p': append_fence_set(text, i.bits >> 24 & 15); break;
-    case 'u': append_fence_set(text, i.bits >> 20 & 15); break;
-    case 'm': append_rounding(text, i.rm, kDynamic); break;
-    case 'w': append_rounding(text, i.rm, kNearestEven); break;
-    default: text += kind; break;
+    case 'd':
+      text += x_name(i.rd);
+      break;
+    case 'a':
+      text += x_name(i.rs1);
+      break;
+    case 'b':
+      text += x_name(i.rs2);
+      break;
+    case 'D':
+      text += f_name(i.rd);
+      break;
+    case 'A':
+      text += f_name(i.rs1);
+      break;
+    case 'B':
+      text += f_name(i.rs2);
+      break;
+    case 'C':
+      text += f_name(i.rs3);
+      break;
+    case 'i':
+      fmt::format_to(out, "{}", i.immediate);
+      break;
+    case 'x':
+      fmt::format_to(out, "{:#x}", i.immediate >> 12 & 0xfffff);
+      break;
+    case 't':
+      fmt::format_to(out, "{:#x}", pc + static_cast<u64>(i.immediate));
+      break;
+    case 's':
+      fmt::format_to(out, "{:#x}", i.immediate);
+      break;
+    case 'z':
+      fmt::format_to(out, "{}", i.rs1);
+      break;
+    case 'p':
+      append_fence_set(text, i.bits >> 24 & 15);
+      break;
+    case 'u':
+      append_fence_set(text, i.bits >> 20 & 15);
+      break;
+    case 'm':
+      append_rounding(text, i.rm, kDynamic);
+      break;
+    case 'w':
+      append_rounding(text, i.rm, kNearestEven);
+      break;
+    default:
+      text += kind;
+      break;
   }
 }
 
@@ -63,7 +97,8 @@ const char* f_name(u32 reg) { return slot_table().slots[f_slot(reg)].name; }
 std::string disassemble(u32 word, u64 pc) {
   Insn insn;
   if (!decode(word, kAllExtensions, insn)) {
-    return instruction_bytes(word) == 4 ? fmt::format(".word {:#010x}", word) : fmt::format(".half {:#06x}", word & 0xffff);
+    return instruction_bytes(word) == 4 ? fmt::format(".word {:#010x}", word)
+                                        : fmt::format(".half {:#06x}", word & 0xffff);
   }
   std::string text = insn.row->name;
   if (insn.row->format == Format::atomic || insn.row->format == Format::load_reserved) {
@@ -83,8 +118,8 @@ std::string disassemble_block(std::span<const u8> code, u64 pc) {
     if (at + length > code.size()) break;
     u32 word = 0;
     std::memcpy(&word, &code[at], length);
-    fmt::format_to(std::back_inserter(text), "{:#018x}: {:0{}x}{:{}}  {}\n", pc + at, word, length * 2, "", 8 - length * 2,
-                   disassemble(word, pc + at));
+    fmt::format_to(std::back_inserter(text), "{:#018x}: {:0{}x}{:{}}  {}\n", pc + at, word, length * 2, "",
+                   8 - length * 2, disassemble(word, pc + at));
     at += length;
   }
   return text;

@@ -9,8 +9,8 @@
 
 namespace pagoda::riscv64 {
 
-// One instruction in the assembler's notation without aliases, e.g. "addi a0, sp, 16" or "c.beqz a0, 0x80000042"; `word` holds it in
-// its low bytes, `pc` is its address. What is no instruction comes as ".word" or ".half".
+// One instruction in the assembler's notation without aliases, e.g. "addi a0, sp, 16" or "c.beqz a0, 0x80000042";
+// `word` holds it in its low bytes, `pc` is its address. What is no instruction comes as ".word" or ".half".
 std::string disassemble(u32 word, u64 pc);
 
 // A line for each instruction of `code`, which starts at `pc`: address, bytes as a number, text. An instruction

@@ -21,7 +21,8 @@ enum class Cause : u64 { fetch_misaligned = 0, illegal_instruction = 2, breakpoi
 
 class Translator {
  public:
-  Translator(ir::Builder& builder, u32 mode, Extensions extensions) : b(builder), mode_(mode), extensions_(extensions) {}
+  Translator(ir::Builder& builder, u32 mode, Extensions extensions)
+      : b(builder), mode_(mode), extensions_(extensions) {}
 
   ir::Builder& b;
 
@@ -36,6 +37,21 @@ class Translator {
   }
   void set_x_sext(u32 reg, ir::Value value) { set_x(reg, b.sext(value, ir::Type::i64)); }
   void set_x_bool(u32 reg, ir::Value value) { set_x(reg, b.zext(value, ir::Type::i64)); }
+
+  // The operands of an instruction, read in this order whatever the compiler does with arguments.
+  struct Pair {
+    ir::Value a, b;
+  };
+  Pair registers(const Insn& i) { return {x(i.rs1), x(i.rs2)}; }
+  Pair registers_swapped(const Insn& i) { return {x(i.rs2), x(i.rs1)}; }
+  Pair words(const Insn& i) { return {w(i.rs1), w(i.rs2)}; }
+  Pair immediate(const Insn& i) { return {x(i.rs1), b.i64(static_cast<u64>(i.immediate))}; }
+  Pair word_immediate(const Insn& i) { return {w(i.rs1), b.i32(static_cast<u32>(i.immediate))}; }
+  // A two-operand op of the builder on such a pair.
+  ir::Value op(ir::Value (ir::Builder::*binary)(ir::Value, ir::Value), Pair pair) {
+    return (b.*binary)(pair.a, pair.b);
+  }
+  Pair floats(ir::Type type, const Insn& i) { return {f(type, i.rs1), f(type, i.rs2)}; }
 
   // --- floating-point registers: values of a precision, or the raw 64 bits
   ir::Value f(ir::Type type, u32 reg);
@@ -54,6 +70,7 @@ class Translator {
   u32 privilege() const { return mode_ & ModeKey::kPrivilege; }
   bool has(Extension extension) const { return extensions_.has(extension); }
   bool fp_is_dirty() const { return (mode_ & ModeKey::kFpDirty) != 0; }
+  u32 mode() const { return mode_; }
   i64 offset() const { return static_cast<i64>(b.insn_offset()); }
   i64 next_offset() const { return offset() + b.insn_length(); }
   // Guest instructions before this one in the block.
@@ -65,7 +82,8 @@ class Translator {
   void illegal(u32 bits);
   // The next instruction must be looked up anew: what the code depends on may have changed.
   void end_block() { b.exit(ir::Exit::lookup, next_offset()); }
-  ir::Value call(HelperId helper, ir::Type type, u64 imm = 0, ir::Value a = {}, ir::Value second = {}, ir::Value c = {}) {
+  ir::Value call(HelperId helper, ir::Type type, u64 imm = 0, ir::Value a = {}, ir::Value second = {},
+                 ir::Value c = {}) {
     return b.call(static_cast<u32>(helper), helper_effects(helper), type, imm, a, second, c);
   }
 

@@ -36,15 +36,19 @@ void load_reserved(Translator& t, const Insn& i, Type type) {
 }
 
 void store_conditional(Translator& t, const Insn& i, Type type) {
-  const Value stored = t.b.store_cond(t.x(i.rs1), t.b.get_slot(kReservedAddress),
-                                      t.b.trunc(t.b.get_slot(kReservedValue), type), source(t, i.rs2, type), access(i, type));
+  const Value address = t.x(i.rs1);
+  const Value value = source(t, i.rs2, type);
+  const Value reserved_address = t.b.get_slot(kReservedAddress);
+  const Value reserved_value = t.b.trunc(t.b.get_slot(kReservedValue), type);
+  const Value stored = t.b.store_cond(address, reserved_address, reserved_value, value, access(i, type));
   t.b.put_slot(kReservedAddress, t.b.i64(kNoReservation));
   t.set_x_bool(i.rd, t.b.eq(stored, t.b.constant(Type::i1, 0)));
 }
 
 // 14.4
 void rmw(Translator& t, const Insn& i, Type type, Rmw kind) {
-  t.set_x_sext(i.rd, t.b.atomic_rmw(kind, t.x(i.rs1), source(t, i.rs2, type), access(i, type)));
+  const Value address = t.x(i.rs1);
+  t.set_x_sext(i.rd, t.b.atomic_rmw(kind, address, source(t, i.rs2, type), access(i, type)));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 namespace pagoda::riscv64::translate {
 
+using ir::Builder;
 using ir::Hint;
 using ir::Value;
 
@@ -36,10 +37,11 @@ void jal(Translator& t, const Insn& i) {
 }
 
 void jalr(Translator& t, const Insn& i) {
-  const Value destination = t.b.and_(t.x_plus(i.rs1, i.immediate), t.b.i64(~u64{1}));
+  const Value sum = t.x_plus(i.rs1, i.immediate);
+  const Value destination = t.b.and_(sum, t.b.i64(~u64{1}));
   if (!t.has(Extension::c)) {
-    const Value odd = t.b.ne(t.b.and_(destination, t.b.i64(2)), t.b.i64(0));
-    t.b.trap_if(odd, destination, static_cast<u64>(Cause::fetch_misaligned));
+    const Value bit1 = t.b.and_(destination, t.b.i64(2));
+    t.b.trap_if(t.b.ne(bit1, t.b.i64(0)), destination, static_cast<u64>(Cause::fetch_misaligned));
   }
   if (i.rd != 0) t.set_x(i.rd, t.b.pc(static_cast<u64>(t.next_offset())));
   if (is_link(i.rd)) {
@@ -49,11 +51,11 @@ void jalr(Translator& t, const Insn& i) {
   }
 }
 
-void beq(Translator& t, const Insn& i) { branch_if(t, i, t.b.eq(t.x(i.rs1), t.x(i.rs2))); }
-void bne(Translator& t, const Insn& i) { branch_if(t, i, t.b.ne(t.x(i.rs1), t.x(i.rs2))); }
-void blt(Translator& t, const Insn& i) { branch_if(t, i, t.b.lt_s(t.x(i.rs1), t.x(i.rs2))); }
-void bge(Translator& t, const Insn& i) { branch_if(t, i, t.b.le_s(t.x(i.rs2), t.x(i.rs1))); }
-void bltu(Translator& t, const Insn& i) { branch_if(t, i, t.b.lt_u(t.x(i.rs1), t.x(i.rs2))); }
-void bgeu(Translator& t, const Insn& i) { branch_if(t, i, t.b.le_u(t.x(i.rs2), t.x(i.rs1))); }
+void beq(Translator& t, const Insn& i) { branch_if(t, i, t.op(&Builder::eq, t.registers(i))); }
+void bne(Translator& t, const Insn& i) { branch_if(t, i, t.op(&Builder::ne, t.registers(i))); }
+void blt(Translator& t, const Insn& i) { branch_if(t, i, t.op(&Builder::lt_s, t.registers(i))); }
+void bge(Translator& t, const Insn& i) { branch_if(t, i, t.op(&Builder::le_s, t.registers_swapped(i))); }
+void bltu(Translator& t, const Insn& i) { branch_if(t, i, t.op(&Builder::lt_u, t.registers(i))); }
+void bgeu(Translator& t, const Insn& i) { branch_if(t, i, t.op(&Builder::le_u, t.registers_swapped(i))); }
 
 }  // namespace pagoda::riscv64::translate

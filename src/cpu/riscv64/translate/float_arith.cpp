@@ -17,7 +17,8 @@ using Rounded = Value (Builder::*)(Value, Value, Round);
 void arithmetic(Translator& t, const Insn& i, Type type, Rounded op) {
   const auto round = t.fp_round(i.rm);
   if (!round) return;
-  t.set_f(i.rd, (t.b.*op)(t.f(type, i.rs1), t.f(type, i.rs2), *round));
+  const auto [a, b] = t.floats(type, i);
+  t.set_f(i.rd, (t.b.*op)(a, b, *round));
 }
 
 void square_root(Translator& t, const Insn& i, Type type) {
@@ -30,19 +31,24 @@ void square_root(Translator& t, const Insn& i, Type type) {
 void fused(Translator& t, const Insn& i, Type type, bool negate_product, bool negate_addend) {
   const auto round = t.fp_round(i.rm);
   if (!round) return;
-  const Value a = t.f(type, i.rs1), b = t.f(type, i.rs2), c = t.f(type, i.rs3);
-  t.set_f(i.rd, t.b.fma(negate_product ? t.b.fneg(a) : a, b, negate_addend ? t.b.fneg(c) : c, *round));
+  auto [a, b] = t.floats(type, i);
+  Value c = t.f(type, i.rs3);
+  if (negate_product) a = t.b.fneg(a);
+  if (negate_addend) c = t.b.fneg(c);
+  t.set_f(i.rd, t.b.fma(a, b, c, *round));
 }
 
 using Exact = Value (Builder::*)(Value, Value);
 void min_max(Translator& t, const Insn& i, Type type, Exact op) {
   if (!t.fp_on()) return;
-  t.set_f(i.rd, (t.b.*op)(t.f(type, i.rs1), t.f(type, i.rs2)));
+  const auto [a, b] = t.floats(type, i);
+  t.set_f(i.rd, (t.b.*op)(a, b));
 }
 
 void compare(Translator& t, const Insn& i, Type type, FpCompare kind) {
   if (!t.fp_on()) return;
-  t.set_x_bool(i.rd, t.b.fcmp(kind, t.f(type, i.rs1), t.f(type, i.rs2)));
+  const auto [a, b] = t.floats(type, i);
+  t.set_x_bool(i.rd, t.b.fcmp(kind, a, b));
   t.fp_changes();
 }
 

@@ -18,7 +18,8 @@ Value inject(Translator& t, Sign kind, Value a, Value b) {
   const Value mask = t.b.constant(a.type, sign_bit);
   if (kind == Sign::a_xor_b) return t.b.xor_(a, t.b.and_(b, mask));
   const Value sign = t.b.and_(kind == Sign::not_of_b ? t.b.not_(b) : b, mask);
-  return t.b.or_(t.b.and_(a, t.b.constant(a.type, sign_bit - 1)), sign);
+  const Value magnitude = t.b.and_(a, t.b.constant(a.type, sign_bit - 1));
+  return t.b.or_(magnitude, sign);
 }
 
 // fmv.s, fneg.s and fabs.s are the cases rs1 == rs2. A register that holds no boxed single counts as the canonical NaN.
@@ -28,7 +29,8 @@ void inject_single(Translator& t, const Insn& i, Sign kind) {
   if (i.rs1 == i.rs2 && kind == Sign::of_b) return t.set_f(i.rd, a);
   if (i.rs1 == i.rs2 && kind == Sign::not_of_b) return t.set_f(i.rd, t.b.fneg(a));
   const Value b = t.f(Type::f32, i.rs2);
-  t.set_f(i.rd, t.b.bitcast(inject(t, kind, t.b.bitcast(a, Type::i32), t.b.bitcast(b, Type::i32)), Type::f32));
+  const Value a_bits = t.b.bitcast(a, Type::i32);
+  t.set_f(i.rd, t.b.bitcast(inject(t, kind, a_bits, t.b.bitcast(b, Type::i32)), Type::f32));
 }
 
 void inject_double(Translator& t, const Insn& i, Sign kind) {
@@ -63,7 +65,8 @@ void fmv_x_w(Translator& t, const Insn& i) {
 }
 void fmv_w_x(Translator& t, const Insn& i) {
   if (!t.fp_on()) return;
-  t.set_f_bits(i.rd, t.b.or_(t.x(i.rs1), t.b.i64(0xffffffff00000000)));
+  const Value a = t.x(i.rs1);
+  t.set_f_bits(i.rd, t.b.or_(a, t.b.i64(0xffffffff00000000)));
 }
 void fmv_x_d(Translator& t, const Insn& i) {
   if (!t.fp_on()) return;

@@ -20,7 +20,8 @@ void load(Translator& t, const Insn& i, Size size, bool sign) {
   t.set_x(i.rd, t.b.load(Type::i64, address(t, i), MemOp{.size_log2 = size, .sign = sign}));
 }
 void store(Translator& t, const Insn& i, Size size) {
-  t.b.store(address(t, i), t.x(i.rs2), MemOp{.size_log2 = size});
+  const Value to = address(t, i);
+  t.b.store(to, t.x(i.rs2), MemOp{.size_log2 = size});
 }
 
 }  // namespace
@@ -48,11 +49,13 @@ void fld(Translator& t, const Insn& i) {
 // Stores take the low bits as they are, boxed or not.
 void fsw(Translator& t, const Insn& i) {
   if (!t.fp_on()) return;
-  t.b.store(address(t, i), t.f_bits(i.rs2), MemOp{.size_log2 = kWord});
+  const Value to = address(t, i);
+  t.b.store(to, t.f_bits(i.rs2), MemOp{.size_log2 = kWord});
 }
 void fsd(Translator& t, const Insn& i) {
   if (!t.fp_on()) return;
-  t.b.store(address(t, i), t.f_bits(i.rs2), MemOp{.size_log2 = kDouble});
+  const Value to = address(t, i);
+  t.b.store(to, t.f_bits(i.rs2), MemOp{.size_log2 = kDouble});
 }
 
 }  // namespace pagoda::riscv64::translate

@@ -5,19 +5,20 @@
 
 namespace pagoda::riscv64::translate {
 
-void mul(Translator& t, const Insn& i) { t.set_x(i.rd, t.b.mul(t.x(i.rs1), t.x(i.rs2))); }
-void mulh(Translator& t, const Insn& i) { t.set_x(i.rd, t.b.mulh_s(t.x(i.rs1), t.x(i.rs2))); }
-void mulhsu(Translator& t, const Insn& i) { t.set_x(i.rd, t.b.mulh_su(t.x(i.rs1), t.x(i.rs2))); }
-void mulhu(Translator& t, const Insn& i) { t.set_x(i.rd, t.b.mulh_u(t.x(i.rs1), t.x(i.rs2))); }
-void div(Translator& t, const Insn& i) { t.set_x(i.rd, t.b.div_s(t.x(i.rs1), t.x(i.rs2))); }
-void divu(Translator& t, const Insn& i) { t.set_x(i.rd, t.b.div_u(t.x(i.rs1), t.x(i.rs2))); }
-void rem(Translator& t, const Insn& i) { t.set_x(i.rd, t.b.rem_s(t.x(i.rs1), t.x(i.rs2))); }
-void remu(Translator& t, const Insn& i) { t.set_x(i.rd, t.b.rem_u(t.x(i.rs1), t.x(i.rs2))); }
+using ir::Builder;
+void mul(Translator& t, const Insn& i) { t.set_x(i.rd, t.op(&Builder::mul, t.registers(i))); }
+void mulh(Translator& t, const Insn& i) { t.set_x(i.rd, t.op(&Builder::mulh_s, t.registers(i))); }
+void mulhsu(Translator& t, const Insn& i) { t.set_x(i.rd, t.op(&Builder::mulh_su, t.registers(i))); }
+void mulhu(Translator& t, const Insn& i) { t.set_x(i.rd, t.op(&Builder::mulh_u, t.registers(i))); }
+void div(Translator& t, const Insn& i) { t.set_x(i.rd, t.op(&Builder::div_s, t.registers(i))); }
+void divu(Translator& t, const Insn& i) { t.set_x(i.rd, t.op(&Builder::div_u, t.registers(i))); }
+void rem(Translator& t, const Insn& i) { t.set_x(i.rd, t.op(&Builder::rem_s, t.registers(i))); }
+void remu(Translator& t, const Insn& i) { t.set_x(i.rd, t.op(&Builder::rem_u, t.registers(i))); }
 
-void mulw(Translator& t, const Insn& i) { t.set_x_sext(i.rd, t.b.mul(t.w(i.rs1), t.w(i.rs2))); }
-void divw(Translator& t, const Insn& i) { t.set_x_sext(i.rd, t.b.div_s(t.w(i.rs1), t.w(i.rs2))); }
-void divuw(Translator& t, const Insn& i) { t.set_x_sext(i.rd, t.b.div_u(t.w(i.rs1), t.w(i.rs2))); }
-void remw(Translator& t, const Insn& i) { t.set_x_sext(i.rd, t.b.rem_s(t.w(i.rs1), t.w(i.rs2))); }
-void remuw(Translator& t, const Insn& i) { t.set_x_sext(i.rd, t.b.rem_u(t.w(i.rs1), t.w(i.rs2))); }
+void mulw(Translator& t, const Insn& i) { t.set_x_sext(i.rd, t.op(&Builder::mul, t.words(i))); }
+void divw(Translator& t, const Insn& i) { t.set_x_sext(i.rd, t.op(&Builder::div_s, t.words(i))); }
+void divuw(Translator& t, const Insn& i) { t.set_x_sext(i.rd, t.op(&Builder::div_u, t.words(i))); }
+void remw(Translator& t, const Insn& i) { t.set_x_sext(i.rd, t.op(&Builder::rem_s, t.words(i))); }
+void remuw(Translator& t, const Insn& i) { t.set_x_sext(i.rd, t.op(&Builder::rem_u, t.words(i))); }
 
 }  // namespace pagoda::riscv64::translate

@@ -27,9 +27,7 @@ void fence_i(Translator& t, const Insn&) { t.end_block(); }
 void ecall(Translator& t, const Insn&) {
   t.raise(static_cast<Cause>(static_cast<u64>(Cause::ecall_from_user) + t.privilege()), t.b.i64(0));
 }
-void ebreak(Translator& t, const Insn&) {
-  t.raise(Cause::breakpoint, t.b.pc(static_cast<u64>(t.offset())));
-}
+void ebreak(Translator& t, const Insn&) { t.raise(Cause::breakpoint, t.b.pc(static_cast<u64>(t.offset()))); }
 
 void mret(Translator& t, const Insn& i) {
   t.b.jump_indirect(t.call(HelperId::mret, Type::i64, insn_bits(i)), ir::Hint::none);
@@ -45,7 +43,8 @@ void wfi(Translator& t, const Insn& i) {
 
 void sfence_vma(Translator& t, const Insn& i) {
   const u64 all_addresses = i.rs1 == 0, all_asids = i.rs2 == 0;
-  t.call(HelperId::sfence_vma, Type::none, all_addresses | all_asids << 1 | insn_bits(i), t.x(i.rs1), t.x(i.rs2));
+  const auto [address, asid] = t.registers(i);
+  t.call(HelperId::sfence_vma, Type::none, all_addresses | all_asids << 1 | insn_bits(i), address, asid);
   t.end_block();
 }
 
