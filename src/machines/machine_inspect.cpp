@@ -101,8 +101,8 @@ std::string Machine::translation_statistics() {
     const CodeCache::Statistics cache = code_->cache().statistics();
     text += fmt::format("translated blocks     {}\nguest instructions    {} in {} bytes\n", made.blocks,
                         made.guest_insns, made.guest_bytes);
-    text += fmt::format("decode and lift       {:.1f} ns per guest instruction\n", ratio(made.decode_ns, made.guest_insns));
-    text += fmt::format("lowering              {:.1f} ns per guest instruction\n", ratio(made.lower_ns, made.guest_insns));
+    text += fmt::format("decode and lift       {:.1f} ns per guest instruction\n", ratio(made.lift_ns, made.timed_insns));
+    text += fmt::format("lowering              {:.1f} ns per guest instruction\n", ratio(made.lower_ns, made.timed_insns));
     text += fmt::format("pages marked          {}\n", made.pages_marked);
     text += fmt::format("units                 {} ({} KiB); made {}, invalidated {}, evicted {}, links {}\n", cache.units,
                         cache.bytes >> 10, cache.made, cache.invalidated, cache.evicted, cache.links);
