@@ -111,12 +111,15 @@ Result<u64> RiscvBoard::place_kernel(u64 after_firmware) {
   return place(*kernel_, address);
 }
 
-// After all that was placed before; the guest learns of it through the device tree.
+// Well behind the kernel, which maps more than its image in early boot: half of RAM or 512 MiB up, as QEMU does; where
+// that does not fit, right behind all that was placed before. The guest learns of it through the device tree.
 Result<> RiscvBoard::place_initrd(FdtBuilder& tree) {
   const std::string& path = machine_.config().initrd;
   TRY_ASSIGN(auto file, read_file("-initrd", path, machine_.config().ram_bytes));
-  const u64 address = align_up(images_->end(), kPageSize);
   const u64 size = file.size();
+  const u64 behind = align_up(images_->end(), 2 * kMiB);
+  const u64 far = layout_.ram_base + std::min(machine_.config().ram_bytes / 2, 512 * kMiB);
+  const u64 address = far >= behind && far + size + 2 * kMiB <= images_->ram_end() ? far : behind;
   TRY(images_->add(fmt::format("-initrd {}", path), address, images_->keep(std::move(file)), size));
   tree.set_u64("/chosen", "linux,initrd-start", address);
   tree.set_u64("/chosen", "linux,initrd-end", address + size);

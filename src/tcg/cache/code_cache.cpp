@@ -145,10 +145,6 @@ void CodeCache::unlink_from_page(Unit* unit, u64 page) {
   Unit** at = &entry.first;
   while (*at != unit) at = &(*at)->next_in_page[side_of(**at, page)];
   *at = unit->next_in_page[side_of(*unit, page)];
-  entry.granules = 0;
-  for (const Unit* other = entry.first; other != nullptr; other = other->next_in_page[side_of(*other, page)]) {
-    entry.granules |= granules_in(*other, page);
-  }
 }
 
 // Out of use: no longer found, linked to, or entered through a jump cache; freed when the readers have moved on.
@@ -200,8 +196,13 @@ bool CodeCache::invalidate(u64 phys, u64 size) {
       }
       unit = next;
     }
+    // Granules are a hint that may be too wide (eviction leaves them); here they are made exact again.
+    entry.granules = 0;
+    for (const Unit* unit = entry.first; unit != nullptr; unit = unit->next_in_page[side_of(*unit, page)]) {
+      entry.granules |= granules_in(*unit, page);
+    }
   }
-  return pages_[page].first == nullptr;
+  return entry.first == nullptr;
 }
 
 bool CodeCache::enter_epoch(u32 reader, bool idle) {
