@@ -105,8 +105,8 @@ void Softmmu::select_mode(u32 memory_mode) {
 
 void Softmmu::flush_all() {
   ++statistics_.flushes;
-  // Old generations simply never match again; the second level keeps global entries, so it is cleared.
-  std::fill(second_.begin(), second_.end(), Entry{});
+  // Old generations simply never match again.
+  ++global_generation_;
   std::fill(live_.begin(), live_.end(), Context{});
   large_start_ = ~u64{0};
   large_mask_ = 0;
@@ -208,9 +208,13 @@ Softmmu::Found Softmmu::find_page(u64 address, AccessKind kind, u32 memory_mode)
   const u64 page = address & kPageMask;
   const u32 generation = static_cast<u32>(frame_.contexts[memory_mode].tag >> 4);
   Entry* set = set_of(page);
+  const auto is_this = [&](const Entry& entry) {
+    return entry.page == page && entry.mode == memory_mode &&
+           entry.generation == (entry.global ? global_generation_ : generation);
+  };
   for (u32 way = 0; way < kWays; ++way) {
     const Entry& entry = set[way];
-    if (entry.page != page || entry.mode != memory_mode || (!entry.global && entry.generation != generation)) continue;
+    if (!is_this(entry)) continue;
     const bool allowed = kind == AccessKind::read    ? entry.readable
                          : kind == AccessKind::write ? entry.writable
                                                      : entry.executable;
@@ -240,16 +244,15 @@ Softmmu::Found Softmmu::find_page(u64 address, AccessKind kind, u32 memory_mode)
   Entry entry{.page = page,
               .phys = translation.page.value,
               .mode = memory_mode,
-              .generation = static_cast<u32>(frame_.contexts[memory_mode].tag >> 4),
+              .generation = translation.global ? global_generation_
+                                               : static_cast<u32>(frame_.contexts[memory_mode].tag >> 4),
               .readable = translation.readable,
               .writable = translation.writable,
               .executable = translation.executable,
               .global = translation.global,
               .privilege = translation.privilege};
   u32 way = 0;
-  while (way < kWays && !(set[way].page == page && set[way].mode == memory_mode &&
-                          (set[way].generation == entry.generation || set[way].global)))
-    ++way;
+  while (way < kWays && !is_this(set[way])) ++way;
   if (way == kWays) {
     u8& victim = victim_[static_cast<std::size_t>(set - second_.data()) / kWays];
     way = victim++ % kWays;

@@ -59,7 +59,7 @@ class Softmmu {
     u64 page = kTlbInvalid;  // virtual page
     u64 phys = 0;
     u32 mode = 0;
-    u32 generation = 0;
+    u32 generation = 0;  // of the context; of a global entry: the global generation
     bool readable = false, writable = false, executable = false, global = false;
     Privilege privilege = Privilege::machine;
   };
@@ -98,6 +98,7 @@ class Softmmu {
   std::vector<Context> live_;     // keys seen since the last reset of generations, open addressing by hash
   std::array<u64, kMemoryModes> mode_key_{};
   u32 next_generation_ = 1;
+  u32 global_generation_ = 1;     // of global entries, which no context's generation can void
   // Smallest region that covers all large leaves cached since the last full flush; a page flush inside it flushes all.
   u64 large_start_ = ~u64{0}, large_mask_ = 0;
   Statistics statistics_;

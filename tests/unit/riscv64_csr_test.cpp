@@ -2,7 +2,10 @@
 // CSRs: legal values of every field, access rules, counters, views.
 #include "riscv64_bench.h"
 
+#include <algorithm>
+#include <cstring>
 #include <gtest/gtest.h>
+#include <map>
 #include <random>
 
 namespace pagoda::riscv64 {
@@ -306,6 +309,53 @@ TEST(RiscvCsr, PlainAccessesChangeNoMode) {
     ASSERT_TRUE(takes_interrupt || interrupt_to_take(bench.hart()) < 0) << csr_name(number);
   }
   EXPECT_GT(plain, 1000u);
+}
+
+// Saves by name, restores into another hart.
+struct Record final : StateVisitor {
+  std::map<std::string, u64, std::less<>> values;
+  bool restoring = false;
+  void scalar(std::string_view name, void* data, u32 size) override {
+    if (restoring) {
+      std::memcpy(data, &values.find(name)->second, size);
+      return;
+    }
+    u64 value = 0;
+    std::memcpy(&value, data, size);
+    EXPECT_TRUE(values.emplace(name, value).second) << name;
+  }
+  void bytes(std::string_view, std::vector<u8>*) override {}
+};
+
+TEST(RiscvCsr, TheStateListCarriesAWholeHart) {
+  Bench from, to;
+  std::mt19937_64 random(2);
+  from.write(0x300, status::kFs);
+  for_each_csr([&](u32 number, const std::string&) {
+    if (number >> 10 != 3 && number != 0x300) from.write(number, random());
+  });
+  from.write(0x180, u64{8} << 60 | u64{5} << 44 | 0x80100);
+  from.write(0x300, status::kFs | status::kMprv | status::kSum | u64{1} << status::kMppShift);
+  for (u32 i = 1; i < 32; ++i) from.hart().x[i] = random();
+  for (u64& value : from.hart().f) value = random();
+  from.hart().pc = kRam + 0x123;
+  from.port->set_irq(irq::kMei, true);
+  from.port->set_time_offset(77);
+  from.set_mode(Mode::supervisor);
+
+  Record record;
+  visit_hart(*from.vcpu, record);
+  record.restoring = true;
+  visit_hart(*to.vcpu, record);
+  hart_restored(*to.vcpu);
+  for_each_csr([&](u32 number, const std::string& name) { EXPECT_EQ(to.read(number), from.read(number)) << name; });
+  EXPECT_TRUE(std::equal(from.hart().x, from.hart().x + 32, to.hart().x));
+  EXPECT_TRUE(std::equal(from.hart().f, from.hart().f + 32, to.hart().f));
+  EXPECT_EQ(to.hart().pc, from.hart().pc);
+  EXPECT_EQ(to.hart().mode, from.hart().mode);
+  EXPECT_EQ(to.hart().memory_mode, from.hart().memory_mode);
+  EXPECT_EQ(to.hart().fp_control, from.hart().fp_control);
+  EXPECT_EQ(to.clock.next_deadline(), from.clock.next_deadline());
 }
 
 TEST(RiscvCsr, TheHelperDecodesItsImmediate) {

@@ -18,9 +18,12 @@ void put_mstatus(const CsrContext& context, u64 value) {
     value = (value & ~status::kMpp) | (hart.mstatus & status::kMpp);
   }
   if (!hart.extensions.has(Extension::f)) value &= ~status::kFs;
+  const u64 old = hart.mstatus;
   hart.mstatus = value;
-  update_mode(context.vcpu, hart);
-  poll_interrupts(hart);
+  // Most writes turn interrupts off and on again.
+  constexpr u64 kModes = status::kFs | status::kMprv | status::kMpp | status::kSum | status::kMxr;
+  if (((old ^ value) & kModes) != 0) update_mode(context.vcpu, hart);
+  if ((value & ~old & (status::kMie | status::kSie)) != 0) poll_interrupts(hart);
 }
 
 // Fields of menvcfg and senvcfg that belong to cache-block extensions; CBIE = 2 is reserved and keeps its value.
