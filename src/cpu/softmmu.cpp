@@ -55,8 +55,8 @@ void Softmmu::reassign_contexts() {
   ++frame_.mem_epoch;
 }
 
-// The key's place in the table: where it is, or where it would go. No key is ever displaced by another: a memory mode may
-// still run on the generation of a key that was not looked up for long, and a flush must find it.
+// The key's place in the table: where it is, or where it would go. No key is ever displaced by another: a memory mode
+// may still run on the generation of a key that was not looked up for long, and a flush must find it.
 Softmmu::Context& Softmmu::context_of(u64 key) {
   u32 slot = key_slot(key);
   while (live_[slot].used && live_[slot].key != key) slot = (slot + 1) & (kKeySlots - 1);

@@ -124,8 +124,10 @@ TEST(RiscvPmp, AccessesThatLeaveTheirStretchFail) {
     u8 size_log2;
     bool ok;
   };
-  const Row rows[] = {{0x1000, 3, true},  {0x1001, 3, false}, {0x1004, 2, true},  {0x1004, 3, false}, {0x1007, 1, false},
-                      {0x1008, 0, false}, {0x100b, 0, false}, {0x100c, 2, true},  {0x0ffc, 3, true},  {0x1ffc, 3, true}};
+  const Row rows[] = {
+      {0x1000, 3, true},  {0x1001, 3, false}, {0x1004, 2, true}, {0x1004, 3, false}, {0x1007, 1, false},
+      {0x1008, 0, false}, {0x100b, 0, false}, {0x100c, 2, true}, {0x0ffc, 3, true},  {0x1ffc, 3, true},
+  };
   for (const Mode mode : {Mode::user, Mode::machine}) {
     bench.set_mode(mode);
     for (const Row& row : rows) {

@@ -11,7 +11,7 @@ namespace {
 
 constexpr u64 kCy = 1, kIr = 4;  // mcountinhibit
 
-// A write takes effect after its own instruction, which therefore does not count (3.1.11): the next one reads the value.
+// A write takes effect after its own instruction, which does not count (3.1.11): the next one reads the value.
 u64 retired_at_next(const CsrContext& context) { return context.retired + 1; }
 
 u64 read_counter(const CsrContext& context, u64 base, u64 inhibit_bit) {

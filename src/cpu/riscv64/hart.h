@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Hart: the architectural state of a RISC-V 64 vcpu (Privileged ISA, CSR listing in chapter 2).
 //
-// Starts with the VcpuFrame, so that translated code reaches it by offset. Owned by the vcpu's thread; the atomics at the
-// end are written by devices (hart_port.h).
+// Starts with the VcpuFrame, so that translated code reaches it by offset. Owned by the vcpu's thread; the atomics at
+// the end are written by devices (hart_port.h).
 #pragma once
 
 #include <atomic>
@@ -67,8 +67,8 @@ inline constexpr u64 kNoReservation = ~u64{0};
 const ir::SlotTable& slot_table();
 
 // The mode key: everything besides the bytes that the meaning of a translation depends on.
-//   bits 0-1 privilege; bit 2 FS is not Off; bit 3 FS is Dirty; bits 4-5 rounding field: 0 static modes 0..3, 1 RMM, 2 reserved
-//   bits 6-8 memory mode
+//   bits 0-1 privilege; bit 2 FS is not Off; bit 3 FS is Dirty; bits 6-8 memory mode
+//   bits 4-5 rounding field: 0 static modes 0..3, 1 RMM, 2 reserved
 struct ModeKey {
   static constexpr u32 kPrivilege = 3, kFpOn = 1 << 2, kFpDirty = 1 << 3, kRoundShift = 4, kMemoryShift = 6;
   static constexpr u32 kRoundMode = 0, kRoundAway = 1, kRoundReserved = 2;

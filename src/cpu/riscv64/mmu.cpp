@@ -121,7 +121,8 @@ Translation walk_tables(const Hart& hart, GuestMemory& memory, u64 address, Acce
     const u64 wanted = pte::kAccessed | (kind == AccessKind::write ? pte::kDirty : 0);
     if ((entry & wanted) != wanted) {
       if ((hart.menvcfg & envcfg::kAdue) == 0) return failure(page_fault(kind));
-      if (!table_access_allowed(hart, entry_address, pmpcfg::kRead | pmpcfg::kWrite)) return failure(access_fault(kind));
+      constexpr u8 kUpdate = pmpcfg::kRead | pmpcfg::kWrite;
+      if (!table_access_allowed(hart, entry_address, kUpdate)) return failure(access_fault(kind));
       bool swapped = false;
       if (!memory.compare_exchange<u64>(GuestPhys(entry_address), entry, entry | wanted, &swapped))
         return failure(access_fault(kind));

@@ -14,7 +14,8 @@ class GuestMemory;
 namespace pagoda::riscv64 {
 
 // Translates one address for one kind of access. Sets accessed and dirty bits where menvcfg.ADUE says so.
-Translation translate_address(const Hart& hart, GuestMemory& memory, GuestVirt address, AccessKind kind, MemoryMode mode);
+Translation translate_address(const Hart& hart, GuestMemory& memory, GuestVirt address, AccessKind kind,
+                              MemoryMode mode);
 
 // The guest.h contract.
 Translation walk(Vcpu& vcpu, GuestVirt address, AccessKind kind, u32 memory_mode);

@@ -64,7 +64,7 @@ void Pmp::update() {
 PmpResult pmp_lookup(const Pmp& pmp, u64 address, Mode mode) {
   constexpr u8 kAll = pmpcfg::kRead | pmpcfg::kWrite | pmpcfg::kExecute;
   PmpResult result{address & kPageMask, address | ~kPageMask, mode == Mode::machine ? kAll : u8{0}};
-  // In machine mode entries without lock decide too: they hide later locked ones, and an access must lie in one stretch.
+  // In machine mode entries without lock decide too: they hide later locked ones, and bound what one access may touch.
   for (u32 i = 0; i < pmp.region_count; ++i) {
     const Pmp::Region& region = pmp.regions[i];
     if (region.last < result.first || region.first > result.last) continue;

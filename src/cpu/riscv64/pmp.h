@@ -34,8 +34,8 @@ struct Pmp {
   void update();
 };
 
-// What holds around one physical address: permissions and the stretch of its page where the same entry decides for every
-// byte. An access that reaches beyond the stretch fails whatever its permissions.
+// What holds around one physical address: permissions and the stretch of its page where the same entry decides for
+// every byte. An access that reaches beyond the stretch fails whatever its permissions.
 struct PmpResult {
   u64 first, last;  // bytes, both included, within the page
   u8 permissions;   // pmpcfg::kRead | kWrite | kExecute

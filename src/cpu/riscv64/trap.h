@@ -19,7 +19,7 @@ u64 pending_exact(Vcpu& vcpu, const Hart& hart);
 
 // Number of the interrupt that is to be taken now, or -1.
 int interrupt_to_take(const Hart& hart);
-// Call after enables or pending bits changed under a running vcpu: makes it leave translated code if one is to be taken.
+// Call when enables or pending bits of a running vcpu changed: it leaves translated code if one is to be taken.
 void poll_interrupts(Hart& hart);
 
 // Records a guest exception for the current instruction.
