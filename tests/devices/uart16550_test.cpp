@@ -223,6 +223,38 @@ TEST_F(UartTest, LoopbackTurnsOutputsIntoModemInputs) {
   EXPECT_EQ(read(kMsr), 0x40) << "its start does not count";
 }
 
+TEST_F(UartTest, BreakIsAZeroCharacterThatLsrTellsApart) {
+  write(kFcr, 0x01);
+  write(kIer, 0x05);
+  host_.type("a");
+  host_.raise(CharEvent::break_received);
+  host_.raise(CharEvent::break_received);  // while the first is unread: lost
+  host_.type("b");
+  EXPECT_EQ(read(kLsr), 0xe1) << "somewhere in the FIFO, not next";
+  EXPECT_EQ(read(kRbr), 'a');
+  EXPECT_TRUE(irq());
+  EXPECT_EQ(read(kIir), 0xc6);
+  EXPECT_EQ(read(kLsr), 0xf1);
+  EXPECT_EQ(read(kLsr), 0x61);
+  EXPECT_EQ(read(kRbr), 0);
+  EXPECT_EQ(read(kRbr), 'b');
+  EXPECT_EQ(read(kLsr), 0x60);
+  host_.raise(CharEvent::break_received);
+  EXPECT_EQ(read(kLsr), 0xf1);
+  write(kFcr, 0x03);
+  EXPECT_EQ(read(kLsr), 0x60);
+  write(kMcr, 0x10);  // loopback: cut off
+  host_.raise(CharEvent::break_received);
+  EXPECT_EQ(read(kLsr), 0x60);
+}
+
+TEST_F(UartTest, BreakWithoutFifos) {
+  host_.raise(CharEvent::break_received);
+  EXPECT_EQ(read(kLsr), 0x71);
+  EXPECT_EQ(read(kRbr), 0);
+  EXPECT_EQ(read(kLsr), 0x60);
+}
+
 TEST_F(UartTest, DivisorLatchHidesBehindLcr) {
   write(kLcr, 0x80);
   write(kDll, 0x34);

@@ -74,6 +74,10 @@ class Includes(unittest.TestCase):
         found = violations({**WORLD, "src/base/x.cpp": HEADER + '#include "a.h"\n#include "../memory/a.h"\n'})
         self.assertEqual(found, {("src/base/x.cpp", 3, "include"), ("src/base/x.cpp", 4, "include")})
 
+    def test_generated_headers(self):
+        line = HEADER + '#include "riscv64_firmware.h"\n'
+        self.assertEqual(violations({"src/machines/x.cpp": line, "src/cpu/x.cpp": line}), {("src/cpu/x.cpp", 3, "include")})
+
     def test_unknown_folders(self):
         self.assertEqual(violations({"src/misc/x.cpp": HEADER + "int x;\n"}), {("src/misc/x.cpp", 1, "layout")})
 

@@ -43,7 +43,9 @@ constexpr u8 kMcrLoopback = 0x10;
 // LSR
 constexpr u8 kLsrDataReady = 0x01;
 constexpr u8 kLsrOverrun = 0x02;
+constexpr u8 kLsrBreak = 0x10;
 constexpr u8 kLsrTransmitterIdle = 0x60;
+constexpr u8 kLsrFifoError = 0x80;
 // MSR
 constexpr u8 kMsrCts = 0x10;
 constexpr u8 kMsrDsr = 0x20;
@@ -72,11 +74,17 @@ Uart16550::Uart16550(std::string name, VirtualClock& clock, u64 clock_hz, IrqLin
       modem_seen_(modem_inputs()),
       timer_(clock, [this] { timeout_reached(); }) {
   CHECK(clock_hz > 0);
-  if (backend_ != nullptr) backend_->set_receiver([this](std::span<const u8> bytes) { return receive(bytes); });
+  if (backend_ == nullptr) return;
+  backend_->set_receiver([this](std::span<const u8> bytes) { return receive(bytes); });
+  backend_->set_event_handler([this](CharEvent event) {
+    if (event == CharEvent::break_received) receive_break();
+  });
 }
 
 Uart16550::~Uart16550() {
-  if (backend_ != nullptr) backend_->set_receiver({});
+  if (backend_ == nullptr) return;
+  backend_->set_receiver({});
+  backend_->set_event_handler({});
 }
 
 bool Uart16550::fifo_enabled() const { return (fcr_ & kFcrEnable) != 0; }
@@ -128,11 +136,28 @@ std::size_t Uart16550::receive(std::span<const u8> bytes) {
   return taken;
 }
 
+// A break is received as one zero character; LSR tells it from a real one when it is next (bits 4 and 7). One at
+// a time: a second while the first is unread, or one without room, is lost.
+void Uart16550::receive_break() {
+  const std::lock_guard lock(mutex_);
+  if (room() == 0 || break_position_ != 0) return;
+  received_.push_back(0);
+  set_break_position(static_cast<u8>(received_.size()));
+  restart_timeout();
+  update_irq();
+}
+
+void Uart16550::set_break_position(u8 position) {
+  break_position_ = position;
+  if (position == 1) break_ = true;
+}
+
 bool Uart16550::take_room_made() { return refused_input_ && room() > 0 && std::exchange(refused_input_, false); }
 
 u64 Uart16550::take_character() {
   const u64 value = next_character();
   if (!received_.empty()) received_.erase(received_.begin());
+  if (break_position_ != 0) set_break_position(break_position_ - 1);
   timeout_ = false;
   restart_timeout();
   update_irq();
@@ -141,6 +166,8 @@ u64 Uart16550::take_character() {
 
 void Uart16550::clear_received() {
   received_.clear();
+  break_position_ = 0;
+  break_ = false;
   timeout_ = false;
   restart_timeout();
 }
@@ -220,7 +247,7 @@ u64 Uart16550::interrupt_id() const {
   const u64 ier = reg(Reg::ier);
   const u32 trigger = fifo_enabled() ? kTriggerLevels[fcr_ >> 6] : 1;
   u8 id = kIirNone;
-  if ((ier & kIerLineStatus) != 0 && overrun_) {
+  if ((ier & kIerLineStatus) != 0 && (overrun_ || break_)) {
     id = kIirLineStatus;
   } else if ((ier & kIerReceived) != 0 && timeout_) {
     id = kIirTimeout;
@@ -244,12 +271,15 @@ u64 Uart16550::read_iir() {
 }
 
 u64 Uart16550::line_status() const {
-  return kLsrTransmitterIdle | (overrun_ ? kLsrOverrun : 0) | (received_.empty() ? 0 : kLsrDataReady);
+  const bool fifo_error = fifo_enabled() && (break_ || break_position_ > 1);
+  return kLsrTransmitterIdle | (overrun_ ? kLsrOverrun : 0) | (break_ ? kLsrBreak : 0) |
+         (fifo_error ? kLsrFifoError : 0) | (received_.empty() ? 0 : kLsrDataReady);
 }
 
 u64 Uart16550::read_lsr() {
   const u64 status = line_status();
   overrun_ = false;
+  break_ = false;
   update_irq();
   return status;
 }
@@ -305,6 +335,8 @@ void Uart16550::visit_state(StateVisitor& visitor) {
   visitor.field("received", received_);
   visitor.field("fcr", fcr_);
   visitor.field("overrun", overrun_);
+  visitor.field("break_position", break_position_);
+  visitor.field("break", break_);
   visitor.field("thre_seen", thre_seen_);
   visitor.field("timeout", timeout_);
   visitor.field("timeout_deadline", timeout_deadline_);
@@ -316,6 +348,7 @@ void Uart16550::state_restored() {
   {
     const std::lock_guard lock(mutex_);
     if (received_.size() > kFifoDepth) received_.resize(kFifoDepth);
+    if (break_position_ > received_.size()) break_position_ = 0;
     refused_input_ = false;
     if (timeout_deadline_ != 0) {
       timer_.schedule(timeout_deadline_);

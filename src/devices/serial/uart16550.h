@@ -71,6 +71,8 @@ class Uart16550 final : public RegisterDevice {
   void timeout_reached();
   void update_irq();
   std::size_t receive(std::span<const u8> bytes);
+  void receive_break();
+  void set_break_position(u8 position);
   bool take_room_made();
 
   VirtualClock& clock_;
@@ -80,6 +82,8 @@ class Uart16550 final : public RegisterDevice {
   std::vector<u8> received_;  // oldest first, at most kFifoDepth; one in 16450 mode
   u8 fcr_ = 0;
   bool overrun_ = false;        // LSR's overrun error
+  u8 break_position_ = 0;       // which received character is a break, 1 is the next to be read; 0: none
+  bool break_ = false;          // LSR's break interrupt: it became the next character
   bool thre_seen_ = false;      // the transmitter-empty interrupt was acknowledged since the last character
   bool timeout_ = false;        // character time-out interrupt
   u64 timeout_deadline_ = 0;    // virtual ns, 0: none
