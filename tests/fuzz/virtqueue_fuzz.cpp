@@ -209,6 +209,8 @@ class Machine {
         bring_up(queue);
         break;
       case 14: {
+        if (saves_left_ == 0) break;
+        --saves_left_;
         const std::vector<u8> saved = save_state(*slot_);
         const Result<> restored = restore_state(*slot_, saved);
         CHECK(restored.has_value(), "{}", restored.error().message);
@@ -265,6 +267,7 @@ class Machine {
   GuestMemory memory_;
   std::unique_ptr<VirtioMmio> slot_;
   u16 avail_[kQueues] = {};
+  u32 saves_left_ = 2;  // they take most of the time
 };
 
 }  // namespace
