@@ -94,7 +94,7 @@ TEST(Riscv64Translate, EveryRowMakesASoundBlockInEveryMode) {
   no_c.set(Extension::c, false);
   for (const InsnRow& row : insn_rows()) {
     if (is_reserved(row)) continue;
-    for (u32 n = 0; n < 20; ++n) {
+    for (u32 n = 0; n < 8; ++n) {
       const u32 word = random_instruction(row, rng).value();
       for (const u32 mode : modes()) {
         for (const Extensions extensions : {kAllExtensions, no_c}) {

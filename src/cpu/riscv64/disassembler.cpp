@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "cpu/riscv64/csr.h"
 #include "cpu/riscv64/decode.h"
 #include "cpu/riscv64/hart.h"
 
@@ -60,9 +61,11 @@ void append_operand(std::string& text, char kind, const Insn& i, u64 pc) {
     case 't':
       fmt::format_to(out, "{:#x}", pc + static_cast<u64>(i.immediate));
       break;
-    case 's':
-      fmt::format_to(out, "{:#x}", i.immediate);
+    case 's': {
+      const auto number = static_cast<u32>(i.immediate);
+      text += find_csr(number) != nullptr ? csr_name(number) : fmt::format("{:#x}", number);
       break;
+    }
     case 'z':
       fmt::format_to(out, "{}", i.rs1);
       break;

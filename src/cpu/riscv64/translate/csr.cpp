@@ -12,14 +12,11 @@ using ir::Value;
 
 namespace {
 
-constexpr u32 kFflags = 1, kFcsr = 3;
-
 // `writes`: csrrs and csrrc with x0 or 0 do not write at all; csrrw to x0 does not read.
 void access(Translator& t, const Insn& i, CsrOp op, bool writes, Value source, u64 source_bits) {
   const auto number = static_cast<u32>(i.immediate);
   const bool reads = op != CsrOp::write || i.rd != 0;
-  const bool makes_fp_dirty = writes && number >= kFflags && number <= kFcsr && !t.fp_is_dirty();
-  const bool ends = makes_fp_dirty || csr_ends_block(number, op, writes, source_bits);
+  const bool ends = csr_ends_block(number, op, writes, source_bits, t.mode());
   const u64 imm = number | static_cast<u64>(op) << 12 | u64{reads} << 14 | u64{writes} << 15 | u64{i.bits} << 32;
   const Value old =
       t.call(ends ? HelperId::csr_access : HelperId::csr_plain, Type::i64, imm, source, {}, t.b.i64(t.index()));
