@@ -56,7 +56,9 @@ Outcome outcomes[kMaxBatch];
 Batch batch;
 Word current;
 bool running;
-alignas(16) Byte signal_stack[65536];
+
+// Where no case's stack pointer is likely to point: inside the alternate stack a signal would not switch to it.
+constexpr Double kSignalStack = 0x6a5a3000, kSignalStackSize = 0x10000;
 
 void read_all(void* to, unsigned long size) {
   auto* at = static_cast<Byte*>(to);
@@ -149,7 +151,8 @@ void map(Double base, Double size, int protection) {
 extern "C" [[noreturn]] void harness_main() {
   map(kCodeBase, kCodeSize, 7);
   map(kDataBase, kDataSize, 3);
-  const Stack stack{signal_stack, 0, sizeof signal_stack};
+  map(kSignalStack, kSignalStackSize, 3);
+  const Stack stack{reinterpret_cast<void*>(kSignalStack), 0, kSignalStackSize};
   if (system_call(kSigAltStack, reinterpret_cast<long>(&stack)) != 0) leave(6);
   const Action action{on_signal, kSigInfo | kOnStack, 0};
   constexpr int kCaught[] = {kSigIll, kSigTrap, kSigBus, kSigSegv};
