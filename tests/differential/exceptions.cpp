@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// Reading exceptions.txt.
+#include "differential/exceptions.h"
+
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+namespace pagoda::riscv64 {
+
+Result<> Exceptions::read(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return fail("{}: cannot be read", path);
+  constexpr const char* kKinds[] = {"pc", "x", "f", "fcsr", "memory"};
+  std::string line;
+  for (u32 number = 1; std::getline(file, line); ++number) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    std::string row, what, section, reason;
+    if (!(words >> row)) continue;
+    if (!(words >> what >> section >> reason)) return fail("{}:{}: needs row, what differs, section and reason", path, number);
+    u32 kinds = 0;
+    for (u32 i = 0; i < std::size(kKinds); ++i) kinds |= what == kKinds[i] ? 1u << i : 0;
+    if (kinds == 0) return fail("{}:{}: '{}' is none of pc x f fcsr memory", path, number, what);
+    entries_.push_back({row, kinds});
+  }
+  return {};
+}
+
+bool Exceptions::covers(std::string_view row, u32 kinds) const {
+  for (const Entry& entry : entries_) {
+    if (entry.row == row) kinds &= ~entry.kinds;
+  }
+  return kinds == 0;
+}
+
+}  // namespace pagoda::riscv64

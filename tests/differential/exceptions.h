@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Where the oracle is known to be wrong: exceptions.txt, a row, what differs, and the manual's section for each.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/types.h"
+
+namespace pagoda::riscv64 {
+
+// In what two outcomes differ, as bits.
+enum Difference : u32 {
+  kDiffersInPc = 1,
+  kDiffersInX = 2,
+  kDiffersInF = 4,
+  kDiffersInFlags = 8,
+  kDiffersInMemory = 16,
+};
+
+class Exceptions {
+ public:
+  // Lines "row what section reason", what one of pc x f fcsr memory; # begins a comment.
+  Result<> read(const std::string& path);
+  // Whether everything that differs is listed for this row.
+  bool covers(std::string_view row, u32 kinds) const;
+
+ private:
+  struct Entry {
+    std::string row;
+    u32 kinds;
+  };
+  std::vector<Entry> entries_;
+};
+
+}  // namespace pagoda::riscv64

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+// The toy's slot table, helpers, slow paths of memory, and comparison.
+#include "differential/toy_guest.h"
+
+#include <cstring>
+#include <iterator>
+
+#include <fmt/format.h>
+
+#include "tcg/host/fp.h"
+#include "tcg/interp/integer_ops.h"
+
+namespace pagoda {
+namespace {
+
+using ir::Type;
+
+// The state has a base; its members have fixed offsets all the same.
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+
+#define SLOT(name, type, member) {name, Type::type, static_cast<u32>(offsetof(ToyState, member))}
+// In the order of ToySlot.
+const ir::SlotInfo kSlots[] = {
+    SLOT("base0", i64, base[0]), SLOT("base1", i64, base[1]), SLOT("a0", i64, a[0]),  SLOT("a1", i64, a[1]),
+    SLOT("a2", i64, a[2]),       SLOT("b0", i64, b[0]),       SLOT("b1", i64, b[1]),  SLOT("w0", i32, w[0]),
+    SLOT("w1", i32, w[1]),       SLOT("h0", i16, h[0]),       SLOT("h1", i16, h[1]),  SLOT("c0", i8, c[0]),
+    SLOT("c1", i8, c[1]),        SLOT("t0", i1, t[0]),        SLOT("t1", i1, t[1]),   SLOT("q0", i128, q[0]),
+    SLOT("q1", i128, q[2]),      SLOT("f0", f64, f[0]),       SLOT("f1", f64, f[1]),  SLOT("s0", f32, s[0]),
+    SLOT("s1", f32, s[1]),       SLOT("cc", flags, cc),       SLOT("v0", v128, v[0]), SLOT("v1", v128, v[2]),
+    SLOT("y0", v256, y[0]),
+};
+#undef SLOT
+static_assert(std::size(kSlots) == static_cast<u32>(ToySlot::count));
+
+ToyState& toy(VcpuFrame* frame) { return *static_cast<ToyState*>(frame); }
+
+constexpr u64 kMix = 0x9e3779b97f4a7c15;
+u64 sum(VcpuFrame*, u64 a, u64 b, u64 c, u64 imm) { return a + b + c + imm; }
+u64 probe(VcpuFrame* frame, u64 a, u64 b, u64 c, u64 imm) {
+  if ((a & 7) == 0) {
+    frame->fault = 1;
+    frame->fault_cause = 300 + (imm & 15);
+    frame->fault_value = b;
+    return 0;
+  }
+  return (a ^ b) * kMix + c;
+}
+u64 scramble(VcpuFrame* frame, u64 a, u64 b, u64 c, u64 imm) {
+  ToyState& state = toy(frame);
+  state.a[0] = (state.a[0] ^ a) * kMix + state.w[1];
+  state.b[1] += b;
+  state.w[0] ^= static_cast<u32>(state.a[1] >> 7);
+  state.h[1] = static_cast<u16>(state.h[1] + c);
+  state.q[1] ^= imm;
+  return state.b[0];
+}
+u64 enter(VcpuFrame* frame, u64 a, u64, u64, u64 imm) {
+  if ((a & 15) == 1) {
+    frame->fault = 1;
+    frame->fault_cause = 320;
+    frame->fault_value = imm;
+    return 0;
+  }
+  toy(frame).a[2] = a + imm;
+  return a;
+}
+u64 switch_mode(VcpuFrame*, u64 a, u64 b, u64, u64) { return a - b; }
+
+const HelperInfo kHelpers[] = {
+    {"sum", sum, 0},
+    {"probe", probe, ir::kReadMem | ir::kMayFault},
+    {"scramble", scramble, ir::kReadState | ir::kWriteState},
+    {"enter", enter, ir::kMayFault | ir::kWriteState | ir::kEndsBlock},
+    {"switch_mode", switch_mode, ir::kEndsBlock},
+};
+
+void raise(VcpuFrame* frame, u64 cause, u64 value) {
+  frame->fault = 1;
+  frame->fault_cause = cause;
+  frame->fault_value = value;
+}
+
+template <class T>
+u64 rmw_value(T old, T value, ir::Rmw kind) {
+  using namespace interp;
+  switch (kind) {
+    case ir::Rmw::swap:
+      return value;
+    case ir::Rmw::add:
+      return op_add(old, value);
+    case ir::Rmw::and_:
+      return op_and_(old, value);
+    case ir::Rmw::or_:
+      return op_or_(old, value);
+    case ir::Rmw::xor_:
+      return op_xor_(old, value);
+    case ir::Rmw::min_s:
+      return op_min_s(old, value);
+    case ir::Rmw::max_s:
+      return op_max_s(old, value);
+    case ir::Rmw::min_u:
+      return op_min_u(old, value);
+    default:
+      return op_max_u(old, value);
+  }
+}
+
+u64 rmw_of_size(u32 size, u64 old, u64 value, ir::Rmw kind) {
+  switch (size) {
+    case 1:
+      return rmw_value(static_cast<u8>(old), static_cast<u8>(value), kind);
+    case 2:
+      return rmw_value(static_cast<u16>(old), static_cast<u16>(value), kind);
+    case 4:
+      return rmw_value(static_cast<u32>(old), static_cast<u32>(value), kind);
+    default:
+      return rmw_value(old, value, kind);
+  }
+}
+
+}  // namespace
+
+ir::SlotTable toy_slots() { return {kSlots, static_cast<u32>(std::size(kSlots))}; }
+HelperTable toy_helpers() { return {kHelpers, static_cast<u32>(std::size(kHelpers))}; }
+
+struct Toy::Paths {
+  // The place of an access, or null with the fault recorded.
+  static u8* place(VcpuFrame* frame, u64 address, ir::MemOp op, bool must_align) {
+    if ((op.align || must_align) && (address & (op.size() - 1)) != 0) return raise(frame, 100, address), nullptr;
+    const u64 offset = address - kToyMemoryBase;
+    if (offset >= kToyMemoryBytes) return raise(frame, 101, address), nullptr;
+    return static_cast<Toy*>(frame->vcpu)->memory_.data() + offset;
+  }
+  static u64 extend(u64 value, ir::MemOp op) {
+    const u32 shift = 64 - op.size() * 8;
+    return op.sign ? static_cast<u64>(static_cast<i64>(value << shift) >> shift) : value << shift >> shift;
+  }
+  static u64 swapped(u64 value, ir::MemOp op) {
+    return op.big_endian ? __builtin_bswap64(value) >> (64 - op.size() * 8) : value;
+  }
+  static void stored(VcpuFrame* frame, u64 address) {
+    if ((address & 0x3030) == 0x2010) frame->leave = 1;
+  }
+
+  static u64 load(VcpuFrame* frame, u64 address, u32 bits) {
+    const auto op = ir::MemOp::unpack(bits);
+    u64 value = 0;
+    if (const u8* at = place(frame, address, op, false)) std::memcpy(&value, at, op.size());
+    return extend(swapped(value, op), op);
+  }
+  static void store(VcpuFrame* frame, u64 address, u64 value, u32 bits) {
+    const auto op = ir::MemOp::unpack(bits);
+    u8* at = place(frame, address, op, false);
+    if (at == nullptr) return;
+    value = swapped(value, op);
+    std::memcpy(at, &value, op.size());
+    stored(frame, address);
+  }
+  static u64 rmw(VcpuFrame* frame, u64 address, u64 value, u32 bits, u32 kind) {
+    const auto op = ir::MemOp::unpack(bits);
+    u8* at = place(frame, address, op, true);
+    if (at == nullptr) return 0;
+    u64 old = 0;
+    std::memcpy(&old, at, op.size());
+    const u64 now = rmw_of_size(op.size(), old, value, static_cast<ir::Rmw>(kind));
+    std::memcpy(at, &now, op.size());
+    stored(frame, address);
+    return old;
+  }
+  static u64 cas(VcpuFrame* frame, u64 address, u64 expected, u64 desired, u32 bits) {
+    const auto op = ir::MemOp::unpack(bits);
+    u8* at = place(frame, address, op, true);
+    if (at == nullptr) return 0;
+    u64 old = 0;
+    std::memcpy(&old, at, op.size());
+    if (std::memcmp(&old, &expected, op.size()) == 0) {
+      std::memcpy(at, &desired, op.size());
+      stored(frame, address);
+    }
+    return old;
+  }
+  static void copy_wide(u8* to, const u8* from, ir::MemOp op) {
+    for (u32 i = 0; i < op.size(); ++i) to[i] = from[op.big_endian ? op.size() - 1 - i : i];
+  }
+  static void load_wide(VcpuFrame* frame, u64 address, void* to, u32 bits) {
+    const auto op = ir::MemOp::unpack(bits);
+    if (const u8* at = place(frame, address, op, false)) copy_wide(static_cast<u8*>(to), at, op);
+  }
+  static void store_wide(VcpuFrame* frame, u64 address, const void* from, u32 bits) {
+    const auto op = ir::MemOp::unpack(bits);
+    u8* at = place(frame, address, op, false);
+    if (at == nullptr) return;
+    copy_wide(at, static_cast<const u8*>(from), op);
+    stored(frame, address);
+  }
+  static constexpr MemorySlowPaths kPaths{load, store, rmw, cas, load_wide, store_wide};
+};
+
+Toy::Toy()
+    : state_(std::make_unique<ToyState>()),
+      tlb_(std::make_unique<TlbTable>()),
+      jump_cache_(std::make_unique<JumpCacheEntry[]>(kJumpCacheEntries)) {
+  static Unit none;
+  for (u32 i = 0; i < kJumpCacheEntries; ++i) jump_cache_[i] = {~u64{0}, &none};
+  for (TlbEntry& entry : tlb_->entries) entry = {kTlbInvalid, kTlbInvalid, kTlbInvalid, 0};
+  ToyState& state = *state_;
+  state.memory = {tlb_.get(), u64{1} << 4};
+  for (u64 page = 0; page < 3; ++page) {
+    const u64 address = kToyMemoryBase + (page << kTlbPageBits);
+    TlbEntry& entry = tlb_->entries[tlb_index(address)];
+    if (page != 2) entry.read_tag = address + state.memory.tag;
+    if (page != 1) entry.write_tag = address + state.memory.tag;
+    entry.addend = reinterpret_cast<u64>(memory_.data()) - kToyMemoryBase;
+  }
+  state.slow = &Paths::kPaths;
+  state.vcpu = this;
+  state.jump_cache = jump_cache_.get();
+}
+
+void Toy::randomize(ir::Rng& rng) {
+  ToyState& state = *state_;
+  u8* at = reinterpret_cast<u8*>(&state) + offsetof(ToyState, base);
+  for (u32 i = 0; i < sizeof(ToyState) - offsetof(ToyState, base); ++i) at[i] = static_cast<u8>(rng());
+  for (u64& value : state.a) value = (rng() & 3) == 0 ? rng() & 15 : rng() >> (rng() & 63);
+  for (u8& value : state.t) value &= 1;
+  state.cc &= 63;
+  // Anywhere but so near to the end that an access could leave the memory.
+  for (u64& value : state.base) value = kToyMemoryBase + (rng() % ((kToyMemoryBytes - 4096) / 64)) * 64;
+  for (u8& byte : memory_) byte = static_cast<u8>(rng());
+  state.fp_control = fp::control_word(static_cast<ir::Round>(1 + rng() % 4), 0);
+}
+
+void Toy::copy_from(const Toy& other) {
+  constexpr u32 kStart = offsetof(ToyState, base);
+  std::memcpy(reinterpret_cast<u8*>(state_.get()) + kStart, reinterpret_cast<const u8*>(other.state_.get()) + kStart,
+              sizeof(ToyState) - kStart);
+  memory_ = other.memory_;
+  state_->fp_control = other.state_->fp_control;
+}
+
+interp::LeaveInfo Toy::run(interp::Lowering& lowering, const ir::Block& block) {
+  ToyState& state = *state_;
+  state.pc = kToyPc;
+  state.budget = 1000;
+  state.fault = state.leave = 0;
+  state.fault_cause = state.fault_value = 0;
+  Unit* unit = lowering.lower(block);
+  const interp::LeaveInfo left = interp::execute(state, *unit);
+  reason_ = left.reason;
+  interp::free_unit(unit);
+  return left;
+}
+
+std::string Toy::difference(const Toy& other) const {
+  std::string text;
+  const auto compare = [&](const std::string& name, u64 a, u64 b) {
+    if (a != b) text += fmt::format("{}: {:#x}, {:#x}\n", name, a, b);
+  };
+  const ToyState& a = *state_;
+  const ToyState& b = *other.state_;
+  compare("left for", static_cast<u64>(reason_), static_cast<u64>(other.reason_));
+  compare("pc", a.pc, b.pc);
+  compare("budget", static_cast<u64>(a.budget), static_cast<u64>(b.budget));
+  compare("fault", a.fault, b.fault);
+  compare("fault cause", a.fault_cause, b.fault_cause);
+  compare("fault value", a.fault_value, b.fault_value);
+  compare("floating-point control", a.fp_control, b.fp_control);
+  for (const ir::SlotInfo& slot : kSlots) {
+    const u32 size = ir::type_bytes(slot.type);
+    for (u32 done = 0; done < size; done += 8) {
+      u64 mine = 0, its = 0;
+      const u32 step = size < 8 ? size : 8;
+      std::memcpy(&mine, reinterpret_cast<const u8*>(&a) + slot.offset + done, step);
+      std::memcpy(&its, reinterpret_cast<const u8*>(&b) + slot.offset + done, step);
+      compare(slot.name, mine, its);
+    }
+  }
+  for (u64 offset = 0; offset < kToyMemoryBytes; offset += 8) {
+    u64 mine, its;
+    std::memcpy(&mine, &memory_[offset], 8);
+    std::memcpy(&its, &other.memory_[offset], 8);
+    if (mine != its) compare(fmt::format("memory {:#x}", kToyMemoryBase + offset), mine, its);
+  }
+  return text;
+}
+
+}  // namespace pagoda

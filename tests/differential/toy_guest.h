@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// A guest of slots and 16 KiB of memory, without instructions: what blocks of IR run on to compare tiers.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "ir/random_block.h"
+#include "tcg/interp/interp.h"
+
+namespace pagoda {
+
+// Four pages: the first level of the TLB grants reading and writing, only reading, only writing, nothing. What it does
+// not grant goes through the slow paths, which here allow everything; some stores there ask to leave behind their
+// instruction.
+inline constexpr u64 kToyMemoryBase = 0x100000, kToyMemoryBytes = 0x4000;
+inline constexpr u64 kToyPc = 0x7000;
+
+enum class ToySlot : u32 { base0, base1, a0, a1, a2, b0, b1, w0, w1, h0, h1, c0, c1, t0, t1, q0, q1, f0, f1, s0, s1, cc, v0, v1, y0, count };
+
+struct ToyState : VcpuFrame {
+  u64 base[2], a[3], b[2];
+  u32 w[2];
+  u16 h[2];
+  u8 c[2], t[2];
+  alignas(16) u64 q[4];
+  u64 f[2];
+  u32 s[2];
+  u8 cc;
+  alignas(16) u64 v[4];
+  alignas(32) u64 y[4];
+};
+
+ir::SlotTable toy_slots();
+HelperTable toy_helpers();
+
+class Toy {
+ public:
+  Toy();
+  ToyState& state() { return *state_; }
+
+  // Random registers and memory; base registers point into the memory.
+  void randomize(ir::Rng& rng);
+  // Makes this one's registers and memory those of another.
+  void copy_from(const Toy& other);
+  // Executes the block on tier 0, lowered as `lowering` does.
+  interp::LeaveInfo run(interp::Lowering& lowering, const ir::Block& block);
+
+  // Empty if two that ran the same block ended alike; else what differs, a line each.
+  std::string difference(const Toy& other) const;
+
+ private:
+  struct Paths;
+  std::unique_ptr<ToyState> state_;
+  std::unique_ptr<TlbTable> tlb_;
+  std::unique_ptr<JumpCacheEntry[]> jump_cache_;
+  alignas(4096) std::array<u8, kToyMemoryBytes + 64> memory_{};
+  interp::Leave reason_{};
+};
+
+}  // namespace pagoda
