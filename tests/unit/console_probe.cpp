@@ -76,7 +76,7 @@ class Probe {
                                                   .stop = [] {},
                                                   .cont = [] {},
                                                   .system_reset = [] {},
-                                                  .system_powerdown = [] {},
+                                                  .system_powerdown = [] { return std::string(); },
                                                   .quit = [this] { quit(0); }},
                                                  [&port](std::string_view text) { say(port, text); });
     port.set_receiver([session](std::span<const u8> bytes) {

@@ -68,9 +68,6 @@ void csr_reset(Hart& hart);
 void for_each_csr(const std::function<void(u32 number, const std::string& name)>& each);
 
 // Whether a CSR instruction must end its block (helper csr_access) or may stand inside one (csr_plain): it must when it
-// may change the mode key, the mapping, or enable a pending interrupt. `source_bits` is what the source operand may
-// hold: the immediate of csrr?i, ~0 for a register. `mode` is the mode key of the block.
-bool csr_ends_block(u32 number, CsrOp op, bool writes, u64 source_bits, u32 mode = 0);
 // may change the mode key, the mapping, or enable a pending interrupt. `source_bits` is what the source operand may hold:
 // the immediate of csrr?i, ~0 for a register. `mode` is the mode key of the block.
 bool csr_ends_block(u32 number, CsrOp op, bool writes, u64 source_bits, u32 mode);
