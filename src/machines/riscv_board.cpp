@@ -61,15 +61,8 @@ Result<> RiscvBoard::make_harts() {
   }
   Aclint& aclint = machine_.add_device(
       std::make_unique<Aclint>("clint", machine_.clock(), riscv64::kTimebaseHz, std::move(lines)));
-  aclint.set_time_observer([&aclint, &clock = machine_.clock(), ports = ports_] {
-    // Both at the same tick of virtual time.
-    u64 before = 0, mtime = 0, after = 0;
-    do {
-      before = clock.now() / riscv64::kNanosecondsPerTick;
-      mtime = aclint.mtime();
-      after = clock.now() / riscv64::kNanosecondsPerTick;
-    } while (before != after);
-    for (const auto& port : ports) port->set_time_offset(mtime - before);
+  aclint.set_time_observer([&aclint, ports = ports_] {
+    for (const auto& port : ports) port->set_time_offset(aclint.time_offset());
   });
   machine_.memory().map_mmio(GuestPhys(layout_.clint.base), layout_.clint.size, &aclint, "clint");
   return {};

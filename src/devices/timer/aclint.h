@@ -40,10 +40,12 @@ class Aclint final : public RegisterDevice {
   // Ticks of the time base: what the `time` CSR reads.
   u64 mtime() const { return ticks(clock_.now()) + offset_.load(std::memory_order_relaxed); }
   u64 timebase_hz() const { return timebase_hz_; }
+  // mtime less the ticks of virtual time, modulo 2^64: exact, while two readings of a running clock never are.
+  u64 time_offset() const { return offset_.load(std::memory_order_relaxed); }
   // The virtual time (ns) at which mtime reaches `value`, now or in the past included; none if that is beyond 2^64 ns.
   // For the comparators that live in the vcpus (stimecmp).
   std::optional<u64> deadline_of(u64 value) const;
-  // Called when the guest wrote mtime: deadlines made from it are stale. It may call the two functions above only.
+  // Called when the guest wrote mtime: deadlines made from it are stale. It may call the const functions above only.
   void set_time_observer(std::function<void()> observer) { time_observer_ = std::move(observer); }
 
   void reset() override;
