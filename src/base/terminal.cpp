@@ -40,7 +40,13 @@ void on_suspend(int number) {
   struct sigaction stop{};
   stop.sa_handler = SIG_DFL;
   sigaction(number, &stop, &ours);
-  raise(number);  // SA_NODEFER: it is not blocked, so the program stops here
+  raise(number);
+  // It is blocked while its handler runs: the program stops where it is let through.
+  sigset_t just_this, before;
+  sigemptyset(&just_this);
+  sigaddset(&just_this, number);
+  pthread_sigmask(SIG_UNBLOCK, &just_this, &before);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   sigaction(number, &ours, nullptr);
   // Without this an orphaned process group, which cannot stop, would go on with a cooked terminal.
   if (active.load(std::memory_order_acquire)) apply(raw_settings);
@@ -71,7 +77,7 @@ void install_handlers() {
   for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGQUIT, SIGTRAP, SIGSYS}) {
     install(number, on_crash, SA_RESETHAND | SA_NODEFER);
   }
-  install(SIGTSTP, on_suspend, SA_NODEFER | SA_RESTART);
+  install(SIGTSTP, on_suspend, SA_RESTART);
   install(SIGCONT, on_continue, SA_RESTART);
 }
 
