@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Starts the emulator and talks to its guest over a pseudo-terminal, as a person at a terminal would."""
+import fcntl
 import os
 import pty
 import re
@@ -43,8 +44,10 @@ class Guest:
         self.errors = ""
         self.seen = 0
         try:
+            # A session of its own with the pseudo-terminal as controlling terminal, as a shell's foreground job has it.
             self.process = subprocess.Popen(self.arguments, stdin=slave, stdout=slave, stderr=subprocess.PIPE,
-                                            start_new_session=True)
+                                            start_new_session=True,
+                                            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         except OSError as e:
             os.close(slave)
             os.close(self.master)

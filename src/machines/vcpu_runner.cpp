@@ -61,6 +61,7 @@ void VcpuRunner::start(std::vector<Vcpu*> vcpus, std::function<void()> on_stop_a
 }
 
 void VcpuRunner::stop() {
+  if (threads_.empty()) return;  // the vcpus may be gone by now
   request_pause();
   {
     const std::lock_guard lock(mutex_);
