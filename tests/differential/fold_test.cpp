@@ -19,12 +19,34 @@ using ir::Op;
 using ir::Type;
 using ir::ValueId;
 
-constexpr u64 kValues[] = {0,          1,          2,           3,           5,
-                           7,          8,          15,          31,          32,
-                           63,         0x7f,       0x80,        0xff,        0x1234,
-                           0x7fff,     0x8000,     0xffff,      0x12345678,  0x7fffffff,
-                           0x80000000, 0xffffffff, 0x100000000, u64{1} << 63, (u64{1} << 63) - 1,
-                           ~u64{0},    ~u64{1},    0xfedcba9876543210};
+constexpr u64 kValues[] = {0,
+                           1,
+                           2,
+                           3,
+                           5,
+                           7,
+                           8,
+                           15,
+                           31,
+                           32,
+                           63,
+                           0x7f,
+                           0x80,
+                           0xff,
+                           0x1234,
+                           0x7fff,
+                           0x8000,
+                           0xffff,
+                           0x12345678,
+                           0x7fffffff,
+                           0x80000000,
+                           0xffffffff,
+                           0x100000000,
+                           u64{1} << 63,
+                           (u64{1} << 63) - 1,
+                           ~u64{0},
+                           ~u64{1},
+                           0xfedcba9876543210};
 
 // How an op's operands and result are spelled.
 enum class Shape { registers, constant_second, constant_first, widened_signed, widened_unsigned, branch };

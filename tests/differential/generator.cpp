@@ -17,8 +17,8 @@ struct LeftOut {
   const char* reason;
 };
 constexpr LeftOut kLeftOut[] = {
-    {"ecall", "traps"},       {"ebreak", "traps"},        {"c.ebreak", "traps"},        {"pause", "waits"},
-    {"wfi", "privileged"},    {"mret", "privileged"},     {"sret", "privileged"},       {"sfence.vma", "privileged"},
+    {"ecall", "traps"},    {"ebreak", "traps"},    {"c.ebreak", "traps"},  {"pause", "waits"},
+    {"wfi", "privileged"}, {"mret", "privileged"}, {"sret", "privileged"}, {"sfence.vma", "privileged"},
 };
 
 bool has(std::string_view text, char letter) { return text.find(letter) != std::string_view::npos; }
@@ -48,7 +48,8 @@ RowPlan::RowPlan(const InsnRow& r) : row(&r) {
     float_width = last == "s" || last == "w" ? 32 : 64;
   }
   const bool twice = format.registers == Registers::twice || format.registers == Registers::twice3;
-  reads_integers = (has(operands, 'a') && !is_memory && !is_jump) || has(operands, 'b') || (twice && has(operands, 'd'));
+  reads_integers =
+      (has(operands, 'a') && !is_memory && !is_jump) || has(operands, 'b') || (twice && has(operands, 'd'));
 }
 
 u32 RowPlan::classes() const {

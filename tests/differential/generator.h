@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Cases of one decode row, made from its table entry: a new row of a known operand format is fuzzed without further work.
+// Cases of one decode row, made from its table entry: a new row of a known operand format is fuzzed without further
+// work.
 #pragma once
 
 #include <vector>
@@ -17,12 +18,12 @@ struct RowPlan {
   explicit RowPlan(const InsnRow& row);
 
   const InsnRow* row;
-  u32 float_width = 0;         // of the operands read from f registers, 0 if there are none
+  u32 float_width = 0;          // of the operands read from f registers, 0 if there are none
   bool reads_integers = false;  // other than addresses
   bool is_memory = false;       // rs1 is an address
   bool must_align = false;
-  bool is_jump = false;         // goes to rs1 + immediate
-  bool is_relative = false;     // goes to pc + immediate
+  bool is_jump = false;      // goes to rs1 + immediate
+  bool is_relative = false;  // goes to pc + immediate
   bool is_csr = false;
   bool rounds = false;
 

@@ -92,7 +92,8 @@ u64 random_number(Rng& rng, const FloatFormat& format) {
       exponent = one_in(rng, 2) ? nearby(rng, 1, 3, last) : nearby(rng, last, 3, last);
       break;
     case 3:  // the range of f32, its denormals included
-      if (format.width == 64) exponent = one_in(rng, 2) ? nearby(rng, bias - 126 - 12, 14, last) : nearby(rng, bias + 127, 2, last);
+      if (format.width == 64)
+        exponent = one_in(rng, 2) ? nearby(rng, bias - 126 - 12, 14, last) : nearby(rng, bias + 127, 2, last);
       break;
     default:
       break;
@@ -104,7 +105,8 @@ u64 random_bits(Rng& rng, const FloatFormat& format) {
   const u64 sign = below(rng, 2);
   switch (below(rng, 10)) {
     case 0:
-      return format.make(sign, format.top_exponent, format.quiet() | (one_in(rng, 2) ? 0 : random_fraction(rng, format)));
+      return format.make(sign, format.top_exponent,
+                         format.quiet() | (one_in(rng, 2) ? 0 : random_fraction(rng, format)));
     case 1: {
       const u64 payload = random_fraction(rng, format) & ~format.quiet();
       return format.make(sign, format.top_exponent, payload == 0 ? 1 : payload);
@@ -192,7 +194,8 @@ void random_floats(Rng& rng, u32 width, u64* values, u32 count) {
       break;
     }
     default: {  // a quotient at one end of the range
-      second = nearby(rng, one_in(rng, 2) ? first + bias : (first < bias ? 1 : first - bias), format.fraction_bits, last);
+      second =
+          nearby(rng, one_in(rng, 2) ? first + bias : (first < bias ? 1 : first - bias), format.fraction_bits, last);
       break;
     }
   }

@@ -79,7 +79,8 @@ Result<> Oracle::send(std::span<const Case> cases) {
 }
 
 Result<> Oracle::receive(std::span<Outcome> outcomes) {
-  if (!read_all(from_, outcomes.data(), outcomes.size_bytes())) return fail("the oracle ended in the middle of a batch");
+  if (!read_all(from_, outcomes.data(), outcomes.size_bytes()))
+    return fail("the oracle ended in the middle of a batch");
   return {};
 }
 

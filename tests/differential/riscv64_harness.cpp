@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The fuzzer's end inside the oracle: a static RISC-V Linux program of raw system calls.
 //
-// It runs in a signal handler. Returning from it loads every register of a case and jumps to the instruction; the illegal
-// instruction behind it brings control back with every register saved. So the registers of a case need no code of ours.
+// It runs in a signal handler. Returning from it loads every register of a case and jumps to the instruction; the
+// illegal instruction behind it brings control back with every register saved. So the registers of a case need no code
+// of ours.
 #include "riscv64_protocol.h"
 
 namespace {
@@ -81,7 +82,8 @@ void write_all(const void* from, unsigned long size) {
 }
 
 void copy(void* to, const void* from, unsigned long size) {
-  for (unsigned long i = 0; i < size / 8; ++i) static_cast<volatile Double*>(to)[i] = static_cast<const Double*>(from)[i];
+  for (unsigned long i = 0; i < size / 8; ++i)
+    static_cast<volatile Double*>(to)[i] = static_cast<const Double*>(from)[i];
 }
 
 Double placed_pc;

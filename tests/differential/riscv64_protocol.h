@@ -3,8 +3,8 @@
 //
 // Both ends are little-endian and lay these structures out alike. The host sends batches: a Batch header, then its
 // cases; the harness answers with as many outcomes, in order. A header with count 0 ends it. Each case is one
-// instruction alone: the halfwords around it are 0, which is no instruction, so that whatever it does the next step is an
-// illegal instruction at the place it led to, and the kernel's signal frame holds every register.
+// instruction alone: the halfwords around it are 0, which is no instruction, so that whatever it does the next step is
+// an illegal instruction at the place it led to, and the kernel's signal frame holds every register.
 #pragma once
 
 using Byte = unsigned char;
@@ -33,8 +33,8 @@ struct Case {
   Byte memory[kWindow];
 };
 
-// Why the oracle stopped, in Linux's numbers: 4 SIGILL, 5 SIGTRAP, 7 SIGBUS, 11 SIGSEGV. SIGILL anywhere but at Case::pc is
-// the normal end.
+// Why the oracle stopped, in Linux's numbers: 4 SIGILL, 5 SIGTRAP, 7 SIGBUS, 11 SIGSEGV. SIGILL anywhere but at
+// Case::pc is the normal end.
 struct Outcome {
   Double x[32];
   Double f[32];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One unit at a time, without the run loop: the unit holds the instruction and the illegal one behind it, or ends with a
-// branch that nothing is linked to, so that one execution is one case.
+// One unit at a time, without the run loop: the unit holds the instruction and the illegal one behind it, or ends with
+// a branch that nothing is linked to, so that one execution is one case.
 #include "differential/subject.h"
 
 #include <cstring>

@@ -2,10 +2,12 @@
 // Tier 0 against itself: random blocks with all fusions, each alone, all but one, against none, from random state.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "differential/toy_guest.h"
+#include "tcg/ir/builder.h"
 #include "tcg/ir/printer.h"
 #include "tcg/ir/verifier.h"
 
@@ -29,19 +31,22 @@ std::vector<Variant> variants() {
   return result;
 }
 
-// Runs blocks of these options; gives up at the first difference, naming the block.
-void compare_variants(u64 seed, u32 blocks, const ir::RandomOptions& options) {
+using Make = std::function<void(ir::Rng&, ir::Block&)>;
+
+// Runs blocks; gives up at the first difference, naming the block. Says how often each fusion was applied.
+std::vector<u64> compare_variants(u64 seed, u32 blocks, const Make& make) {
   ir::Rng rng(seed);
   const ir::SlotTable slots = toy_slots();
   const HelperTable helpers = toy_helpers();
   interp::Lowering plain(slots, helpers, 0);
   const std::vector<Variant> list = variants();
   std::vector<std::unique_ptr<interp::Lowering>> lowerings;
-  for (const Variant& variant : list) lowerings.push_back(std::make_unique<interp::Lowering>(slots, helpers, variant.fusions));
+  for (const Variant& variant : list)
+    lowerings.push_back(std::make_unique<interp::Lowering>(slots, helpers, variant.fusions));
   auto start = std::make_unique<Toy>(), reference = std::make_unique<Toy>(), other = std::make_unique<Toy>();
   ir::Block block;
   for (u32 n = 0; n < blocks; ++n) {
-    ir::random_block(rng, slots, helpers, options, block);
+    make(rng, block);
     ir::verify_or_die(block, slots, helpers);
     for (u32 k = 0; k < kStates; ++k) {
       start->randomize(rng);
@@ -56,16 +61,22 @@ void compare_variants(u64 seed, u32 blocks, const ir::RandomOptions& options) {
         ADD_FAILURE() << "seed " << seed << " block " << n << ", without fusion against " << list[i].name << ":\n"
                       << difference << ir::print(block, slots, helpers) << interp::print_code(*unit, slots);
         interp::free_unit(unit);
-        return;
+        return {};
       }
     }
   }
-  // Each fusion was really at work.
+  std::vector<u64> counts;
   for (u32 i = 0; i < interp::kFusionCount; ++i) {
     const auto fusion = static_cast<interp::Fusion>(i);
-    EXPECT_GT(lowerings[0]->fusion_count(fusion), 0u) << interp::fusion_name(fusion);
+    counts.push_back(lowerings[0]->fusion_count(fusion));
     EXPECT_EQ(plain.fusion_count(fusion), 0u) << interp::fusion_name(fusion);
   }
+  return counts;
+}
+
+Make random_blocks(const ir::RandomOptions& options) {
+  return
+      [options](ir::Rng& rng, ir::Block& block) { ir::random_block(rng, toy_slots(), toy_helpers(), options, block); };
 }
 
 ir::RandomOptions with_memory() {
@@ -76,7 +87,7 @@ ir::RandomOptions with_memory() {
   return options;
 }
 
-TEST(Tiers, BlocksOfEverything) { compare_variants(1, 1500, with_memory()); }
+TEST(Tiers, BlocksOfEverything) { compare_variants(1, 800, random_blocks(with_memory())); }
 
 TEST(Tiers, IntegerBlocks) {
   ir::RandomOptions options = with_memory();
@@ -85,19 +96,123 @@ TEST(Tiers, IntegerBlocks) {
     options.types |= 1u << static_cast<u32>(type);
   options.guest_insns = 6;
   options.ops_per_insn = 12;
-  compare_variants(2, 1500, options);
+  compare_variants(2, 800, random_blocks(options));
 }
 
-// Few types, so that values meet each other and registers are read and written over and over.
-TEST(Tiers, DenseBlocks) {
-  ir::RandomOptions options = with_memory();
-  options.types = 0;
-  for (const ir::Type type : {ir::Type::none, ir::Type::i1, ir::Type::i32, ir::Type::i64})
-    options.types |= 1u << static_cast<u32>(type);
-  options.faults = false;
-  options.guest_insns = 8;
-  options.ops_per_insn = 3;
-  compare_variants(3, 3000, options);
+// The shapes that translators write and fusions look for, with registers read and written in between: what is fused
+// must not see a later value of a register, nor an earlier one.
+class FusedShapes {
+ public:
+  FusedShapes(ir::Rng& rng, ir::Block& block) : rng_(rng), builder_(), block_(block) {
+    builder_.start(&block, toy_slots(), false);
+    const u32 insns = 1 + below(6);
+    for (u32 i = 0; i < insns; ++i) {
+      builder_.insn(i * 4, 4);
+      if (below(4) == 0) memory();  // before the first write of a register: it may fault
+      const u32 shapes = 1 + below(4);
+      for (u32 k = 0; k < shapes; ++k) {
+        shape();
+        if (below(2) == 0 && !pending_.empty()) write();
+      }
+      while (!pending_.empty()) write();
+      values_.clear();
+    }
+    block_.guest_insns = insns;
+    block_.guest_bytes = insns * 4;
+    const ir::Value a = operand(), b = below(3) == 0 ? builder_.i64(rng_() % 16) : operand();
+    builder_.branch(below(2) == 0 ? builder_.lt_s(a, b) : builder_.eq(narrow(a), narrow(b)), 64, insns * 4);
+  }
+
+ private:
+  u32 below(u64 n) { return static_cast<u32>(rng_() % n); }
+  ir::Value operand() {
+    constexpr ToySlot kSlots[] = {ToySlot::a0, ToySlot::a1, ToySlot::a2, ToySlot::b0, ToySlot::b1};
+    if (!values_.empty() && below(3) == 0) return values_[below(values_.size())];
+    values_.push_back(builder_.get_slot(static_cast<u32>(kSlots[below(std::size(kSlots))])));
+    return values_.back();
+  }
+  ir::Value narrow(ir::Value value) { return builder_.trunc(value, ir::Type::i32); }
+  void keep(ir::Value value) {
+    values_.push_back(value);
+    if (below(4) != 0) pending_.push_back(value);
+  }
+  // Writes one of the results into a register.
+  void write() {
+    constexpr ToySlot kSlots[] = {ToySlot::a0, ToySlot::a1};
+    builder_.put_slot(static_cast<u32>(kSlots[below(std::size(kSlots))]), pending_.back());
+    pending_.pop_back();
+  }
+  void shape() {
+    switch (below(4)) {
+      case 0: {
+        const ir::Value shifted = builder_.shl(operand(), builder_.i64(1 + below(63)));
+        if (below(4) == 0) keep(shifted);
+        const ir::Value other = below(6) == 0 ? shifted : operand();
+        return keep(below(2) == 0 ? builder_.add(shifted, other) : builder_.add(other, shifted));
+      }
+      case 1: {
+        const ir::Value a = narrow(operand()),
+                        b = below(2) == 0 ? builder_.i32(static_cast<u32>(rng_())) : narrow(operand());
+        const u32 kind = below(5);
+        const ir::Value r = kind == 0   ? builder_.add(a, b)
+                            : kind == 1 ? builder_.sub(a, b)
+                            : kind == 2 ? builder_.shl(a, b)
+                            : kind == 3 ? builder_.div_s(a, b)
+                                        : builder_.rotr(a, b);
+        if (below(4) == 0) keep(builder_.zext(r, ir::Type::i64));
+        return keep(builder_.sext(r, ir::Type::i64));
+      }
+      case 2:
+        return keep(builder_.select(builder_.lt_u(operand(), operand()), operand(), operand()));
+      default:
+        return keep(builder_.add(operand(), below(2) == 0 ? builder_.i64(rng_() % 4096) : operand()));
+    }
+  }
+  void memory() {
+    const ir::Value base = builder_.get_slot(static_cast<u32>(ToySlot::base0));
+    const ir::Value address = builder_.add(base, builder_.i64(below(4000)));
+    const ir::MemOp op{.size_log2 = static_cast<u8>(below(4)), .sign = below(2) == 0};
+    if (below(2) == 0) return keep(builder_.load(ir::Type::i64, address, op));
+    builder_.store(address, operand(), {.size_log2 = op.size_log2});
+  }
+
+  ir::Rng& rng_;
+  ir::Builder builder_;
+  ir::Block& block_;
+  std::vector<ir::Value> values_;   // of this instruction
+  std::vector<ir::Value> pending_;  // results to write at its end
+};
+
+TEST(Tiers, FusedShapes) {
+  const std::vector<u64> counts =
+      compare_variants(3, 3000, [](ir::Rng& rng, ir::Block& block) { FusedShapes(rng, block); });
+  ASSERT_EQ(counts.size(), interp::kFusionCount);
+  for (u32 i = 0; i < interp::kFusionCount; ++i)
+    EXPECT_GT(counts[i], 500u) << interp::fusion_name(static_cast<interp::Fusion>(i));
+}
+
+// Helpers take doublewords: a narrower operand arrives zero-extended, whatever lies beside it in the state.
+TEST(Tiers, HelperOperandsAreExtended) {
+  const HelperTable helpers = toy_helpers();
+  for (const u32 fusions : {0u, interp::kAllFusions}) {
+    ir::Builder builder;
+    ir::Block block;
+    builder.start(&block, toy_slots(), false);
+    builder.insn(0, 4);
+    const ir::Value h = builder.get_slot(static_cast<u32>(ToySlot::h0)),
+                    c = builder.get_slot(static_cast<u32>(ToySlot::c0));
+    const ir::Value w = builder.trunc(builder.get_slot(static_cast<u32>(ToySlot::a0)), ir::Type::i32);
+    builder.put_slot(static_cast<u32>(ToySlot::b0), builder.call(0, 0, ir::Type::i64, 1, h, c, w));
+    builder.jump(4);
+    interp::Lowering lowering(toy_slots(), helpers, fusions);
+    auto toy = std::make_unique<Toy>();
+    ir::Rng rng(5);
+    toy->randomize(rng);
+    ToyState& state = toy->state();
+    const u64 expected = u64{1} + state.h[0] + state.c[0] + static_cast<u32>(state.a[0]);
+    toy->run(lowering, block);
+    EXPECT_EQ(state.b[0], expected) << fusions;
+  }
 }
 
 }  // namespace

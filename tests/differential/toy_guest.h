@@ -17,7 +17,34 @@ namespace pagoda {
 inline constexpr u64 kToyMemoryBase = 0x100000, kToyMemoryBytes = 0x4000;
 inline constexpr u64 kToyPc = 0x7000;
 
-enum class ToySlot : u32 { base0, base1, a0, a1, a2, b0, b1, w0, w1, h0, h1, c0, c1, t0, t1, q0, q1, f0, f1, s0, s1, cc, v0, v1, y0, count };
+enum class ToySlot : u32 {
+  base0,
+  base1,
+  a0,
+  a1,
+  a2,
+  b0,
+  b1,
+  w0,
+  w1,
+  h0,
+  h1,
+  c0,
+  c1,
+  t0,
+  t1,
+  q0,
+  q1,
+  f0,
+  f1,
+  s0,
+  s1,
+  cc,
+  v0,
+  v1,
+  y0,
+  count
+};
 
 struct ToyState : VcpuFrame {
   u64 base[2], a[3], b[2];

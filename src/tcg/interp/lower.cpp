@@ -222,7 +222,9 @@ ValueId Lowering::Work::root(ValueId value) const {
 
 void Lowering::Work::use(ValueId value, u16 at) {
   if (value == ir::kNoValue) return;
-  ValueInfo& info = values[root(value)];
+  const ValueId bits = root(value);
+  if (bits != value) count(Fusion::view);
+  ValueInfo& info = values[bits];
   if (info.uses++ == 0 || info.last_use < at) info.last_use = at;
 }
 
@@ -545,13 +547,30 @@ void Lowering::Work::emit_put(u16 at, const Inst& op) {
 
 void Lowering::Work::emit_call(u16 at, const Inst& op) {
   const HelperInfo& helper = helpers.helpers[op.extra];
-  const u16 a = source(op.args[0]);
-  const u16 b = source(op.args[1]);
-  const u16 c = source(op.args[2]);
+  u16 places[3];
+  bool is_extended[3];
+  for (u32 i = 0; i < 3; ++i) {
+    places[i] = source(op.args[i]);
+    is_extended[i] = false;
+    if (op.args[i] == ir::kNoValue || is_constant(op.args[i])) continue;
+    // A helper takes doublewords; what lies above a narrower value in its place is nobody's.
+    const Type type = block->type_of(op.args[i]);
+    const u32 bytes = ir::type_bytes(type);
+    if (type == Type::i1 || bytes == 8) continue;
+    const u16 extended = temp(1);
+    emit(Handler::zext_8 + static_cast<u32>(std::countr_zero(bytes)), extended, places[i], 0, 0, 0);
+    places[i] = extended;
+    is_extended[i] = true;
+  }
+  const auto [a, b, c] = places;
   const u16 d = op.type == Type::none ? temp(1) : destination(at);
   emit((helper.effects & ir::kMayFault) != 0 ? Handler::call_may_fault : Handler::call, d, a, b, c, op.imm);
   emit_extension(insn_index(), (helper.effects & ir::kHostFp) != 0, reinterpret_cast<const void*>(helper.function));
+  if (op.type == Type::i1) emit(Handler::zext_1, d, d, 0, 0, 0);
   if (op.type == Type::none) free_temps.push_back(d);
+  for (u32 i = 0; i < 3; ++i) {
+    if (is_extended[i]) free_temps.push_back(places[i]);
+  }
 }
 
 void Lowering::Work::emit_op(u16 at) {
@@ -599,7 +618,7 @@ void Lowering::Work::emit_op(u16 at) {
                   a, b, c, 0);
     }
     case Op::zext: case Op::sext: case Op::trunc: case Op::bitcast:
-      if (root(at) != at) return count(Fusion::view);
+      if (root(at) != at) return;  // a matter of its users
       return emit_convert(at, op);
     case Op::flags_add: case Op::flags_sub: case Op::flags_logic: {
       const u16 a = source(op.args[0]);
