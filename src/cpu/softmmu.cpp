@@ -264,7 +264,7 @@ Softmmu::Found Softmmu::find_page(u64 address, AccessKind kind, u32 memory_mode)
 
 void Softmmu::note_large_page(u64 page, u32 page_bits) {
   u64 mask = ~u64{0} << page_bits;
-  if (large_mask_ == 0) {
+  if (large_start_ == ~u64{0}) {  // not by the mask: it is 0 too once the region is everything
     large_mask_ = mask;
     large_start_ = page & mask;
     return;
