@@ -207,10 +207,11 @@ Softmmu::Found Softmmu::find_page(u64 address, AccessKind kind, u32 memory_mode)
   ++statistics_.first_level_misses;
   const u64 page = address & kPageMask;
   const u32 generation = static_cast<u32>(frame_.contexts[memory_mode].tag >> 4);
+  const bool translated = mode_key_[memory_mode] != 0;
   Entry* set = set_of(page);
   const auto is_this = [&](const Entry& entry) {
-    return entry.page == page && entry.mode == memory_mode &&
-           entry.generation == (entry.global ? global_generation_ : generation);
+    if (entry.page != page || entry.mode != memory_mode) return false;
+    return entry.global ? translated && entry.generation == global_generation_ : entry.generation == generation;
   };
   for (u32 way = 0; way < kWays; ++way) {
     const Entry& entry = set[way];

@@ -192,9 +192,9 @@ TEST(Rendezvous, DevicesAreEnteredParkedSoThatNobodyWaitsForThem) {
   EXPECT_EQ(device.seen.size, 4);
   EXPECT_EQ(device.seen.privilege, Privilege::machine);
   std::thread::id by;
-  bench.rendezvous.post_and_wait(&bench.vcpu(0), [&](Vcpu& vcpu) {
-    if (vcpu.index() == 1) by = std::this_thread::get_id();
-  });
+  bench.rendezvous.unpark(bench.vcpu(0));  // this thread is vcpu 0's
+  bench.rendezvous.post_and_wait(&bench.vcpu(0), [&](Vcpu&) { by = std::this_thread::get_id(); });
+  bench.rendezvous.park(bench.vcpu(0));
   EXPECT_EQ(by, std::this_thread::get_id());
   bool ran = false;
   bench.rendezvous.exclusive(nullptr, [&] { ran = true; });
@@ -228,7 +228,7 @@ TEST(Vcpu, NoKickIsLost) {
   });
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   u64 round = 0;
-  for (; round < 20000 && std::chrono::steady_clock::now() < deadline; ++round) {
+  for (; round < 2000 && std::chrono::steady_clock::now() < deadline; ++round) {
     for (u64 n = 0; n < round % 64; ++n) asm volatile("" ::: "memory");
     hart.pins.fetch_or(8);
     bench.vcpu().kick();
