@@ -21,6 +21,8 @@ namespace {
 constexpr u32 kMaxInsnBytes = 16;
 // Reading the clock for every block would cost more than some blocks do.
 constexpr u32 kTimedEvery = 16;
+// Tries to publish a unit from bytes that others keep writing.
+constexpr u32 kMaxRaces = 3;
 
 u64 now_ns() {
   return static_cast<u64>(std::chrono::steady_clock::now().time_since_epoch().count());
@@ -51,23 +53,27 @@ CodeManager::~CodeManager() { memory_.set_code_observer(nullptr); }
 void CodeManager::mark_page(Vcpu& vcpu, GuestPhys page) {
   std::atomic<u8>* marks = memory_.marks_of(page);
   if (marks == nullptr) return;  // ROM has no marks to withhold, it is never written
-  if ((marks->load(std::memory_order_acquire) & GuestMemory::kHasCode) != 0) return;
+  // Not kHasCode: the handshake of the vcpu that set it may not be over.
+  if ((marks->load(std::memory_order_acquire) & GuestMemory::kNoWriteTags) != 0) return;
   marks->fetch_or(GuestMemory::kHasCode, std::memory_order_seq_cst);
   ++translators_[vcpu.index()]->statistics.pages_marked;
   const auto drop = [page](Vcpu& other) { other.mmu().drop_write_tags(page); };
   drop(vcpu);
   rendezvous_.post_and_wait(&vcpu, drop);
   // Bytes are read after this point; writers either see the mark or wrote before.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  marks->fetch_or(GuestMemory::kNoWriteTags, std::memory_order_seq_cst);
 }
 
 void CodeManager::code_written(GuestPhys address, u64 size) {
-  if (!cache_.invalidate(address.value, size)) return;
-  // The last unit of the page is gone: it is data again until translated anew. A translation under way finds its version
-  // outdated and starts over with the handshake.
-  if (std::atomic<u8>* marks = memory_.marks_of(address)) {
-    marks->fetch_and(static_cast<u8>(~GuestMemory::kHasCode), std::memory_order_seq_cst);
-  }
+  // Without its last unit a page is data again.
+  cache_.invalidate(address.value, size, memory_.marks_of(address), GuestMemory::kHasCode | GuestMemory::kNoWriteTags);
+  request_epochs();
+}
+
+// Retired units are freed when every vcpu has been between units.
+void CodeManager::request_epochs() {
+  if (!cache_.take_epoch_request()) return;
+  for (Vcpu* vcpu : rendezvous_.vcpus()) vcpu->poke();
 }
 
 Unit* CodeManager::translate(Vcpu& vcpu, u64 phys, const u8* host_page, u64 phys_next, const u8* host_next,
@@ -75,13 +81,16 @@ Unit* CodeManager::translate(Vcpu& vcpu, u64 phys, const u8* host_page, u64 phys
   Translator& translator = *translators_[vcpu.index()];
   VcpuFrame& frame = vcpu.frame();
   const u64 page = phys & kPageMask;
-  for (;;) {
-    mark_page(vcpu, GuestPhys(page));
-    u64 version = cache_.page_version(page);
-    if (phys_next != 0) {
-      mark_page(vcpu, GuestPhys(phys_next));
-      version += cache_.page_version(phys_next);
-    }
+  struct ReadingScope : CodeCache::Reading {
+    explicit ReadingScope(CodeCache& to) : cache(to) {}
+    ~ReadingScope() { cache.end_reading(this); }
+    CodeCache& cache;
+  } reading(cache_);
+  reading.page[reading.pages++] = page;
+  if (host_next != nullptr) reading.page[reading.pages++] = phys_next;
+  cache_.begin_reading(&reading);
+  for (u32 i = 0; i < reading.pages; ++i) mark_page(vcpu, GuestPhys(reading.page[i]));
+  for (u32 races = 0;; ++races) {
     const bool timed = translator.statistics.blocks % kTimedEvery == 0;
     const u64 start = timed ? now_ns() : 0;
     const u64 offset = phys - page;
@@ -92,6 +101,8 @@ Unit* CodeManager::translate(Vcpu& vcpu, u64 phys, const u8* host_page, u64 phys
       ram_copy_out(reinterpret_cast<std::byte*>(translator.bytes.data() + in_page), host_next, kMaxInsnBytes);
       size += kMaxInsnBytes;
     }
+    // Another vcpu may have put a longer instruction at the end of the page since the caller looked.
+    if (guest_.instruction_length(translator.bytes.data()) > size) return nullptr;
     translator.builder.start(&translator.block, guest_.slots, options_.forward_state);
     guest_.translate(translator.builder, {.code = {translator.bytes.data(), static_cast<u32>(size), frame.pc},
                                           .mode = frame.mode,
@@ -122,11 +133,27 @@ Unit* CodeManager::translate(Vcpu& vcpu, u64 phys, const u8* host_page, u64 phys
     }
     if (log_enabled(Log::out_code)) log(Log::out_code, "pc {:#x}:\n{}", frame.pc, interp::print_code(*unit, guest_.slots));
     if (unit->cut_short) return unit;
-    if (Unit* published = cache_.publish(unit, version)) return published;
+    if (Unit* published = cache_.publish(unit, &reading)) {
+      request_epochs();
+      return published;
+    }
+    if (races == kMaxRaces) {
+      unit->linkable = false;
+      unit->cut_short = true;
+      return unit;
+    }
+    interp::free_unit(unit);
   }
 }
 
 Unit* CodeManager::unit_at(Vcpu& vcpu, u32 max_insns) {
+  for (;;) {
+    Unit* unit = try_unit_at(vcpu, max_insns);
+    if (unit != nullptr || vcpu.frame().fault != 0) return unit;
+  }
+}
+
+Unit* CodeManager::try_unit_at(Vcpu& vcpu, u32 max_insns) {
   VcpuFrame& frame = vcpu.frame();
   GuestPhys phys;
   const u8* host_page = vcpu.mmu().fetch_page(GuestVirt(frame.pc), &phys);

@@ -2,7 +2,8 @@
 // CodeManager: from a guest pc to a unit: fetch, mark the page, translate, publish; and back: invalidate what is written.
 //
 // Marking a page as holding code is a handshake with all vcpus, once per page: afterwards no TLB entry lets anyone write
-// to it directly, so that every store reaches code_written(). A unit whose bytes changed while it was made is thrown away.
+// to it directly, so that every store reaches code_written(). A unit whose bytes changed while it was made is made anew; if
+// that happens again and again it serves for one run, so that a guest that writes beside its code cannot stop a vcpu.
 // Threading: unit_at() on a vcpu's thread, running and without locks; code_written() on any thread.
 #pragma once
 
@@ -49,6 +50,9 @@ class CodeManager final : public CodeWriteObserver {
  private:
   struct Translator;  // per vcpu
   void mark_page(Vcpu& vcpu, GuestPhys page);
+  void request_epochs();
+  // Both: null without a fault when bytes changed between two looks at them, and it has to start over.
+  Unit* try_unit_at(Vcpu& vcpu, u32 max_insns);
   Unit* translate(Vcpu& vcpu, u64 phys, const u8* host_page, u64 phys_next, const u8* host_next, u32 max_insns);
 
   GuestMemory& memory_;

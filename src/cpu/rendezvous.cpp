@@ -124,6 +124,8 @@ void Rendezvous::exclusive(Vcpu* self, const std::function<void()>& section) {
     section();
     exclusive_wanted_.store(false);
     for (Vcpu* vcpu : vcpus_) release(slot_of(*vcpu));
+    // Work posted meanwhile found them claimed; nobody else may come by.
+    for (Vcpu* vcpu : vcpus_) serve_if_parked(*vcpu, slot_of(*vcpu));
   }
   if (self != nullptr) unpark(*self);
 }

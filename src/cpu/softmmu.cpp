@@ -207,10 +207,11 @@ Softmmu::Found Softmmu::find_page(u64 address, AccessKind kind, u32 memory_mode)
   ++statistics_.first_level_misses;
   const u64 page = address & kPageMask;
   const u32 generation = static_cast<u32>(frame_.contexts[memory_mode].tag >> 4);
+  const bool translated = mode_key_[memory_mode] != 0;
   Entry* set = set_of(page);
   const auto is_this = [&](const Entry& entry) {
-    return entry.page == page && entry.mode == memory_mode &&
-           entry.generation == (entry.global ? global_generation_ : generation);
+    if (entry.page != page || entry.mode != memory_mode) return false;
+    return entry.global ? translated && entry.generation == global_generation_ : entry.generation == generation;
   };
   for (u32 way = 0; way < kWays; ++way) {
     const Entry& entry = set[way];
@@ -264,7 +265,7 @@ Softmmu::Found Softmmu::find_page(u64 address, AccessKind kind, u32 memory_mode)
 
 void Softmmu::note_large_page(u64 page, u32 page_bits) {
   u64 mask = ~u64{0} << page_bits;
-  if (large_mask_ == 0) {
+  if (large_start_ == ~u64{0}) {  // not by the mask: it is 0 too once the region is everything
     large_mask_ = mask;
     large_start_ = page & mask;
     return;

@@ -4,7 +4,8 @@
 // First level: tcg/abi/tlb.h, one table per memory mode. Second level: set-associative, shared by all modes, looked up in
 // C++ before the guest's page walk. A *context* is what gives a virtual address its meaning: the guest names it by a
 // 64-bit key (for RISC-V: mode, ASID and root of satp), and the softmmu gives each live key a small generation number that
-// is part of every tag; switching contexts or memory modes flushes nothing.
+// is part of every tag; switching contexts or memory modes flushes nothing. Key 0 means untranslated: global entries of
+// address spaces do not count there.
 // Threading: only the owning vcpu's thread, or whoever holds the vcpu parked (cpu/rendezvous.h).
 #pragma once
 

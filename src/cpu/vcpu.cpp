@@ -64,7 +64,9 @@ void Vcpu::reset() {
 }
 
 void Vcpu::kick() {
-  frame_->poll.store(1, std::memory_order_release);
+  // Sequentially consistent: notify_one() looks for sleepers after the store, a sleeper looks at the word after it was
+  // counted. With a weaker store both could miss each other.
+  frame_->poll.store(1, std::memory_order_seq_cst);
   frame_->poll.notify_one();
 }
 
@@ -80,7 +82,8 @@ void Vcpu::sleep() {
 
 // Between units, poll is set: requests, interrupts, stop.
 Vcpu::Next Vcpu::at_poll() {
-  frame_->poll.store(0, std::memory_order_seq_cst);
+  // An exchange, to see all that was done before the kick it takes away.
+  frame_->poll.exchange(0, std::memory_order_seq_cst);
   if (environment_.code->cache().enter_epoch(index_, false)) clear_jump_cache(jump_cache_.get());
   environment_.rendezvous->safepoint(*this);
   if (stop_requested_.exchange(false)) {

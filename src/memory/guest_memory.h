@@ -49,6 +49,7 @@ class GuestMemory {
   enum Mark : u8 {
     kHasCode = 1,  // translated code was made from this page: no write tag anywhere, stores take the slow path
     kDirty = 2,    // written since the last clear_dirty
+    kNoWriteTags = 4,  // beside kHasCode: every vcpu has dropped its write tags, so that each store is heard of
   };
 
   GuestMemory();

@@ -36,7 +36,7 @@ u32 side_of(const Unit& unit, u64 page) { return page == (unit.phys & ~(kPage - 
 
 }  // namespace
 
-CodeCache::CodeCache(u64 capacity, u32 readers) : capacity_(capacity), buckets_(kBuckets), seen_(readers, 0) {}
+CodeCache::CodeCache(u64 capacity, u32 readers) : capacity_(capacity), buckets_(kBuckets), readers_(readers) {}
 
 CodeCache::~CodeCache() {
   for (Unit* unit : age_) {
@@ -57,19 +57,27 @@ Unit* CodeCache::find(u64 phys, u64 phys_next, u32 mode) {
   return nullptr;
 }
 
-u64 CodeCache::page_version(u64 page) {
+void CodeCache::begin_reading(Reading* reading) {
   const std::lock_guard lock(mutex_);
-  return pages_[page].version;
+  readings_.push_back(reading);
 }
 
-Unit* CodeCache::publish(Unit* unit, u64 version) {
+void CodeCache::end_reading(Reading* reading) {
+  const std::lock_guard lock(mutex_);
+  std::erase(readings_, reading);
+}
+
+Unit* CodeCache::publish(Unit* unit, Reading* reading) {
   const std::lock_guard lock(mutex_);
   const u64 page = unit->phys & ~(kPage - 1);
   const u32 mode = unit->mode.load(std::memory_order_relaxed);
-  const u64 now = pages_[page].version + (unit->phys_next != 0 ? pages_[unit->phys_next].version : 0);
-  if (now != version) {
+  bool raced = false;
+  for (u32 i = 0; i < reading->pages; ++i) {
+    raced |= (reading->written[i] & granules_in(*unit, reading->page[i])) != 0;
+    reading->written[i] = 0;
+  }
+  if (raced) {
     ++statistics_.raced;
-    interp::free_unit(unit);
     return nullptr;
   }
   Unit*& bucket = buckets_[hash(unit->phys, mode)];
@@ -123,7 +131,8 @@ void CodeCache::unlink(Unit* unit) {
     if (link.next != nullptr) link.next->back = link.back;
     link.next = nullptr;
     link.back = nullptr;
-    // The target stays: a vcpu may be on its way through this link.
+    // A vcpu in this unit goes no further on code that may be as old.
+    link.target.store(nullptr, std::memory_order_release);
   }
 }
 
@@ -155,6 +164,7 @@ void CodeCache::retire(Unit* unit) {
   unlink(unit);
   unit->mode.store(kDeadMode, std::memory_order_release);
   --statistics_.units;
+  ++statistics_.retired;
   statistics_.bytes -= unit->memory_bytes;
   const u64 first_age = statistics_.made - age_.size();
   age_[unit->age - first_age] = nullptr;
@@ -181,12 +191,19 @@ void CodeCache::evict() {
   }
 }
 
-bool CodeCache::invalidate(u64 phys, u64 size) {
+void CodeCache::invalidate(u64 phys, u64 size, std::atomic<u8>* marks, u8 mark) {
   const std::lock_guard lock(mutex_);
   const u64 page = phys & ~(kPage - 1);
-  Page& entry = pages_[page];
-  ++entry.version;
   const u64 mask = granule_mask(phys & (kPage - 1), size);
+  bool is_read = false;
+  for (Reading* reading : readings_) {
+    for (u32 i = 0; i < reading->pages; ++i) {
+      if (reading->page[i] != page) continue;
+      reading->written[i] |= mask;
+      is_read = true;
+    }
+  }
+  Page& entry = pages_[page];
   if ((entry.granules & mask) != 0) {
     for (Unit* unit = entry.first; unit != nullptr;) {
       Unit* next = unit->next_in_page[side_of(*unit, page)];
@@ -202,25 +219,33 @@ bool CodeCache::invalidate(u64 phys, u64 size) {
       entry.granules |= granules_in(*unit, page);
     }
   }
-  return entry.first == nullptr;
+  // Under the lock: a translation that begins later finds the mark gone and sets it anew.
+  if (entry.first == nullptr && !is_read && marks != nullptr) {
+    marks->fetch_and(static_cast<u8>(~mark), std::memory_order_seq_cst);
+  }
 }
 
 bool CodeCache::enter_epoch(u32 reader, bool idle) {
   const std::lock_guard lock(mutex_);
-  const bool stale = seen_[reader] != epoch_;
-  seen_[reader] = idle ? ~u64{0} : epoch_;
+  Reader& entry = readers_[reader];
+  const bool stale = entry.seen != epoch_;
+  // An idle reader remembers what it did: its next call tells it whether to forget that.
+  if (!idle) entry.seen = epoch_;
+  entry.idle = idle;
   free_passed();
   return stale;
 }
 
 void CodeCache::free_passed() {
-  const u64 passed = *std::min_element(seen_.begin(), seen_.end());
+  u64 passed = epoch_;
+  for (const Reader& reader : readers_) {
+    if (!reader.idle) passed = std::min(passed, reader.seen);
+  }
   while (!retired_.empty() && retired_.front().epoch < passed) {
     for (Unit* unit : retired_.front().units) interp::free_unit(unit);
     statistics_.freed += retired_.front().units.size();
     retired_.pop_front();
   }
-  wants_epoch_.store(!retired_.empty(), std::memory_order_relaxed);
 }
 
 CodeCache::Statistics CodeCache::statistics() const {

@@ -23,26 +23,40 @@ class CodeCache {
   ~CodeCache();
 
   Unit* find(u64 phys, u64 phys_next, u32 mode);
-  // Number of invalidations that hit this physical page so far. Sample it before reading code bytes.
-  u64 page_version(u64 page);
-  // Makes a unit findable unless its pages were written since `version` was sampled, or another thread was faster.
-  // Returns the unit to use (the argument is freed when it is another), or null when the bytes may be stale.
-  Unit* publish(Unit* unit, u64 version);
+
+  // A translation under way: the pages whose bytes it reads, and which of their granules were written since.
+  struct Reading {
+    u64 page[2] = {};
+    u32 pages = 0;  // 1 or 2
+    u64 written[2] = {};
+  };
+  // From here to end_reading() writes are noted, and the pages do not become data again (invalidate). Comes before the
+  // pages are marked and their bytes read.
+  void begin_reading(Reading* reading);
+  void end_reading(Reading* reading);
+  // Makes a unit findable unless bytes it was made from were written meanwhile, or another thread was faster. Returns the
+  // unit to use (the argument is freed when it is another), or null when the bytes may be stale: then the argument is the
+  // caller's still, and what was written is forgotten, for another try.
+  Unit* publish(Unit* unit, Reading* reading);
   // Sets a link if both ends are still alive.
   void link(Link* link, Unit* target);
 
-  // Takes out of use every unit that overlaps [phys, phys + size) at 64-byte grain. Returns true if the page holds no
-  // unit any more; the range must lie in one page.
-  bool invalidate(u64 phys, u64 size);
+  // Takes out of use every unit that overlaps [phys, phys + size) at 64-byte grain; the range must lie in one page. If
+  // the page holds no unit any more and none is being made from it, clears `mark` in its marks (may be null), in one step
+  // with finding that out.
+  void invalidate(u64 phys, u64 size, std::atomic<u8>* marks, u8 mark);
 
   // A reader passes a point where it holds no unit: returns true if it must also forget what it remembers (jump cache).
-  // `idle` says that it will hold none until the next call.
+  // `idle` says that it will hold none until the next call. A reader starts idle.
   bool enter_epoch(u32 reader, bool idle);
-  // Readers should pass such a point soon, so that memory can be freed.
-  bool wants_epoch() const { return wants_epoch_.load(std::memory_order_relaxed); }
+  // True once for each batch of retired units: the readers should pass such a point soon, so that it can be freed.
+  bool take_epoch_request() {
+    return wants_epoch_.load(std::memory_order_relaxed) && wants_epoch_.exchange(false, std::memory_order_relaxed);
+  }
 
   struct Statistics {
-    u64 units = 0, bytes = 0, made = 0, invalidated = 0, evicted = 0, evictions = 0, links = 0, raced = 0, freed = 0;
+    u64 units = 0, bytes = 0, made = 0, invalidated = 0, evicted = 0, evictions = 0, links = 0, raced = 0;
+    u64 retired = 0, freed = 0;  // units out of use so far; those of them whose memory was given back
   };
   Statistics statistics() const;
 
@@ -50,7 +64,6 @@ class CodeCache {
   struct Page {
     Unit* first = nullptr;
     u64 granules = 0;  // 64-byte pieces that some unit was made from
-    u64 version = 0;
   };
   struct Retired {
     u64 epoch;
@@ -76,7 +89,12 @@ class CodeCache {
   u64 batch_bytes_ = 0;
   std::deque<Retired> retired_;
   u64 epoch_ = 1;
-  std::vector<u64> seen_;
+  struct Reader {
+    u64 seen = 0;  // epoch_ at its last call
+    bool idle = true;
+  };
+  std::vector<Reader> readers_;
+  std::vector<Reading*> readings_;  // at most one a vcpu
   std::atomic<bool> wants_epoch_{false};
   Statistics statistics_;
 };
