@@ -70,7 +70,6 @@ void VcpuRunner::stop() {
   }
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
-  vcpus_.clear();  // they may be gone before this object is
 }
 
 void VcpuRunner::request_pause() {
