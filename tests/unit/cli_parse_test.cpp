@@ -167,6 +167,8 @@ TEST(CliParse, Icount) {
   EXPECT_EQ(config_of("-icount 3").icount->shift, 3u);
   EXPECT_TRUE(config_of("-icount shift=3").icount->sleep);
   EXPECT_FALSE(config_of("-icount shift=0,sleep=off,align=off").icount->sleep);
+  EXPECT_FALSE(config_of("-icount 3").icount->stop_at);
+  EXPECT_EQ(config_of("-icount 3,stop-at=1000000").icount->stop_at, 1'000'000u);
 }
 
 TEST(CliParse, Accel) {
