@@ -84,8 +84,8 @@ void Machine::make_vcpus(const Guest& guest, u64 features, const VcpuInspector& 
   }
 }
 
-// Runs due timers (real time) and says how long the loop may sleep. While it does not, awake_until_ asks for a wake-up at
-// each new deadline, so that none is missed between run_due() and the wait.
+// Runs due timers (real time) and says how long the loop may sleep. While it does not, awake_until_ asks for a wake-up
+// at each new deadline, so that none is missed between run_due() and the wait.
 std::optional<u64> Machine::before_wait() {
   if (config_.icount || is_paused_) return std::nullopt;
   awake_until_.store(kNoDeadline);

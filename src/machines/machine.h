@@ -71,8 +71,8 @@ class Machine {
   // Something that is no device and lives as long as the devices (wires, say).
   void keep(std::shared_ptr<void> part) { kept_.push_back(std::move(part)); }
   void set_boot_images(std::unique_ptr<BootImages> images) { images_ = std::move(images); }
-  // For power-off devices. `describe_failure` makes the message and the exit status of a power-off with a code; without it
-  // the guest's code becomes the status.
+  // For power-off devices. `describe_failure` makes the message and the exit status of a power-off with a code; without
+  // it the guest's code becomes the status.
   struct Ending {
     int status = 0;
     std::string message;  // one line for stderr, or empty

@@ -78,7 +78,10 @@ std::string Machine::memory_tree() const {
   std::string text;
   for (const GuestMemory::Range& range : memory_.ranges()) {
     text += fmt::format("  {:016x}-{:016x} {}: {}\n", range.start, range.start + range.size - 1,
-                        range.mmio != nullptr ? "i/o" : range.read_only ? "rom" : "ram", range.name);
+                        range.mmio != nullptr ? "i/o"
+                        : range.read_only     ? "rom"
+                                              : "ram",
+                        range.name);
   }
   return text;
 }
@@ -101,11 +104,13 @@ std::string Machine::translation_statistics() {
     const CodeCache::Statistics cache = code_->cache().statistics();
     text += fmt::format("translated blocks     {}\nguest instructions    {} in {} bytes\n", made.blocks,
                         made.guest_insns, made.guest_bytes);
-    text += fmt::format("decode and lift       {:.1f} ns per guest instruction\n", ratio(made.lift_ns, made.timed_insns));
-    text += fmt::format("lowering              {:.1f} ns per guest instruction\n", ratio(made.lower_ns, made.timed_insns));
+    text +=
+        fmt::format("decode and lift       {:.1f} ns per guest instruction\n", ratio(made.lift_ns, made.timed_insns));
+    text +=
+        fmt::format("lowering              {:.1f} ns per guest instruction\n", ratio(made.lower_ns, made.timed_insns));
     text += fmt::format("pages marked          {}\n", made.pages_marked);
-    text += fmt::format("units                 {} ({} KiB); made {}, invalidated {}, evicted {}, links {}\n", cache.units,
-                        cache.bytes >> 10, cache.made, cache.invalidated, cache.evicted, cache.links);
+    text += fmt::format("units                 {} ({} KiB); made {}, invalidated {}, evicted {}, links {}\n",
+                        cache.units, cache.bytes >> 10, cache.made, cache.invalidated, cache.evicted, cache.links);
     for (u32 i = 0; i < interp::kFusionCount; ++i) {
       text += fmt::format("fusion {:<15}{}\n", interp::fusion_name(static_cast<interp::Fusion>(i)), made.fusions[i]);
     }

@@ -59,8 +59,8 @@ Result<> RiscvBoard::make_harts() {
     machine_.keep(ports_.back());
     lines.push_back({.msip = ports_.back()->pin(riscv64::irq::kMsi), .mtip = ports_.back()->pin(riscv64::irq::kMti)});
   }
-  Aclint& aclint = machine_.add_device(
-      std::make_unique<Aclint>("clint", machine_.clock(), riscv64::kTimebaseHz, std::move(lines)));
+  Aclint& aclint =
+      machine_.add_device(std::make_unique<Aclint>("clint", machine_.clock(), riscv64::kTimebaseHz, std::move(lines)));
   aclint.set_time_observer([&aclint, ports = ports_] {
     for (const auto& port : ports) port->set_time_offset(aclint.time_offset());
   });

@@ -29,8 +29,8 @@ struct FirmwareInfo {
   u64 boot_hart = ~u64{0};  // whoever comes first
 };
 
-// The reset ROM: a0 = hart id, a1 = device tree, a2 = firmware info, then to the entry. As instruction words, so that it
-// needs no assembler.
+// The reset ROM: a0 = hart id, a1 = device tree, a2 = firmware info, then to the entry. As instruction words, so that
+// it needs no assembler.
 struct ResetRom {
   u32 code[6] = {
       0x00000297,  // auipc t0, 0
@@ -44,7 +44,8 @@ struct ResetRom {
   u64 device_tree = 0;
   FirmwareInfo info;
 };
-static_assert(offsetof(ResetRom, entry) == 24 && offsetof(ResetRom, device_tree) == 32 && offsetof(ResetRom, info) == 40);
+static_assert(offsetof(ResetRom, entry) == 24 && offsetof(ResetRom, device_tree) == 32 &&
+              offsetof(ResetRom, info) == 40);
 
 }  // namespace
 

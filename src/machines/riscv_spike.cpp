@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The RISC-V `spike` machine: harts, a CLINT, RAM and HTIF, as QEMU's machine of that name lays them out.
 //
-// HTIF lies where the program says: at the symbols tohost and fromhost of its ELF file, which must share a page. Programs
-// without these symbols find it at kHtif and in the device tree.
+// HTIF lies where the program says: at the symbols tohost and fromhost of its ELF file, which must share a page.
+// Programs without these symbols find it at kHtif and in the device tree.
 #include "devices/serial/htif.h"
 #include "machines/boards.h"
 #include "machines/riscv_board.h"

@@ -109,8 +109,7 @@ Result<> build_riscv64_virt(Machine& machine) {
   for (u32 slot = 0; slot < kVirtioSlots; ++slot) {
     const std::string name = fmt::format("virtio-mmio{}", slot);
     map({virtio_base(slot), VirtioMmio::kWindowSize},
-        machine.add_device(
-            std::make_unique<VirtioMmio>(name, std::move(virtio[slot]), plic.input(kVirtioIrq + slot))),
+        machine.add_device(std::make_unique<VirtioMmio>(name, std::move(virtio[slot]), plic.input(kVirtioIrq + slot))),
         name);
   }
 

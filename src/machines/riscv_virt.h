@@ -10,13 +10,13 @@ namespace pagoda::riscv_virt {
 using Window = RiscvBoard::Window;
 
 // Physical address space; what lies between is not there. QEMU's PCI, flash, fw_cfg and IMSIC windows are left out.
-inline constexpr Window kResetRom{0x0000'1000, 0xf000};    // harts start here
-inline constexpr Window kTest{0x0010'0000, 0x1000};        // SiFive test finisher: power off, reset
-inline constexpr Window kRtc{0x0010'1000, 0x1000};         // Goldfish
-inline constexpr Window kClint{0x0200'0000, 0x1'0000};     // machine software interrupts, machine timer
-inline constexpr Window kPlic{0x0c00'0000, 0x60'0000};     // contexts: M and S mode of each hart in turn
-inline constexpr Window kUart{0x1000'0000, 0x100};         // 16550A
-inline constexpr Window kVirtio{0x1000'1000, 0x1000};      // slot 0; the others follow at this distance
+inline constexpr Window kResetRom{0x0000'1000, 0xf000};  // harts start here
+inline constexpr Window kTest{0x0010'0000, 0x1000};      // SiFive test finisher: power off, reset
+inline constexpr Window kRtc{0x0010'1000, 0x1000};       // Goldfish
+inline constexpr Window kClint{0x0200'0000, 0x1'0000};   // machine software interrupts, machine timer
+inline constexpr Window kPlic{0x0c00'0000, 0x60'0000};   // contexts: M and S mode of each hart in turn
+inline constexpr Window kUart{0x1000'0000, 0x100};       // 16550A
+inline constexpr Window kVirtio{0x1000'1000, 0x1000};    // slot 0; the others follow at this distance
 inline constexpr u64 kRamBase = 0x8000'0000;
 
 inline constexpr u32 kVirtioSlots = 8;

@@ -111,9 +111,13 @@ void VcpuRunner::leave() {
 void VcpuRunner::run_realtime(Vcpu& vcpu) {
   for (;;) {
     switch (vcpu.run(kEndless)) {
-      case Vcpu::Stop::stopped: return;
-      case Vcpu::Stop::waiting: vcpu.sleep(); break;
-      case Vcpu::Stop::budget: break;
+      case Vcpu::Stop::stopped:
+        return;
+      case Vcpu::Stop::waiting:
+        vcpu.sleep();
+        break;
+      case Vcpu::Stop::budget:
+        break;
     }
   }
 }
@@ -168,7 +172,8 @@ void VcpuRunner::idle(std::optional<u64> deadline) {
   woken_ = false;
   const auto slept = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count();
   // Without sleep real time must not show.
-  if (icount_->sleep) idle_ns_ += deadline ? std::min<u64>(static_cast<u64>(slept), *deadline - time) : static_cast<u64>(slept);
+  if (icount_->sleep)
+    idle_ns_ += deadline ? std::min<u64>(static_cast<u64>(slept), *deadline - time) : static_cast<u64>(slept);
 }
 
 }  // namespace pagoda

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // VcpuRunner: the threads that vcpus run on, and how they are paused.
 //
-// Real time: a thread per vcpu; timers run on the main loop. Instruction counting (-icount): one thread runs the vcpu, the
-// timers and what Inputs delivers, so that all of it happens at exact instruction counts:
+// Real time: a thread per vcpu; timers run on the main loop. Instruction counting (-icount): one thread runs the vcpu,
+// the timers and what Inputs delivers, so that all of it happens at exact instruction counts:
 //   - virtual time is (instructions retired << shift) + time spent idle;
 //   - a timer runs when the count reaches its deadline, neither earlier nor later;
 //   - events from outside (keys, say) wait for the next multiple of kQuantum instructions, or for the vcpu to be idle;
-//   - an idle vcpu's time jumps to the next deadline at once (sleep=off), or after that long in real time (sleep=on), where
+//   - an idle vcpu's time jumps to the next deadline at once (sleep=off), or after that long in real time (sleep=on),
+//   where
 //     an event from outside ends the wait early.
 // Threading: owner (main loop) thread, but for request_pause().
 #pragma once

@@ -120,7 +120,8 @@ Result<VirtioPtr> make_rng(Machine& machine, const DeviceConfig& config, std::st
   return std::make_unique<VirtioRng>(machine.memory(), std::move(name), std::move(entropy));
 }
 
-// The ports of one virtio-serial-device: those whose bus= names it, or, without bus=, those after it and before the next.
+// The ports of one virtio-serial-device: those whose bus= names it, or, without bus=, those after it and before the
+// next.
 Result<VirtioPtr> make_serial(Machine& machine, std::size_t index, std::string name) {
   const std::vector<DeviceConfig>& all = machine.config().devices;
   const std::string bus = all[index].id.empty() ? std::string() : all[index].id + ".0";
@@ -133,10 +134,8 @@ Result<VirtioPtr> make_serial(Machine& machine, std::size_t index, std::string n
     if (device.driver != "virtconsole" && device.driver != "virtserialport") continue;
     const std::string* wanted = device.find("bus");
     if (wanted != nullptr ? *wanted != bus : !is_nearest) continue;
-    VirtioConsole::Port port{.number = 0,
-                             .console = device.driver == "virtconsole",
-                             .name = value_of(device, "name"),
-                             .backend = nullptr};
+    VirtioConsole::Port port{
+        .number = 0, .console = device.driver == "virtconsole", .name = value_of(device, "name"), .backend = nullptr};
     // Port 0 is for a console: guests without multiport support know no other.
     u32 number = port.console ? 0 : 1;
     if (const std::string* nr = device.find("nr")) {
@@ -164,11 +163,12 @@ Result<> check_port_buses(const std::vector<DeviceConfig>& devices) {
   for (std::size_t i = 0; i < devices.size(); ++i) {
     const std::string* bus = is_port(devices[i]) ? devices[i].find("bus") : nullptr;
     if (bus == nullptr) continue;
-    const auto known = std::any_of(devices.begin(), devices.begin() + static_cast<std::ptrdiff_t>(i),
-                                   [&](const DeviceConfig& device) {
-                                     return device.driver == "virtio-serial-device" && device.id + ".0" == *bus;
-                                   });
-    if (!known) return fail("{}: there is no bus '{}' (ID.0 of a virtio-serial-device before it)", devices[i].origin, *bus);
+    const auto known =
+        std::any_of(devices.begin(), devices.begin() + static_cast<std::ptrdiff_t>(i), [&](const DeviceConfig& device) {
+          return device.driver == "virtio-serial-device" && device.id + ".0" == *bus;
+        });
+    if (!known)
+      return fail("{}: there is no bus '{}' (ID.0 of a virtio-serial-device before it)", devices[i].origin, *bus);
   }
   return {};
 }

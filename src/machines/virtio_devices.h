@@ -12,8 +12,8 @@
 
 namespace pagoda {
 
-// One entry per slot, null where it stays empty. As in QEMU, devices take slots from the last one down in the order of the
-// command line, unless bus=virtio-mmio-bus.N says otherwise.
+// One entry per slot, null where it stays empty. As in QEMU, devices take slots from the last one down in the order of
+// the command line, unless bus=virtio-mmio-bus.N says otherwise.
 Result<std::vector<std::unique_ptr<VirtioDevice>>> make_virtio_devices(Machine& machine, u32 slots);
 
 }  // namespace pagoda

@@ -57,14 +57,11 @@ TEST(VirtBoard, MemoryMapIsTheTable) {
   };
   // QEMU's `virt`, docs/system/riscv/virt and hw/riscv/virt.
   const std::vector<Row> expected = {
-      {0x1000, 0xf000, "reset ROM"},       {0x10'0000, 0x1000, "test"},
-      {0x10'1000, 0x1000, "rtc"},          {0x200'0000, 0x1'0000, "clint"},
-      {0xc00'0000, 0x60'0000, "plic"},     {0x1000'0000, 0x100, "serial0"},
-      {0x1000'1000, 0x200, "virtio-mmio0"}, {0x1000'2000, 0x200, "virtio-mmio1"},
-      {0x1000'3000, 0x200, "virtio-mmio2"}, {0x1000'4000, 0x200, "virtio-mmio3"},
-      {0x1000'5000, 0x200, "virtio-mmio4"}, {0x1000'6000, 0x200, "virtio-mmio5"},
-      {0x1000'7000, 0x200, "virtio-mmio6"}, {0x1000'8000, 0x200, "virtio-mmio7"},
-      {0x8000'0000, 16 << 20, "ram"},
+      {0x1000, 0xf000, "reset ROM"},        {0x10'0000, 0x1000, "test"},          {0x10'1000, 0x1000, "rtc"},
+      {0x200'0000, 0x1'0000, "clint"},      {0xc00'0000, 0x60'0000, "plic"},      {0x1000'0000, 0x100, "serial0"},
+      {0x1000'1000, 0x200, "virtio-mmio0"}, {0x1000'2000, 0x200, "virtio-mmio1"}, {0x1000'3000, 0x200, "virtio-mmio2"},
+      {0x1000'4000, 0x200, "virtio-mmio3"}, {0x1000'5000, 0x200, "virtio-mmio4"}, {0x1000'6000, 0x200, "virtio-mmio5"},
+      {0x1000'7000, 0x200, "virtio-mmio6"}, {0x1000'8000, 0x200, "virtio-mmio7"}, {0x8000'0000, 16 << 20, "ram"},
   };
   const auto ranges = built.machine->memory().ranges();
   ASSERT_EQ(ranges.size(), expected.size());
@@ -246,7 +243,8 @@ TEST(VirtBoard, BadBoots) {
   config = base_config();
   const TempFile not_a_tree{std::vector<u32>(64, 1)};
   config.dtb = not_a_tree.path();
-  EXPECT_EQ(Built(config).error(), fmt::format("-dtb {}: it does not begin with a device tree's magic number", config.dtb));
+  EXPECT_EQ(Built(config).error(),
+            fmt::format("-dtb {}: it does not begin with a device tree's magic number", config.dtb));
   config = base_config();
   Machine machine(config);
   EXPECT_EQ(build_riscv64_virt(machine).error().message, "nothing to boot: give -kernel FILE, or -bios FILE");
@@ -263,8 +261,7 @@ TEST(SpikeBoard, MapAndTree) {
   ASSERT_EQ(built.error(), "(none)");
   EXPECT_EQ(built.machine->memory().find(GuestPhys(0x0100'0000))->name, "htif");
   EXPECT_EQ(built.machine->memory().find(GuestPhys(0x0200'0000))->name, "clint");
-  EXPECT_EQ(cells(built.tree(), "/htif", "reg"),
-            (std::vector<u64>{0, 0x100'0000, 0, 8, 0, 0x100'0008, 0, 8}));
+  EXPECT_EQ(cells(built.tree(), "/htif", "reg"), (std::vector<u64>{0, 0x100'0000, 0, 8, 0, 0x100'0008, 0, 8}));
 }
 
 }  // namespace

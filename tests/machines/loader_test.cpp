@@ -237,7 +237,9 @@ TEST(ProgramImage, Foreign) {
   put_text(file, 4, "zimg");
   EXPECT_EQ(program_error(file), "it is a compressed EFI image; use an Image or Image.gz");
   file = Bytes(0x400);
-  put_text(file, 0, "\xfd" "7zXZ");
+  put_text(file, 0,
+           "\xfd"
+           "7zXZ");
   EXPECT_EQ(program_error(file), "it is compressed by xz; only gzip is supported");
 }
 
@@ -311,7 +313,8 @@ TEST(ReadFile, Errors) {
   const std::string folder = testing::TempDir();
   EXPECT_EQ(read_file("-kernel", folder, kLimit).error().message, "-kernel " + folder + ": it is a directory");
   const test::TempFile empty;
-  EXPECT_EQ(read_file("-initrd", empty.path(), kLimit).error().message, "-initrd " + empty.path() + ": the file is empty");
+  EXPECT_EQ(read_file("-initrd", empty.path(), kLimit).error().message,
+            "-initrd " + empty.path() + ": the file is empty");
   const Bytes content(1000, std::byte{3});
   const test::TempFile file{std::span<const std::byte>(content)};
   EXPECT_EQ(*read_file("-initrd", file.path(), 1000), content);

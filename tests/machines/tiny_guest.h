@@ -14,9 +14,29 @@
 namespace pagoda::test {
 
 // Registers by their numbers.
-enum Reg : u32 { zero = 0, ra = 1, t0 = 5, t1 = 6, t2 = 7, s0 = 8, s1 = 9, a0 = 10, a1 = 11, a2 = 12, a3 = 13, a4 = 14, a5 = 15 };
+enum Reg : u32 {
+  zero = 0,
+  ra = 1,
+  t0 = 5,
+  t1 = 6,
+  t2 = 7,
+  s0 = 8,
+  s1 = 9,
+  a0 = 10,
+  a1 = 11,
+  a2 = 12,
+  a3 = 13,
+  a4 = 14,
+  a5 = 15
+};
 enum Csr : u32 {
-  mstatus = 0x300, mie = 0x304, mtvec = 0x305, mip = 0x344, mhartid = 0xf14, minstret = 0xb02, time_csr = 0xc01
+  mstatus = 0x300,
+  mie = 0x304,
+  mtvec = 0x305,
+  mip = 0x344,
+  mhartid = 0xf14,
+  minstret = 0xb02,
+  time_csr = 0xc01
 };
 
 inline constexpr u64 kRam = 0x8000'0000;

@@ -169,6 +169,8 @@ TEST(CliParse, Icount) {
   EXPECT_FALSE(config_of("-icount shift=0,sleep=off,align=off").icount->sleep);
   EXPECT_FALSE(config_of("-icount 3").icount->stop_at);
   EXPECT_EQ(config_of("-icount 3,stop-at=1000000").icount->stop_at, 1'000'000u);
+  EXPECT_FALSE(config_of("-icount 3").icount->stop_at.has_value());
+  EXPECT_EQ(config_of("-icount shift=0,stop-at=2500000000").icount->stop_at, 2'500'000'000u);
 }
 
 TEST(CliParse, Accel) {

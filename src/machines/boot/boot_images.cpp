@@ -61,7 +61,8 @@ std::vector<u8> BootImages::content(u64 address, u64 size) const {
   for (const Image& image : images_) {
     const u64 from = std::max(address, image.address);
     const u64 to = std::min(address + size, image.address + image.bytes.size());
-    if (from < to) std::memcpy(result.data() + (from - address), image.bytes.data() + (from - image.address), to - from);
+    if (from < to)
+      std::memcpy(result.data() + (from - address), image.bytes.data() + (from - image.address), to - from);
   }
   return result;
 }
@@ -72,9 +73,8 @@ void BootImages::load(GuestMemory& memory) const {
       CHECK(memory.write(GuestPhys(address), image.bytes.subspan(address - image.address, size)));
     });
     const u64 filled = image.address + image.bytes.size();
-    for_ram_pieces(memory, filled, image.size - image.bytes.size(), [&](u64 address, u64 size) {
-      CHECK(memory.fill(GuestPhys(address), size, 0));
-    });
+    for_ram_pieces(memory, filled, image.size - image.bytes.size(),
+                   [&](u64 address, u64 size) { CHECK(memory.fill(GuestPhys(address), size, 0)); });
   }
 }
 

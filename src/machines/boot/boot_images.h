@@ -24,8 +24,8 @@ class BootImages {
 
   // Keeps bytes for as long as this object.
   std::span<const std::byte> keep(std::vector<std::byte> bytes);
-  // Puts `bytes`, which are kept, at `address`; they and zeros up to `memory_size` are there after each load(). The error,
-  // beginning with `what` ("-kernel FILE"), says if that is outside of RAM or over something else.
+  // Puts `bytes`, which are kept, at `address`; they and zeros up to `memory_size` are there after each load(). The
+  // error, beginning with `what` ("-kernel FILE"), says if that is outside of RAM or over something else.
   Result<> add(std::string what, u64 address, std::span<const std::byte> bytes, u64 memory_size);
 
   // Whether the range lies in RAM and is free.

@@ -23,16 +23,26 @@ bool is_inside(std::span<const std::byte> file, u64 offset, u64 size) {
 
 std::string machine_name(u16 machine) {
   switch (machine) {
-    case EM_386: return "x86 (32 bits)";
-    case EM_X86_64: return "x86-64";
-    case EM_ARM: return "ARM (32 bits)";
-    case EM_AARCH64: return "ARM64";
-    case EM_RISCV: return "RISC-V";
-    case EM_PPC64: return "PowerPC 64";
-    case EM_S390: return "S/390";
-    case EM_MIPS: return "MIPS";
-    case EM_LOONGARCH: return "LoongArch";
-    default: return fmt::format("machine number {}", machine);
+    case EM_386:
+      return "x86 (32 bits)";
+    case EM_X86_64:
+      return "x86-64";
+    case EM_ARM:
+      return "ARM (32 bits)";
+    case EM_AARCH64:
+      return "ARM64";
+    case EM_RISCV:
+      return "RISC-V";
+    case EM_PPC64:
+      return "PowerPC 64";
+    case EM_S390:
+      return "S/390";
+    case EM_MIPS:
+      return "MIPS";
+    case EM_LOONGARCH:
+      return "LoongArch";
+    default:
+      return fmt::format("machine number {}", machine);
   }
 }
 
@@ -45,7 +55,8 @@ bool is_elf(std::span<const std::byte> file) {
 Result<ElfImage> parse_elf(std::span<const std::byte> file, u16 machine) {
   unsigned char ident[EI_NIDENT];
   if (!is_elf(file) || !load(file, 0, &ident)) return fail("it is a truncated ELF file");
-  if (ident[EI_CLASS] == ELFCLASS32) return fail("it is a 32-bit ELF file; the guest is {}, 64 bits", machine_name(machine));
+  if (ident[EI_CLASS] == ELFCLASS32)
+    return fail("it is a 32-bit ELF file; the guest is {}, 64 bits", machine_name(machine));
   if (ident[EI_CLASS] != ELFCLASS64) return fail("it is a damaged ELF file (class {})", ident[EI_CLASS]);
   if (ident[EI_DATA] != ELFDATA2LSB) return fail("it is a big-endian ELF file; the guest is {}", machine_name(machine));
   Elf64_Ehdr header;

@@ -24,7 +24,7 @@ struct Descriptor {
 Result<std::vector<std::byte>> read_file(std::string_view option, const std::string& path, u64 limit) {
   const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.fd < 0) return fail("{} {}: {}", option, path, std::strerror(errno));
-  struct stat status {};
+  struct stat status{};
   if (fstat(file.fd, &status) != 0) return fail("{} {}: {}", option, path, std::strerror(errno));
   if (S_ISDIR(status.st_mode)) return fail("{} {}: it is a directory", option, path);
   const bool is_regular = S_ISREG(status.st_mode);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Programs that -kernel and -bios name: what kind of file it is, and what of it goes into RAM.
 //
-// Known are ELF, Linux's RISC-V Image ("Boot image header in RISC-V Linux" in the kernel's documentation), either of them
-// compressed by gzip, and flat binaries. Kernels of other architectures and formats that cannot be started are refused.
+// Known are ELF, Linux's RISC-V Image ("Boot image header in RISC-V Linux" in the kernel's documentation), either of
+// them compressed by gzip, and flat binaries. Kernels of other architectures and formats that cannot be started are
+// refused.
 #pragma once
 
 #include <optional>

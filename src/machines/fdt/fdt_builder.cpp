@@ -72,7 +72,8 @@ int FdtBuilder::node(const std::string& path) {
   const std::string parent = slash == 0 ? "/" : path.substr(0, slash);
   if (const int offset = node(parent); offset < 0) return offset;
   // The offset of the parent changes when the buffer is packed anew, so it is looked up for each try.
-  return edit([&] { return fdt_add_subnode(blob(), fdt_path_offset(blob(), parent.c_str()), path.c_str() + slash + 1); });
+  return edit(
+      [&] { return fdt_add_subnode(blob(), fdt_path_offset(blob(), parent.c_str()), path.c_str() + slash + 1); });
 }
 
 void FdtBuilder::add_node(const std::string& path) { node(path); }
