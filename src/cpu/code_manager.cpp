@@ -24,9 +24,7 @@ constexpr u32 kTimedEvery = 16;
 // Tries to publish a unit from bytes that others keep writing.
 constexpr u32 kMaxRaces = 3;
 
-u64 now_ns() {
-  return static_cast<u64>(std::chrono::steady_clock::now().time_since_epoch().count());
-}
+u64 now_ns() { return static_cast<u64>(std::chrono::steady_clock::now().time_since_epoch().count()); }
 
 }  // namespace
 
@@ -131,7 +129,8 @@ Unit* CodeManager::translate(Vcpu& vcpu, u64 phys, const u8* host_page, u64 phys
       statistics.lift_ns += lifted - start;
       statistics.lower_ns += now_ns() - lifted;
     }
-    if (log_enabled(Log::out_code)) log(Log::out_code, "pc {:#x}:\n{}", frame.pc, interp::print_code(*unit, guest_.slots));
+    if (log_enabled(Log::out_code))
+      log(Log::out_code, "pc {:#x}:\n{}", frame.pc, interp::print_code(*unit, guest_.slots));
     if (unit->cut_short) return unit;
     if (Unit* published = cache_.publish(unit, &reading)) {
       request_epochs();

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// CodeManager: from a guest pc to a unit: fetch, mark the page, translate, publish; and back: invalidate what is written.
+// CodeManager: from a guest pc to a unit: fetch, mark the page, translate, publish; and back: invalidate what is
+// written.
 //
-// Marking a page as holding code is a handshake with all vcpus, once per page: afterwards no TLB entry lets anyone write
-// to it directly, so that every store reaches code_written(). A unit whose bytes changed while it was made is made anew; if
-// that happens again and again it serves for one run, so that a guest that writes beside its code cannot stop a vcpu.
-// Threading: unit_at() on a vcpu's thread, running and without locks; code_written() on any thread.
+// Marking a page as holding code is a handshake with all vcpus, once per page: afterwards no TLB entry lets anyone
+// write to it directly, so that every store reaches code_written(). A unit whose bytes changed while it was made is
+// made anew; if that happens again and again it serves for one run, so that a guest that writes beside its code cannot
+// stop a vcpu. Threading: unit_at() on a vcpu's thread, running and without locks; code_written() on any thread.
 #pragma once
 
 #include <memory>

@@ -2,10 +2,10 @@
 // Rendezvous: how vcpus stop for each other: parked states, posted work, exclusive sections.
 //
 // A vcpu is *running* (in translated code or a slow path), *parked* (in something that may block, promising to touch no
-// guest mapping), or *claimed* (parked, and somebody else works on it). Work posted to a vcpu is done by itself at its next
-// safepoint (the run loop between units), or by the poster if the vcpu is parked. Whoever waits for others is parked
-// itself, so two vcpus that wait for each other serve each other.
-// Lock order: nobody waits for a safepoint or claims a vcpu while holding any other lock (device, code cache).
+// guest mapping), or *claimed* (parked, and somebody else works on it). Work posted to a vcpu is done by itself at its
+// next safepoint (the run loop between units), or by the poster if the vcpu is parked. Whoever waits for others is
+// parked itself, so two vcpus that wait for each other serve each other. Lock order: nobody waits for a safepoint or
+// claims a vcpu while holding any other lock (device, code cache).
 #pragma once
 
 #include <atomic>
@@ -29,7 +29,8 @@ class Rendezvous {
   const std::vector<Vcpu*>& vcpus() const { return vcpus_; }
 
   // --- the vcpu's own thread ---
-  // Enters and leaves the parked state. unpark() first waits for whoever claimed it; posted work is done before it returns.
+  // Enters and leaves the parked state. unpark() first waits for whoever claimed it; posted work is done before it
+  // returns.
   void park(Vcpu& vcpu);
   void unpark(Vcpu& vcpu);
   // Does posted work; blocks while an exclusive section wants this vcpu.

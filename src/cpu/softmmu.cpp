@@ -242,16 +242,16 @@ Softmmu::Found Softmmu::find_page(u64 address, AccessKind kind, u32 memory_mode)
   }
   if (!translation.cacheable) return found;
   if (translation.page_bits > kPageBits) note_large_page(page, translation.page_bits);
-  Entry entry{.page = page,
-              .phys = translation.page.value,
-              .mode = memory_mode,
-              .generation = translation.global ? global_generation_
-                                               : static_cast<u32>(frame_.contexts[memory_mode].tag >> 4),
-              .readable = translation.readable,
-              .writable = translation.writable,
-              .executable = translation.executable,
-              .global = translation.global,
-              .privilege = translation.privilege};
+  Entry entry{
+      .page = page,
+      .phys = translation.page.value,
+      .mode = memory_mode,
+      .generation = translation.global ? global_generation_ : static_cast<u32>(frame_.contexts[memory_mode].tag >> 4),
+      .readable = translation.readable,
+      .writable = translation.writable,
+      .executable = translation.executable,
+      .global = translation.global,
+      .privilege = translation.privilege};
   u32 way = 0;
   while (way < kWays && !is_this(set[way])) ++way;
   if (way == kWays) {

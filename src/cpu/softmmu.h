@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Softmmu: a vcpu's software TLB: both levels, context generations, slow paths of memory accesses.
 //
-// First level: tcg/abi/tlb.h, one table per memory mode. Second level: set-associative, shared by all modes, looked up in
-// C++ before the guest's page walk. A *context* is what gives a virtual address its meaning: the guest names it by a
-// 64-bit key (for RISC-V: mode, ASID and root of satp), and the softmmu gives each live key a small generation number that
-// is part of every tag; switching contexts or memory modes flushes nothing. Key 0 means untranslated: global entries of
-// address spaces do not count there.
-// Threading: only the owning vcpu's thread, or whoever holds the vcpu parked (cpu/rendezvous.h).
+// First level: tcg/abi/tlb.h, one table per memory mode. Second level: set-associative, shared by all modes, looked up
+// in C++ before the guest's page walk. A *context* is what gives a virtual address its meaning: the guest names it by a
+// 64-bit key (for RISC-V: mode, ASID and root of satp), and the softmmu gives each live key a small generation number
+// that is part of every tag; switching contexts or memory modes flushes nothing. Key 0 means untranslated: global
+// entries of address spaces do not count there. Threading: only the owning vcpu's thread, or whoever holds the vcpu
+// parked (cpu/rendezvous.h).
 #pragma once
 
 #include <array>
@@ -29,9 +29,9 @@ class Softmmu {
 
   // Flushes. All are immediate for this vcpu.
   void flush_all();
-  void flush_context(u64 key);                    // all but global entries of one context
-  void flush_page(GuestVirt address);             // one page in every context
-  void flush_page(GuestVirt address, u64 key);    // one page of one context, not global entries
+  void flush_context(u64 key);                  // all but global entries of one context
+  void flush_page(GuestVirt address);           // one page in every context
+  void flush_page(GuestVirt address, u64 key);  // one page of one context, not global entries
   // Another translation of a page into code was made: no entry may write to it directly any more.
   void drop_write_tags(GuestPhys page);
 
@@ -56,7 +56,7 @@ class Softmmu {
     u32 generation;  // 0: flushed, the next use gets a new one
     bool used;
   };
-  struct Entry {  // second level
+  struct Entry {             // second level
     u64 page = kTlbInvalid;  // virtual page
     u64 phys = 0;
     u32 mode = 0;
@@ -66,8 +66,8 @@ class Softmmu {
   };
   struct Found {
     bool ok = false;
-    u64 phys = 0;       // of the page
-    u8* host = nullptr; // of the page; null: device
+    u64 phys = 0;        // of the page
+    u8* host = nullptr;  // of the page; null: device
     const GuestMemory::Range* range = nullptr;
     Privilege privilege = Privilege::machine;
     u16 last = kPageSize - 1;  // last byte of the page that may be accessed, from the address on
@@ -93,13 +93,13 @@ class Softmmu {
   GuestMemory& memory_;
   const Guest& guest_;
   std::vector<std::unique_ptr<TlbTable>> tables_;
-  std::vector<u64> phys_;         // physical page of each first-level entry, by mode and index
+  std::vector<u64> phys_;  // physical page of each first-level entry, by mode and index
   std::vector<Entry> second_;
-  std::vector<u8> victim_;        // next way to replace, per set
-  std::vector<Context> live_;     // keys seen since the last reset of generations, open addressing by hash
+  std::vector<u8> victim_;     // next way to replace, per set
+  std::vector<Context> live_;  // keys seen since the last reset of generations, open addressing by hash
   std::array<u64, kMemoryModes> mode_key_{};
   u32 next_generation_ = 1;
-  u32 global_generation_ = 1;     // of global entries, which no context's generation can void
+  u32 global_generation_ = 1;  // of global entries, which no context's generation can void
   // Smallest region that covers all large leaves cached since the last full flush; a page flush inside it flushes all.
   u64 large_start_ = ~u64{0}, large_mask_ = 0;
   Statistics statistics_;

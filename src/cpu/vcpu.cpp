@@ -143,7 +143,9 @@ Vcpu::Stop Vcpu::run(i64 budget) {
     frame_->insn_index = 0;
     if (unit->cut_short) interp::free_unit(unit), left.link = nullptr;
     switch (left.reason) {
-      case interp::Leave::lookup: link = left.link; break;
+      case interp::Leave::lookup:
+        link = left.link;
+        break;
       case interp::Leave::exception:
         frame_->fault = 0;
         guest_.take_exception(*this);
@@ -153,7 +155,8 @@ Vcpu::Stop Vcpu::run(i64 budget) {
         frame_->poll.store(1, std::memory_order_relaxed);
         break;
       case interp::Leave::budget:
-      case interp::Leave::poll: break;
+      case interp::Leave::poll:
+        break;
     }
   }
   instructions_at_start_ = instructions();

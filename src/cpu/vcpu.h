@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Vcpu: one guest hardware thread: its state block, MMU and run loop.
 //
-// Threading: run() and sleep() on the vcpu's own thread (under -icount the main one); kick() and poke() from any thread;
-// the rest only from the owner's thread or with the vcpu held parked by the Rendezvous.
+// Threading: run() and sleep() on the vcpu's own thread (under -icount the main one); kick() and poke() from any
+// thread; the rest only from the owner's thread or with the vcpu held parked by the Rendezvous.
 #pragma once
 
 #include <memory>

@@ -4,8 +4,10 @@
 
 namespace {
 
-constexpr u32 kPlaces = 512, kBatches = 60;
-struct alignas(64) Place { u64 value; };
+constexpr u32 kPlaces = 512, kBatches = 12;
+struct alignas(64) Place {
+  u64 value;
+};
 Place x[kPlaces], y[kPlaces];
 u64 seen[4][kPlaces];
 
@@ -87,10 +89,18 @@ const Shape shapes[] = {
     {"IRIW", 4,
      [](u32 hart, u32 i) {
        switch (hart) {
-         case 0: store(x[i].value, 1ul); break;
-         case 1: store(y[i].value, 1ul); break;
-         case 2: seen[0][i] = load(x[i].value), read_fence(), seen[1][i] = load(y[i].value); break;
-         case 3: seen[2][i] = load(y[i].value), read_fence(), seen[3][i] = load(x[i].value); break;
+         case 0:
+           store(x[i].value, 1ul);
+           break;
+         case 1:
+           store(y[i].value, 1ul);
+           break;
+         case 2:
+           seen[0][i] = load(x[i].value), read_fence(), seen[1][i] = load(y[i].value);
+           break;
+         case 3:
+           seen[2][i] = load(y[i].value), read_fence(), seen[3][i] = load(x[i].value);
+           break;
        }
      },
      [](const u64* r) { return r[0] == 1 && r[1] == 0 && r[2] == 1 && r[3] == 0; }},

@@ -7,7 +7,9 @@ namespace {
 constexpr u64 kFinisher = 0x100000, kClint = 0x2000000, kUart = 0x10000000;
 
 template <class T>
-volatile T& reg(u64 address) { return *reinterpret_cast<volatile T*>(address); }
+volatile T& reg(u64 address) {
+  return *reinterpret_cast<volatile T*>(address);
+}
 
 u32 present, arrived, phase, failed;
 

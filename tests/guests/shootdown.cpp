@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
-// TLB shootdown: one hart moves a page from frame to frame with remote fences; after the last acknowledgement no hart may
-// read from, run from, or write to an old frame. All run in S mode under Sv39; interrupts go to M mode, which fences.
+// TLB shootdown: one hart moves a page from frame to frame with remote fences; after the last acknowledgement no hart
+// may read from, run from, or write to an old frame. All run in S mode under Sv39; interrupts go to M mode, which
+// fences.
 #include "guest.h"
 
 namespace {
 
-constexpr u32 kFrames = 8, kRounds = 1500;
+constexpr u32 kFrames = 8, kRounds = 20000;
 constexpr u64 kWindow = 0x4000000000 - 0x200000;  // the last 2 MiB of the lower half
 constexpr u64 kLeaf = 1 | 2 | 4 | 8 | 64 | 128;
 
 struct alignas(kPageBytes) Frame {
-  u32 code[2];        // li a0, number; ret
+  u32 code[2];  // li a0, number; ret
   u32 pad[14];
   u64 number;
   u64 written[kMaxHarts];  // by each hart through the window
@@ -37,7 +38,8 @@ void enter_supervisor() {
 }
 
 void writer(u32 harts) {
-  for (u64 number = 1; number <= kRounds; ++number) {
+  const u64 start = time_now();
+  for (u64 number = 1; number <= kRounds && !is_over(start, number); ++number) {
     store_release(mapped, number);
     fence();
     store(leaves[0], entry(&frames[number % kFrames], kLeaf));

@@ -4,7 +4,7 @@
 
 namespace {
 
-constexpr u32 kRounds = 1500, kOwnRounds = 4000;
+constexpr u32 kRounds = 20000, kOwnRounds = 300;
 
 // Shared by all: code that hart 0 rewrites, and words that the harts count in, some in the same 64 bytes.
 struct alignas(kPageBytes) Page {
@@ -38,7 +38,8 @@ void modify_self(u32 hart) {
 }
 
 void writer(u32 harts) {
-  for (u64 n = 1; n <= kRounds; ++n) {
+  const u64 start = time_now();
+  for (u64 n = 1; n <= kRounds && !is_over(start, n); ++n) {
     store_release(begun, n);
     fence();
     store(shared_page.code[0], insn_li_a0(n & 2047));
@@ -67,7 +68,8 @@ void reader(u32 hart) {
     if (((got - from) & 2047) > to - from) fail(5, "cross-modified code", from, got, to);
   }
   if (shared_page.counts[hart] != count) fail(6, "data beside shared code", shared_page.counts[hart], count);
-  if (shared_page.beside[hart] != count / 8) fail(7, "data in the line of shared code", shared_page.beside[hart], count);
+  if (shared_page.beside[hart] != count / 8)
+    fail(7, "data in the line of shared code", shared_page.beside[hart], count);
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 // The unit map by itself: lookup keys, invalidation grain, links, races with writers, reclaim by epochs.
 #include "tcg/cache/code_cache.h"
 
-#include <cstdlib>
 #include <gtest/gtest.h>
+#include <cstdlib>
 #include <new>
 #include <thread>
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// From pc to unit and back: what invalidates code, where links and the jump cache may lead, exact budgets, the cache bound.
+// From pc to unit and back: what invalidates code, where links and the jump cache may lead, exact budgets, the cache
+// bound.
 #include "cpu/code_manager.h"
 
-#include <atomic>
 #include <gtest/gtest.h>
+#include <atomic>
 
 #include "unit/cpu_bench.h"
 
@@ -267,7 +268,8 @@ TEST(CodeManager, ExceptionsInTheMiddleOfABlockAreExact) {
   EXPECT_EQ(hart.mepc, kCode + 8);
   EXPECT_EQ(hart.mtval, kVirt + 24);
   EXPECT_EQ(bench.x(t0), 2u);
-  EXPECT_EQ(bench.vcpu().instructions(), before + 100) << "the faulting instruction was not retired, the budget was kept";
+  EXPECT_EQ(bench.vcpu().instructions(), before + 100)
+      << "the faulting instruction was not retired, the budget was kept";
 }
 
 // Asks the vcpu to leave behind the store, as with an instruction count a device write does.

@@ -17,8 +17,8 @@
 #include "cpu/code_manager.h"
 #include "cpu/rendezvous.h"
 #include "cpu/riscv64/cpu_model.h"
-#include "cpu/riscv64/riscv64_guest.h"
 #include "cpu/riscv64/hart.h"
+#include "cpu/riscv64/riscv64_guest.h"
 #include "cpu/vcpu.h"
 
 namespace pagoda {
@@ -111,7 +111,7 @@ class CpuBench {
   u64 walks(u32 i = 0) { return mmu(i).statistics().walks; }
 
   // --- accesses as translated code makes them: first level, then slow path
-  template <u64 TlbEntry::*kTag>
+  template <u64 TlbEntry::* kTag>
   bool hits(u64 address, u32 i = 0) {
     const MemoryContext& context = frame(i).memory;
     return context.table->entries[tlb_index(address)].*kTag == tlb_tag(address, 1, context.tag);

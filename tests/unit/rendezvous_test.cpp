@@ -2,10 +2,10 @@
 // Stopping for each other: parked states, posted work, exclusive sections, sleep and kick, with real threads.
 #include "cpu/rendezvous.h"
 
+#include <gtest/gtest.h>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <gtest/gtest.h>
 #include <mutex>
 
 #include "unit/cpu_bench.h"
@@ -212,8 +212,8 @@ TEST(Rendezvous, DevicesAreEnteredParkedSoThatNobodyWaitsForThem) {
 TEST(Vcpu, NoKickIsLost) {
   CpuBench bench(1);
   // Counts wake-ups: wfi, clear the pin's level by a store the test sees, count.
-  bench.put(CpuBench::kRam, {rv::wfi(), rv::addi(rv::t0, rv::t0, 1), rv::sd(rv::t0, rv::a0, 0), rv::ld(rv::t1, rv::a1, 0),
-                             rv::bne(rv::t1, rv::t0, -4), rv::j(-20)});
+  bench.put(CpuBench::kRam, {rv::wfi(), rv::addi(rv::t0, rv::t0, 1), rv::sd(rv::t0, rv::a0, 0),
+                             rv::ld(rv::t1, rv::a1, 0), rv::bne(rv::t1, rv::t0, -4), rv::j(-20)});
   constexpr u64 kCount = CpuBench::kRam + 0x2000, kAnswer = CpuBench::kRam + 0x3000;
   auto& hart = bench.vcpu().state<riscv64::Hart>();
   hart.mie = 8;

@@ -2,8 +2,8 @@
 // CodeCache: all units of a machine: lookup by physical address and mode, links, invalidation by byte range, and
 // generational reclaim.
 //
-// A unit that goes out of use is unlinked at once and freed later, when every reader has passed a point where it holds no
-// unit (enter_epoch). When the cache is over its bound, the oldest generation of units goes, never everything.
+// A unit that goes out of use is unlinked at once and freed later, when every reader has passed a point where it holds
+// no unit (enter_epoch). When the cache is over its bound, the oldest generation of units goes, never everything.
 // Threading: every method may be called from any thread; one mutex inside. Readers of units and links take no lock.
 #pragma once
 
@@ -34,16 +34,16 @@ class CodeCache {
   // pages are marked and their bytes read.
   void begin_reading(Reading* reading);
   void end_reading(Reading* reading);
-  // Makes a unit findable unless bytes it was made from were written meanwhile, or another thread was faster. Returns the
-  // unit to use (the argument is freed when it is another), or null when the bytes may be stale: then the argument is the
-  // caller's still, and what was written is forgotten, for another try.
+  // Makes a unit findable unless bytes it was made from were written meanwhile, or another thread was faster. Returns
+  // the unit to use (the argument is freed when it is another), or null when the bytes may be stale: then the argument
+  // is the caller's still, and what was written is forgotten, for another try.
   Unit* publish(Unit* unit, Reading* reading);
   // Sets a link if both ends are still alive.
   void link(Link* link, Unit* target);
 
   // Takes out of use every unit that overlaps [phys, phys + size) at 64-byte grain; the range must lie in one page. If
-  // the page holds no unit any more and none is being made from it, clears `mark` in its marks (may be null), in one step
-  // with finding that out.
+  // the page holds no unit any more and none is being made from it, clears `mark` in its marks (may be null), in one
+  // step with finding that out.
   void invalidate(u64 phys, u64 size, std::atomic<u8>* marks, u8 mark);
 
   // A reader passes a point where it holds no unit: returns true if it must also forget what it remembers (jump cache).
@@ -77,7 +77,9 @@ class CodeCache {
   void evict();
   void close_batch();
   void free_passed();
-  static u64 hash(u64 phys, u32 mode) { return (phys >> 1 ^ u64{mode} * 0x9e3779b97f4a7c15) * 0xd6e8feb86659fd93 >> 44; }
+  static u64 hash(u64 phys, u32 mode) {
+    return (phys >> 1 ^ u64{mode} * 0x9e3779b97f4a7c15) * 0xd6e8feb86659fd93 >> 44;
+  }
 
   static constexpr u32 kBuckets = 1 << 20;
   const u64 capacity_;

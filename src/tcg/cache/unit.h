@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Unit: one block made executable, with its links to others.
 //
-// Links are data beside the code: an exit of a unit names the unit to go on with, or none. A link inside a page is taken
-// as it is (the same page is mapped, or control would not be here); one to another page is taken only if the vcpu's TLB
-// maps the target pc to the host page the target was made from.
-// Threading: made and unlinked under the code manager's lock; vcpus read links and headers with relaxed atomics. A unit
-// taken out of use gets mode kDeadMode and stays in memory until every vcpu passed a safepoint.
+// Links are data beside the code: an exit of a unit names the unit to go on with, or none. A link inside a page is
+// taken as it is (the same page is mapped, or control would not be here); one to another page is taken only if the
+// vcpu's TLB maps the target pc to the host page the target was made from. Threading: made and unlinked under the code
+// manager's lock; vcpus read links and headers with relaxed atomics. A unit taken out of use gets mode kDeadMode and
+// stays in memory until every vcpu passed a safepoint.
 #pragma once
 
 #include <atomic>
