@@ -22,10 +22,10 @@ CheckDumpHook set_check_dump(CheckDumpHook hook);
 
 }  // namespace pagoda
 
-#define CHECK(condition, ...)                                                                               \
-  do {                                                                                                      \
-    if (!(condition)) [[unlikely]]                                                                          \
-      ::pagoda::check_failed(__FILE__, __LINE__, #condition, ::fmt::format("" __VA_ARGS__));                \
+#define CHECK(condition, ...)                                                                \
+  do {                                                                                       \
+    if (!(condition)) [[unlikely]]                                                           \
+      ::pagoda::check_failed(__FILE__, __LINE__, #condition, ::fmt::format("" __VA_ARGS__)); \
   } while (false)
 
 // DCHECK: as CHECK, but only in debug builds; for conditions on hot paths.

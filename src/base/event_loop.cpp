@@ -2,10 +2,10 @@
 // The poll(2) loop.
 #include "base/event_loop.h"
 
-#include <cerrno>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <cerrno>
 
 #include "base/check.h"
 

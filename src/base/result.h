@@ -31,16 +31,16 @@ std::unexpected<Error> fail(fmt::format_string<Args...> format, Args&&... args) 
 #define PAGODA_CONCAT(a, b) PAGODA_CONCAT2(a, b)
 
 // TRY(expr): leaves the function with the error of a failed Result<void>.
-#define TRY(...)                                                                    \
-  do {                                                                              \
-    if (auto try_result = (__VA_ARGS__); !try_result) {                             \
-      return std::unexpected(std::move(try_result.error()));                        \
-    }                                                                               \
+#define TRY(...)                                             \
+  do {                                                       \
+    if (auto try_result = (__VA_ARGS__); !try_result) {      \
+      return std::unexpected(std::move(try_result.error())); \
+    }                                                        \
   } while (false)
 
 // TRY_ASSIGN(auto x, expr): the value of a Result<T>, or leave with its error.
 #define TRY_ASSIGN(target, ...) TRY_ASSIGN_IMPL(PAGODA_CONCAT(try_value_, __LINE__), target, __VA_ARGS__)
-#define TRY_ASSIGN_IMPL(name, target, ...)                     \
-  auto name = (__VA_ARGS__);                                   \
-  if (!name) return std::unexpected(std::move(name.error()));  \
+#define TRY_ASSIGN_IMPL(name, target, ...)                    \
+  auto name = (__VA_ARGS__);                                  \
+  if (!name) return std::unexpected(std::move(name.error())); \
   target = std::move(*name)

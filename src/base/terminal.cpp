@@ -19,8 +19,8 @@ termios raw_settings;
 std::atomic<bool> active{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-// Setting a terminal that another process group owns would stop this program with SIGTTOU. One that is nobody's, or not our
-// session's (-1), never does.
+// Setting a terminal that another process group owns would stop this program with SIGTTOU. One that is nobody's, or not
+// our session's (-1), never does.
 bool owns_terminal() {
   const pid_t owner = tcgetpgrp(terminal_fd);
   return owner == -1 || owner == getpgrp();

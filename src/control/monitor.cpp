@@ -114,9 +114,7 @@ std::string command_reset(MonitorHooks& hooks, std::string_view) {
   hooks.system_reset();
   return {};
 }
-std::string command_powerdown(MonitorHooks& hooks, std::string_view) {
-  return hooks.system_powerdown();
-}
+std::string command_powerdown(MonitorHooks& hooks, std::string_view) { return hooks.system_powerdown(); }
 
 std::string info_registers(MonitorHooks& hooks, std::string_view words) {
   if (!words.empty() && words != "-a") return "only -a is known: the registers of all vcpus\n";

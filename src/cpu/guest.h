@@ -18,18 +18,18 @@ class Vcpu;
 
 enum class AccessKind : u8 { read, write, execute };
 
-// Guest code copied out of memory for one translation. All of it lies in one page, but for an instruction that straddles
-// into the next page: then the window holds just that instruction.
+// Guest code copied out of memory for one translation. All of it lies in one page, but for an instruction that
+// straddles into the next page: then the window holds just that instruction.
 struct CodeWindow {
   const u8* bytes = nullptr;
-  u32 size = 0;       // bytes available from the block's pc
-  u64 pc = 0;         // guest virtual pc, for disassembly in logs only: never part of the code
+  u32 size = 0;  // bytes available from the block's pc
+  u64 pc = 0;    // guest virtual pc, for disassembly in logs only: never part of the code
 };
 
 struct TranslateRequest {
   CodeWindow code;
-  u32 mode = 0;       // mode key the code is made for
-  u32 max_insns = 0;  // at most this many guest instructions (at least 1)
+  u32 mode = 0;            // mode key the code is made for
+  u32 max_insns = 0;       // at most this many guest instructions (at least 1)
   u64 features = ~u64{0};  // the vcpu's Vcpu::features()
 };
 
@@ -39,23 +39,23 @@ struct Translation {
   // On success: the 4 KiB page.
   GuestPhys page;
   bool readable = false, writable = false, executable = false;  // in the memory mode asked for
-  bool global = false;      // holds in every address space of the guest
-  bool cacheable = true;    // false: valid for this access only (a protection boundary inside the page)
-  u16 last = 0xfff;         // last byte of the page, from the address on, it holds for; reaching beyond is a bus error
-  u8 page_bits = 12;        // log2 of the leaf's size, for single-page flushes
+  bool global = false;                                          // holds in every address space of the guest
+  bool cacheable = true;  // false: valid for this access only (a protection boundary inside the page)
+  u16 last = 0xfff;       // last byte of the page, from the address on, it holds for; reaching beyond is a bus error
+  u8 page_bits = 12;      // log2 of the leaf's size, for single-page flushes
   Privilege privilege = Privilege::machine;  // of the access, for devices
   // On failure: the exception to record.
   u64 cause = 0;
 };
 
 struct Guest {
-  const char* name;                 // "riscv64"
-  u32 state_size;                   // bytes of the object that begins with the VcpuFrame
+  const char* name;                       // "riscv64"
+  u32 state_size;                         // bytes of the object that begins with the VcpuFrame
   VcpuFrame* (*construct)(void* memory);  // placement-constructs the state object in zeroed memory
   void (*destroy)(VcpuFrame* frame);
   ir::SlotTable slots;
   HelperTable helpers;
-  u32 memory_modes;                 // number of memory modes in use (<= kMemoryModes)
+  u32 memory_modes;  // number of memory modes in use (<= kMemoryModes)
 
   // Length in bytes of the instruction at `bytes` (at least 2 bytes are readable), for the page-straddling case.
   u32 (*instruction_length)(const u8* bytes);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Slow paths of memory accesses: first-level misses, page crossings, misaligned and big-endian accesses, devices, stores to
-// pages with code.
+// Slow paths of memory accesses: first-level misses, page crossings, misaligned and big-endian accesses, devices,
+// stores to pages with code.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -100,11 +100,16 @@ struct SoftmmuPaths {
     const u8* host = found.host + (address & ~kPageMask);
     if ((address & (size - 1)) != 0) return ram_copy_out(reinterpret_cast<std::byte*>(to), host, size);
     switch (size) {  // single-copy atomic where aligned
-      case 1: return copy_value(to, ram_load<u8>(host));
-      case 2: return copy_value(to, ram_load<u16>(host));
-      case 4: return copy_value(to, ram_load<u32>(host));
-      case 8: return copy_value(to, ram_load<u64>(host));
-      default: return ram_copy_out(reinterpret_cast<std::byte*>(to), host, size);
+      case 1:
+        return copy_value(to, ram_load<u8>(host));
+      case 2:
+        return copy_value(to, ram_load<u16>(host));
+      case 4:
+        return copy_value(to, ram_load<u32>(host));
+      case 8:
+        return copy_value(to, ram_load<u64>(host));
+      default:
+        return ram_copy_out(reinterpret_cast<std::byte*>(to), host, size);
     }
   }
 
@@ -128,11 +133,21 @@ struct SoftmmuPaths {
       ram_copy_in(host, reinterpret_cast<const std::byte*>(from), size);
     } else {
       switch (size) {
-        case 1: ram_store<u8>(host, *from); break;
-        case 2: ram_store<u16>(host, value_at<u16>(from)); break;
-        case 4: ram_store<u32>(host, value_at<u32>(from)); break;
-        case 8: ram_store<u64>(host, value_at<u64>(from)); break;
-        default: ram_copy_in(host, reinterpret_cast<const std::byte*>(from), size); break;
+        case 1:
+          ram_store<u8>(host, *from);
+          break;
+        case 2:
+          ram_store<u16>(host, value_at<u16>(from));
+          break;
+        case 4:
+          ram_store<u32>(host, value_at<u32>(from));
+          break;
+        case 8:
+          ram_store<u64>(host, value_at<u64>(from));
+          break;
+        default:
+          ram_copy_in(host, reinterpret_cast<const std::byte*>(from), size);
+          break;
       }
     }
     written(found, address, size);
@@ -214,15 +229,32 @@ struct SoftmmuPaths {
       const T operand = static_cast<T>(value);
       T now = operand;
       switch (kind) {
-        case ir::Rmw::swap: break;
-        case ir::Rmw::add: now = interp::op_add(old, operand); break;
-        case ir::Rmw::and_: now = interp::op_and_(old, operand); break;
-        case ir::Rmw::or_: now = interp::op_or_(old, operand); break;
-        case ir::Rmw::xor_: now = interp::op_xor_(old, operand); break;
-        case ir::Rmw::min_s: now = interp::op_min_s(old, operand); break;
-        case ir::Rmw::max_s: now = interp::op_max_s(old, operand); break;
-        case ir::Rmw::min_u: now = interp::op_min_u(old, operand); break;
-        case ir::Rmw::max_u: now = interp::op_max_u(old, operand); break;
+        case ir::Rmw::swap:
+          break;
+        case ir::Rmw::add:
+          now = interp::op_add(old, operand);
+          break;
+        case ir::Rmw::and_:
+          now = interp::op_and_(old, operand);
+          break;
+        case ir::Rmw::or_:
+          now = interp::op_or_(old, operand);
+          break;
+        case ir::Rmw::xor_:
+          now = interp::op_xor_(old, operand);
+          break;
+        case ir::Rmw::min_s:
+          now = interp::op_min_s(old, operand);
+          break;
+        case ir::Rmw::max_s:
+          now = interp::op_max_s(old, operand);
+          break;
+        case ir::Rmw::min_u:
+          now = interp::op_min_u(old, operand);
+          break;
+        case ir::Rmw::max_u:
+          now = interp::op_max_u(old, operand);
+          break;
       }
       if (__atomic_compare_exchange_n(reinterpret_cast<T*>(host), &old, now, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return old;
@@ -260,10 +292,18 @@ struct SoftmmuPaths {
     const auto rmw_kind = static_cast<ir::Rmw>(kind);
     u64 old = 0;
     switch (path.op.size()) {
-      case 1: old = path.rmw_as<u8>(host, value, rmw_kind); break;
-      case 2: old = path.rmw_as<u16>(host, value, rmw_kind); break;
-      case 4: old = path.rmw_as<u32>(host, value, rmw_kind); break;
-      default: old = path.rmw_as<u64>(host, value, rmw_kind); break;
+      case 1:
+        old = path.rmw_as<u8>(host, value, rmw_kind);
+        break;
+      case 2:
+        old = path.rmw_as<u16>(host, value, rmw_kind);
+        break;
+      case 4:
+        old = path.rmw_as<u32>(host, value, rmw_kind);
+        break;
+      default:
+        old = path.rmw_as<u64>(host, value, rmw_kind);
+        break;
     }
     path.written(found, address, path.op.size());
     return old;
@@ -275,10 +315,18 @@ struct SoftmmuPaths {
     if (host == nullptr) return 0;
     u64 old = 0;
     switch (path.op.size()) {
-      case 1: old = path.cas_as<u8>(host, expected, desired); break;
-      case 2: old = path.cas_as<u16>(host, expected, desired); break;
-      case 4: old = path.cas_as<u32>(host, expected, desired); break;
-      default: old = path.cas_as<u64>(host, expected, desired); break;
+      case 1:
+        old = path.cas_as<u8>(host, expected, desired);
+        break;
+      case 2:
+        old = path.cas_as<u16>(host, expected, desired);
+        break;
+      case 4:
+        old = path.cas_as<u32>(host, expected, desired);
+        break;
+      default:
+        old = path.cas_as<u64>(host, expected, desired);
+        break;
     }
     path.written(found, address, path.op.size());
     return old;

@@ -17,7 +17,7 @@ struct Access {
   u16 requester = kNoRequester;  // PCI requester id (bus:8 device:5 function:3) of a DMA
   u8 size = 4;                   // bytes: 1, 2, 4 or 8
   Privilege privilege = Privilege::machine;
-  bool secure = false;           // ARM: secure physical address space
+  bool secure = false;  // ARM: secure physical address space
 };
 
 }  // namespace pagoda

@@ -2,11 +2,11 @@
 // RAM backing, the map snapshot and bulk access.
 #include "memory/guest_memory.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/check.h"
 
@@ -50,7 +50,8 @@ Result<> GuestMemory::add_backed(GuestPhys base, u64 size, std::string name, boo
   }
   const int error = errno;
   close(fd);
-  if (host == MAP_FAILED) return fail("-m: cannot allocate {} MiB of guest memory: {}", size >> 20, std::strerror(error));
+  if (host == MAP_FAILED)
+    return fail("-m: cannot allocate {} MiB of guest memory: {}", size >> 20, std::strerror(error));
 
   auto ram = std::make_unique<Ram>();
   ram->host = static_cast<u8*>(host);

@@ -33,11 +33,11 @@ class GuestMemory {
  public:
   // One window of the physical address space, as the map shows it.
   struct Range {
-    u64 start = 0;  // first guest physical address
-    u64 size = 0;   // bytes
-    u8* host = nullptr;           // RAM and ROM: host address of `start`
-    MmioHandler* mmio = nullptr;  // devices
-    u64 mmio_offset = 0;          // offset of `start` in the device's window
+    u64 start = 0;                     // first guest physical address
+    u64 size = 0;                      // bytes
+    u8* host = nullptr;                // RAM and ROM: host address of `start`
+    MmioHandler* mmio = nullptr;       // devices
+    u64 mmio_offset = 0;               // offset of `start` in the device's window
     std::atomic<u8>* marks = nullptr;  // RAM: one per page, see Mark
     bool read_only = false;            // ROM: writes are ignored
     std::string name;
@@ -47,8 +47,8 @@ class GuestMemory {
 
   // Marks of a RAM page (bits).
   enum Mark : u8 {
-    kHasCode = 1,  // translated code was made from this page: no write tag anywhere, stores take the slow path
-    kDirty = 2,    // written since the last clear_dirty
+    kHasCode = 1,      // translated code was made from this page: no write tag anywhere, stores take the slow path
+    kDirty = 2,        // written since the last clear_dirty
     kNoWriteTags = 4,  // beside kHasCode: every vcpu has dropped its write tags, so that each store is heard of
   };
 

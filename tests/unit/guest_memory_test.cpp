@@ -2,8 +2,8 @@
 // Guest RAM, the physical map and the write door.
 #include "memory/guest_memory.h"
 
-#include <array>
 #include <gtest/gtest.h>
+#include <array>
 
 namespace pagoda {
 namespace {

@@ -2,9 +2,9 @@
 // CSRs: legal values of every field, access rules, counters, views.
 #include "riscv64_bench.h"
 
+#include <gtest/gtest.h>
 #include <algorithm>
 #include <cstring>
-#include <gtest/gtest.h>
 #include <map>
 #include <random>
 
@@ -20,8 +20,9 @@ TEST(RiscvCsr, EachFieldTakesOnlyLegalValues) {
     u64 after_ones, after_zeros;
   };
   const Row rows[] = {
-      {0x100, status::kSie | status::kSpie | status::kSpp | status::kFs | status::kSum | status::kMxr | status::kUxl |
-                  status::kSd,
+      {0x100,
+       status::kSie | status::kSpie | status::kSpp | status::kFs | status::kSum | status::kMxr | status::kUxl |
+           status::kSd,
        status::kUxl},
       {0x105, ~u64{2}, 0},
       {0x106, 7, 0},
@@ -138,8 +139,8 @@ TEST(RiscvCsr, NumbersDecideWhoMayDoWhat) {
 TEST(RiscvCsr, WhatDoesNotExistIsIllegal) {
   Bench bench;
   bench.write(0x300, status::kFs);
-  for (const u32 number : {0x3a1, 0x3a3, 0x3a4, 0x3c0, 0x747, 0x310, 0x600, 0xc80, 0x008, 0x5a8, 0x7a5, 0x7b0, 0xb01,
-                           0x321, 0xfff}) {
+  for (const u32 number :
+       {0x3a1, 0x3a3, 0x3a4, 0x3c0, 0x747, 0x310, 0x600, 0xc80, 0x008, 0x5a8, 0x7a5, 0x7b0, 0xb01, 0x321, 0xfff}) {
     EXPECT_FALSE(bench.readable(number)) << number;
   }
   u64 old = 77;

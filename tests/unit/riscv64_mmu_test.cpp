@@ -295,9 +295,12 @@ TEST_F(RiscvContext, FencesReachTheSpacesTheyName) {
     bool first, second;  // fresh in space 1, in space 2
   };
   const Row rows[] = {
-      {0, 0, kAnyAddress | kAnyAsid, true, true}, {0x1000, 0, kAnyAsid, true, true},
-      {0x5000, 0, kAnyAsid, false, false},        {0, 1, kAnyAddress, true, false},
-      {0x1000, 2, 0, false, true},                {0x5000, 2, 0, false, false},
+      {0, 0, kAnyAddress | kAnyAsid, true, true},
+      {0x1000, 0, kAnyAsid, true, true},
+      {0x5000, 0, kAnyAsid, false, false},
+      {0, 1, kAnyAddress, true, false},
+      {0x1000, 2, 0, false, true},
+      {0x5000, 2, 0, false, false},
       {0, 7, kAnyAddress, false, false},
   };
   for (const Row& row : rows) {

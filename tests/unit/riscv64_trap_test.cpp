@@ -302,14 +302,12 @@ TEST_F(RiscvTrap, ModeKeyFollowsTheState) {
     MemoryMode data;
   };
   const u64 as_supervisor = status::kMprv | u64{1} << status::kMppShift;
-  for (const Row& row : {Row{status::kMprv | status::kMpp, MemoryMode::bare},
-                         Row{status::kSum | status::kMxr, MemoryMode::bare},
-                         Row{status::kMprv | status::kSum, MemoryMode::user},
-                         Row{status::kMprv | status::kMxr, MemoryMode::user_mxr},
-                         Row{as_supervisor, MemoryMode::supervisor},
-                         Row{as_supervisor | status::kSum, MemoryMode::supervisor_sum},
-                         Row{as_supervisor | status::kMxr, MemoryMode::supervisor_mxr},
-                         Row{as_supervisor | status::kMxr | status::kSum, MemoryMode::supervisor_sum_mxr}}) {
+  for (const Row& row :
+       {Row{status::kMprv | status::kMpp, MemoryMode::bare}, Row{status::kSum | status::kMxr, MemoryMode::bare},
+        Row{status::kMprv | status::kSum, MemoryMode::user}, Row{status::kMprv | status::kMxr, MemoryMode::user_mxr},
+        Row{as_supervisor, MemoryMode::supervisor}, Row{as_supervisor | status::kSum, MemoryMode::supervisor_sum},
+        Row{as_supervisor | status::kMxr, MemoryMode::supervisor_mxr},
+        Row{as_supervisor | status::kMxr | status::kSum, MemoryMode::supervisor_sum_mxr}}) {
     bench_.write(0x300, 0);
     bench_.write(0x300, row.mstatus);
     EXPECT_EQ(memory_mode(), row.data);
@@ -348,7 +346,7 @@ TEST_F(RiscvTrap, WaitsUntilAnEnabledInterruptArrives) {
   bench_.store32(kCode, 0x10500073);      // wfi
   bench_.store32(kCode + 4, 0x00150513);  // addi a0, a0, 1
   bench_.store32(kCode + 8, 0xffdff06f);  // j .-4
-  hart().mie = irq::kMsip;  // MIE is clear: wakes, is not taken
+  hart().mie = irq::kMsip;                // MIE is clear: wakes, is not taken
   hart().pc = kCode;
   EXPECT_EQ(bench_.vcpu->run(100), Vcpu::Stop::waiting);
   EXPECT_EQ(hart().x[10], 0u);

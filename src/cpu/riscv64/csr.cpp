@@ -56,14 +56,18 @@ bool counter_enabled(const Hart& hart, u32 counter) {
 bool gate_open(const Hart& hart, Gate gate, u32 number) {
   constexpr u32 kTimeCounter = 1;
   switch (gate) {
-    case Gate::none: return true;
-    case Gate::fp: return hart.extensions.has(Extension::f) && (hart.mstatus & status::kFs) != 0;
-    case Gate::counter: return hart.extensions.has(Extension::zicntr) && counter_enabled(hart, number & 31);
+    case Gate::none:
+      return true;
+    case Gate::fp:
+      return hart.extensions.has(Extension::f) && (hart.mstatus & status::kFs) != 0;
+    case Gate::counter:
+      return hart.extensions.has(Extension::zicntr) && counter_enabled(hart, number & 31);
     case Gate::sstc:
       if (!hart.extensions.has(Extension::sstc)) return false;
       return hart.privilege == Mode::machine ||
              ((hart.menvcfg & envcfg::kStce) != 0 && counter_enabled(hart, kTimeCounter));
-    case Gate::tvm: return hart.privilege == Mode::machine || (hart.mstatus & status::kTvm) == 0;
+    case Gate::tvm:
+      return hart.privilege == Mode::machine || (hart.mstatus & status::kTvm) == 0;
   }
   return false;
 }
@@ -153,8 +157,10 @@ bool csr_ends_block(u32 number, CsrOp op, bool writes, u64 source_bits, u32 mode
     case 0x100:  // sstatus
     case 0x300:  // mstatus
       return op != CsrOp::clear || (source_bits & ~(status::kSie | status::kMie)) != 0;
-    case kFflags: return (mode & ModeKey::kFpDirty) == 0;
-    default: return true;
+    case kFflags:
+      return (mode & ModeKey::kFpDirty) == 0;
+    default:
+      return true;
   }
 }
 

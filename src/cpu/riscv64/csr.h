@@ -41,7 +41,7 @@ struct CsrInfo {
   i16 first;  // number that the first register's name ends in; -1: none
   Gate gate;
   bool ends_block;
-  u64 Hart::*storage;
+  u64 Hart::* storage;
   u64 mask;
   u64 reset;
   u64 (*read)(const CsrContext&, u32 index);
@@ -68,8 +68,8 @@ void csr_reset(Hart& hart);
 void for_each_csr(const std::function<void(u32 number, const std::string& name)>& each);
 
 // Whether a CSR instruction must end its block (helper csr_access) or may stand inside one (csr_plain): it must when it
-// may change the mode key, the mapping, or enable a pending interrupt. `source_bits` is what the source operand may hold:
-// the immediate of csrr?i, ~0 for a register. `mode` is the mode key of the block.
+// may change the mode key, the mapping, or enable a pending interrupt. `source_bits` is what the source operand may
+// hold: the immediate of csrr?i, ~0 for a register. `mode` is the mode key of the block.
 bool csr_ends_block(u32 number, CsrOp op, bool writes, u64 source_bits, u32 mode);
 
 }  // namespace pagoda::riscv64

@@ -38,13 +38,13 @@ constexpr u32 x_slot(u32 reg) { return static_cast<u32>(Slot::ra) + reg - 1; }
 constexpr u32 f_slot(u32 reg) { return static_cast<u32>(Slot::ft0) + reg; }
 
 struct Hart : VcpuFrame {
-  u64 x[32];  // x[0] stays 0
-  u64 f[32];  // f32 values are NaN-boxed
+  u64 x[32];             // x[0] stays 0
+  u64 f[32];             // f32 values are NaN-boxed
   u64 reserved_address;  // of LR; kNoReservation when none
   u64 reserved_value;
 
   Mode privilege;
-  u8 frm;  // rounding mode field, as written (0..7); the sticky flags live in the host's format
+  u8 frm;                 // rounding mode field, as written (0..7); the sticky flags live in the host's format
   Extensions extensions;  // what this hart implements; kept by reset, as are the next two
   u64 hart_id;
   u64 reset_pc;

@@ -23,18 +23,24 @@ constexpr u32 kIndexBits = 9;
 
 u8 permission_of(AccessKind kind) {
   switch (kind) {
-    case AccessKind::read: return pmpcfg::kRead;
-    case AccessKind::write: return pmpcfg::kWrite;
-    case AccessKind::execute: return pmpcfg::kExecute;
+    case AccessKind::read:
+      return pmpcfg::kRead;
+    case AccessKind::write:
+      return pmpcfg::kWrite;
+    case AccessKind::execute:
+      return pmpcfg::kExecute;
   }
   return 0;
 }
 
 Privilege device_privilege(Mode mode) {
   switch (mode) {
-    case Mode::user: return Privilege::user;
-    case Mode::supervisor: return Privilege::supervisor;
-    case Mode::machine: return Privilege::machine;
+    case Mode::user:
+      return Privilege::user;
+    case Mode::supervisor:
+      return Privilege::supervisor;
+    case Mode::machine:
+      return Privilege::machine;
   }
   return Privilege::machine;
 }
@@ -146,25 +152,34 @@ Translation walk_tables(const Hart& hart, GuestMemory& memory, u64 address, Acce
 
 u64 access_fault(AccessKind kind) {
   switch (kind) {
-    case AccessKind::read: return cause::kLoadAccess;
-    case AccessKind::write: return cause::kStoreAccess;
-    case AccessKind::execute: return cause::kFetchAccess;
+    case AccessKind::read:
+      return cause::kLoadAccess;
+    case AccessKind::write:
+      return cause::kStoreAccess;
+    case AccessKind::execute:
+      return cause::kFetchAccess;
   }
   return 0;
 }
 u64 page_fault(AccessKind kind) {
   switch (kind) {
-    case AccessKind::read: return cause::kLoadPage;
-    case AccessKind::write: return cause::kStorePage;
-    case AccessKind::execute: return cause::kFetchPage;
+    case AccessKind::read:
+      return cause::kLoadPage;
+    case AccessKind::write:
+      return cause::kStorePage;
+    case AccessKind::execute:
+      return cause::kFetchPage;
   }
   return 0;
 }
 u64 misaligned_fault(AccessKind kind) {
   switch (kind) {
-    case AccessKind::read: return cause::kLoadMisaligned;
-    case AccessKind::write: return cause::kStoreMisaligned;
-    case AccessKind::execute: return cause::kFetchMisaligned;
+    case AccessKind::read:
+      return cause::kLoadMisaligned;
+    case AccessKind::write:
+      return cause::kStoreMisaligned;
+    case AccessKind::execute:
+      return cause::kFetchMisaligned;
   }
   return 0;
 }

@@ -19,10 +19,10 @@ MemoryMode memory_mode_of(Mode privilege, u64 mstatus) {
 }  // namespace
 
 MemoryView memory_view(MemoryMode mode) {
-  constexpr MemoryView views[kMemoryModeCount] = {
-      {Mode::machine, false, false},    {Mode::user, false, false},      {Mode::user, false, true},
-      {Mode::supervisor, false, false}, {Mode::supervisor, true, false}, {Mode::supervisor, false, true},
-      {Mode::supervisor, true, true}};
+  constexpr MemoryView views[kMemoryModeCount] = {{Mode::machine, false, false},   {Mode::user, false, false},
+                                                  {Mode::user, false, true},       {Mode::supervisor, false, false},
+                                                  {Mode::supervisor, true, false}, {Mode::supervisor, false, true},
+                                                  {Mode::supervisor, true, true}};
   return views[static_cast<u32>(mode)];
 }
 

@@ -43,13 +43,15 @@ void Pmp::update() {
     const u64 own = address[i] << 2;
     Region region{own, own + 3, cfg[i]};
     switch (match_of(cfg[i])) {
-      case pmpcfg::kOff: continue;
+      case pmpcfg::kOff:
+        continue;
       case pmpcfg::kTor:
         region.first = i == 0 ? 0 : address[i - 1] << 2;
         if (region.first >= own) continue;
         region.last = own - 1;
         break;
-      case pmpcfg::kNa4: break;
+      case pmpcfg::kNa4:
+        break;
       case pmpcfg::kNapot: {
         const u64 low_ones = (u64{1} << std::countr_one(address[i])) - 1;
         region.first = (address[i] & ~low_ones) << 2;

@@ -71,8 +71,8 @@ int interrupt_to_take(const Hart& hart) {
   if (ready == 0) [[likely]]
     return -1;
   const bool machine_on = hart.privilege != Mode::machine || (hart.mstatus & status::kMie) != 0;
-  const bool supervisor_on = hart.privilege == Mode::user ||
-                             (hart.privilege == Mode::supervisor && (hart.mstatus & status::kSie) != 0);
+  const bool supervisor_on =
+      hart.privilege == Mode::user || (hart.privilege == Mode::supervisor && (hart.mstatus & status::kSie) != 0);
   // All that go to machine mode come before any that is delegated.
   u64 candidates = machine_on ? ready & ~hart.mideleg : 0;
   if (candidates == 0) candidates = supervisor_on ? ready & hart.mideleg : 0;

@@ -18,7 +18,9 @@ void put_u32(std::vector<u8>* out, u32 value) {
 class Saver final : public StateVisitor {
  public:
   std::vector<u8> out;
-  void scalar(std::string_view name, void* data, u32 size) override { record(name, static_cast<const u8*>(data), size); }
+  void scalar(std::string_view name, void* data, u32 size) override {
+    record(name, static_cast<const u8*>(data), size);
+  }
   void bytes(std::string_view name, std::vector<u8>* data) override {
     record(name, data->data(), static_cast<u32>(data->size()));
   }
@@ -65,7 +67,8 @@ class Reader {
   }
   bool take(u32 size, std::vector<u8>* out) {
     if (data_.size() - at_ < size) return false;
-    out->assign(data_.begin() + static_cast<std::ptrdiff_t>(at_), data_.begin() + static_cast<std::ptrdiff_t>(at_ + size));
+    out->assign(data_.begin() + static_cast<std::ptrdiff_t>(at_),
+                data_.begin() + static_cast<std::ptrdiff_t>(at_ + size));
     at_ += size;
     return true;
   }
@@ -89,7 +92,8 @@ Result<> restore_state(Device& device, const std::vector<u8>& saved) {
   Reader reader(saved);
   u32 version = 0;
   if (!reader.u32_value(&version)) return fail("{}: saved state is truncated", device.name());
-  if (version != device.state_version()) return fail("{}: saved state has version {}, not {}", device.name(), version, device.state_version());
+  if (version != device.state_version())
+    return fail("{}: saved state has version {}, not {}", device.name(), version, device.state_version());
   Restorer restorer;
   while (!reader.at_end()) {
     u32 size = 0;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Layout of the per-vcpu software TLB's first level, as generated code sees it.
 //
-// One table per memory mode (privilege and permission overrides of the guest), so that a mode switch selects a table and
-// never flushes. An entry has one tag per kind of access and the addend that turns a guest virtual into a host address.
-// A tag is the virtual page | the context's generation << 4; the low four bits of a valid tag are 0, so that one compare
-// of (address & (page mask | size - 1)) + context tag also finds misaligned accesses, which take the slow path.
-// Owned by one vcpu thread: others post requests, they never write here.
+// One table per memory mode (privilege and permission overrides of the guest), so that a mode switch selects a table
+// and never flushes. An entry has one tag per kind of access and the addend that turns a guest virtual into a host
+// address. A tag is the virtual page | the context's generation << 4; the low four bits of a valid tag are 0, so that
+// one compare of (address & (page mask | size - 1)) + context tag also finds misaligned accesses, which take the slow
+// path. Owned by one vcpu thread: others post requests, they never write here.
 #pragma once
 
 #include "base/types.h"
@@ -17,7 +17,7 @@ inline constexpr u32 kTlbEntries = 1u << kTlbBits;
 inline constexpr u32 kTlbPageBits = 12;
 inline constexpr u64 kTlbPageMask = ~u64{0} << kTlbPageBits;
 inline constexpr u64 kTlbInvalid = ~u64{0};
-inline constexpr u32 kMemoryModes = 8;  // at most, per guest
+inline constexpr u32 kMemoryModes = 8;       // at most, per guest
 inline constexpr u32 kTlbGenerations = 255;  // 1..255: eight bits above the low four
 
 struct TlbEntry {

@@ -17,7 +17,8 @@ struct Unit;
 struct Link;
 
 // Slow paths of memory accesses, in C++ (cpu/softmmu). `op` is ir::MemOp::pack(). On a fault they record the guest
-// exception, set VcpuFrame::fault and return 0. They run under the guest's floating-point mode and use no floating point.
+// exception, set VcpuFrame::fault and return 0. They run under the guest's floating-point mode and use no floating
+// point.
 struct MemorySlowPaths {
   u64 (*load)(VcpuFrame*, u64 address, u32 op);  // zero- or sign-extended to 64 bits
   void (*store)(VcpuFrame*, u64 address, u64 value, u32 op);
@@ -37,31 +38,29 @@ struct JumpCacheEntry {
   Unit* unit;
 };
 inline constexpr u32 kJumpCacheEntries = 4096;
-inline u32 jump_cache_index(u64 pc) {
-  return static_cast<u32>((pc >> 1) ^ (pc >> 13)) & (kJumpCacheEntries - 1);
-}
+inline u32 jump_cache_index(u64 pc) { return static_cast<u32>((pc >> 1) ^ (pc >> 13)) & (kJumpCacheEntries - 1); }
 
 inline constexpr u32 kFrameTemps = 512;  // doublewords for values of a block that live outside slots (tier 0, spills)
 
 struct alignas(64) VcpuFrame {
-  u64 pc;                    // guest virtual pc of the current block's first instruction
-  i64 budget;                // instructions that may still be executed before a return to the run loop
-  std::atomic<u32> poll;     // non-zero: leave at the next block entry
-  u32 mode;                  // mode key of the code that may run now (columns of the guest's state table)
-  MemoryContext memory;      // of the current memory mode
-  u32 fault;                 // a slow path or helper recorded a guest exception for the current instruction
-  u32 leave;                 // leave after the current instruction (own code overwritten, device write under -icount)
-  u32 insn_index;            // slow paths and helpers: guest instructions before the current one in its block
-  u64 fault_cause;           // guest's own code of the recorded exception
-  u64 fault_value;           // its value (address, instruction bits)
-  u32 fp_control;            // guest rounding mode and sticky flags in the host's format, while no guest code runs
-  u32 memory_mode;           // index of `memory` in `contexts`
+  u64 pc;                 // guest virtual pc of the current block's first instruction
+  i64 budget;             // instructions that may still be executed before a return to the run loop
+  std::atomic<u32> poll;  // non-zero: leave at the next block entry
+  u32 mode;               // mode key of the code that may run now (columns of the guest's state table)
+  MemoryContext memory;   // of the current memory mode
+  u32 fault;              // a slow path or helper recorded a guest exception for the current instruction
+  u32 leave;              // leave after the current instruction (own code overwritten, device write under -icount)
+  u32 insn_index;         // slow paths and helpers: guest instructions before the current one in its block
+  u64 fault_cause;        // guest's own code of the recorded exception
+  u64 fault_value;        // its value (address, instruction bits)
+  u32 fp_control;         // guest rounding mode and sticky flags in the host's format, while no guest code runs
+  u32 memory_mode;        // index of `memory` in `contexts`
   const MemorySlowPaths* slow;
   const HelperFn* helpers;
   JumpCacheEntry* jump_cache;
-  void* vcpu;                // the cpu/vcpu.h object
+  void* vcpu;  // the cpu/vcpu.h object
   MemoryContext contexts[kMemoryModes];
-  u64 mem_epoch;             // grows whenever this vcpu's mappings or code protection changed
+  u64 mem_epoch;  // grows whenever this vcpu's mappings or code protection changed
   u64 temps[kFrameTemps];
 };
 

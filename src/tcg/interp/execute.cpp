@@ -27,10 +27,11 @@ bool maps_to(const VcpuFrame* f, u64 pc, const Unit* unit) {
 }
 
 // Address in host memory if the first level of the TLB grants the access; the tag is chosen by member.
-template <u64 TlbEntry::*kTag>
+template <u64 TlbEntry::* kTag>
 u8* lookup(const VcpuFrame* f, u64 address, u32 size) {
   const TlbEntry& entry = f->memory.table->entries[tlb_index(address)];
-  if (entry.*kTag != tlb_tag(address, size, f->memory.tag)) [[unlikely]] return nullptr;
+  if (entry.*kTag != tlb_tag(address, size, f->memory.tag)) [[unlikely]]
+    return nullptr;
   return reinterpret_cast<u8*>(address + entry.addend);
 }
 inline u8* lookup_read(const VcpuFrame* f, u64 address, u32 size) {
@@ -43,12 +44,18 @@ inline u8* lookup_write(const VcpuFrame* f, u64 address, u32 size) {
 template <class T>
 T atomic_step(T* memory, T value, ir::Rmw kind) {
   switch (kind) {
-    case ir::Rmw::swap: return __atomic_exchange_n(memory, value, __ATOMIC_SEQ_CST);
-    case ir::Rmw::add: return __atomic_fetch_add(memory, value, __ATOMIC_SEQ_CST);
-    case ir::Rmw::and_: return __atomic_fetch_and(memory, value, __ATOMIC_SEQ_CST);
-    case ir::Rmw::or_: return __atomic_fetch_or(memory, value, __ATOMIC_SEQ_CST);
-    case ir::Rmw::xor_: return __atomic_fetch_xor(memory, value, __ATOMIC_SEQ_CST);
-    default: break;
+    case ir::Rmw::swap:
+      return __atomic_exchange_n(memory, value, __ATOMIC_SEQ_CST);
+    case ir::Rmw::add:
+      return __atomic_fetch_add(memory, value, __ATOMIC_SEQ_CST);
+    case ir::Rmw::and_:
+      return __atomic_fetch_and(memory, value, __ATOMIC_SEQ_CST);
+    case ir::Rmw::or_:
+      return __atomic_fetch_or(memory, value, __ATOMIC_SEQ_CST);
+    case ir::Rmw::xor_:
+      return __atomic_fetch_xor(memory, value, __ATOMIC_SEQ_CST);
+    default:
+      break;
   }
   T old = __atomic_load_n(memory, __ATOMIC_RELAXED);
   for (;;) {
@@ -65,8 +72,8 @@ constexpr u32 kMaxRest = 64;
 
 LeaveInfo run(VcpuFrame* f, const Unit* unit, const void* const** addresses_out) {
   static const void* const addresses[] = {
-#define BINARY(op)                                                                                                  \
-  &&L_##op##_i8_rr, &&L_##op##_i8_ri, &&L_##op##_i16_rr, &&L_##op##_i16_ri, &&L_##op##_i32_rr, &&L_##op##_i32_ri,  \
+#define BINARY(op)                                                                                                \
+  &&L_##op##_i8_rr, &&L_##op##_i8_ri, &&L_##op##_i16_rr, &&L_##op##_i16_ri, &&L_##op##_i32_rr, &&L_##op##_i32_ri, \
       &&L_##op##_i64_rr, &&L_##op##_i64_ri,
 #define COMPARE(op) BINARY(op)
 #define SEXT32(op) &&L_sx_##op##_rr, &&L_sx_##op##_ri,
@@ -98,22 +105,22 @@ LeaveInfo run(VcpuFrame* f, const Unit* unit, const void* const** addresses_out)
 #define A(T) at<T>(f, op->a)
 #define B(T) at<T>(f, op->b)
 #define C(T) at<T>(f, op->c)
-#define NEXT()           \
-  do {                   \
-    ++op;                \
-    goto* op->handler;   \
+#define NEXT()          \
+  do {                  \
+    ++op;               \
+    goto * op->handler; \
   } while (false)
 
   const ThreadedOp* op = unit->code;
   const Unit* next = nullptr;
   u32 side = 0;
   u64 pc = 0;
-  goto* op->handler;
+  goto * op->handler;
 
+#include "tcg/interp/execute_control.inc"
+#include "tcg/interp/execute_float.inc"
 #include "tcg/interp/execute_integer.inc"
 #include "tcg/interp/execute_memory.inc"
-#include "tcg/interp/execute_float.inc"
-#include "tcg/interp/execute_control.inc"
 
 #undef D
 #undef A

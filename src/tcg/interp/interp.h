@@ -62,8 +62,8 @@ struct LeaveInfo {
   Link* link;  // lookup: the exit that was taken, or null
 };
 
-// Runs from the start of `unit`, whose pc is frame.pc, until something needs the caller. Loads the guest's floating-point
-// mode from frame.fp_control and stores it back.
+// Runs from the start of `unit`, whose pc is frame.pc, until something needs the caller. Loads the guest's
+// floating-point mode from frame.fp_control and stores it back.
 LeaveInfo execute(VcpuFrame& frame, const Unit& unit);
 
 }  // namespace pagoda::interp

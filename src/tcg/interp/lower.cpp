@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// IR to threaded code in two passes over the block: backward to decide what each op fuses with and how long values live,
-// forward to place values and emit.
+// IR to threaded code in two passes over the block: backward to decide what each op fuses with and how long values
+// live, forward to place values and emit.
 //
-// Every value has a place: a frame offset, either a temporary or the guest register itself. A register serves as a value's
-// place from the op that computes (or first reads) it until the register is written again; nothing may fault or look at
-// guest state between that op and the register write it stands for. State is therefore exact between guest instructions.
+// Every value has a place: a frame offset, either a temporary or the guest register itself. A register serves as a
+// value's place from the op that computes (or first reads) it until the register is written again; nothing may fault or
+// look at guest state between that op and the register write it stands for. State is therefore exact between guest
+// instructions.
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
@@ -41,11 +42,11 @@ constexpr u16 kZeroPlace = kTempsBase;  // temps[0] is always 0
 // How an op takes part in a fusion.
 enum class Form : u8 {
   plain,
-  immediate,   // second operand is a constant
-  address,     // load/store: address is add(x, constant)
-  sext,        // sext of a 32-bit op: that op's operands
-  sext_imm,    // the same with a constant operand
-  shift_add,   // add(shl(x, constant), y)
+  immediate,  // second operand is a constant
+  address,    // load/store: address is add(x, constant)
+  sext,       // sext of a 32-bit op: that op's operands
+  sext_imm,   // the same with a constant operand
+  shift_add,  // add(shl(x, constant), y)
 };
 
 bool is_binary(Op op) { return op >= Op::add && op <= Op::xor_ && op != Op::not_; }
@@ -57,7 +58,9 @@ bool is_two_operand(Op op) { return is_binary(op) || is_shift(op) || is_minmax(o
 // First handler (i8, rr) of a two-operand op.
 Handler binary_handler(Op op) {
   switch (op) {
-#define BINARY(name) case Op::name: return Handler::name##_i8_rr;
+#define BINARY(name) \
+  case Op::name:     \
+    return Handler::name##_i8_rr;
 #define COMPARE(name) BINARY(name)
 #define SEXT32(name)
 #define UNARY(name)
@@ -76,7 +79,8 @@ Handler binary_handler(Op op) {
 #undef RMW
 #undef FLOAT
 #undef SIMPLE
-    default: return Handler::count;
+    default:
+      return Handler::count;
   }
 }
 
@@ -84,7 +88,9 @@ Handler sext32_handler(Op op) {
   switch (op) {
 #define BINARY(name)
 #define COMPARE(name)
-#define SEXT32(name) case Op::name: return Handler::sx_##name##_rr;
+#define SEXT32(name) \
+  case Op::name:     \
+    return Handler::sx_##name##_rr;
 #define UNARY(name)
 #define BRANCH(name)
 #define FLAGS(name)
@@ -101,7 +107,8 @@ Handler sext32_handler(Op op) {
 #undef RMW
 #undef FLOAT
 #undef SIMPLE
-    default: return Handler::count;
+    default:
+      return Handler::count;
   }
 }
 
@@ -115,11 +122,17 @@ Handler other_handler(Op op) {
 #define BINARY(name)
 #define COMPARE(name)
 #define SEXT32(name)
-#define UNARY(name) case Op::name: return Handler::name##_i8;
+#define UNARY(name) \
+  case Op::name:    \
+    return Handler::name##_i8;
 #define BRANCH(name)
-#define FLAGS(name) case Op::name: return Handler::name##_i8;
+#define FLAGS(name) \
+  case Op::name:    \
+    return Handler::name##_i8;
 #define RMW(name)
-#define FLOAT(name) case Op::name: return Handler::name##_f32;
+#define FLOAT(name) \
+  case Op::name:    \
+    return Handler::name##_f32;
 #define SIMPLE(name)
 #include "tcg/interp/handlers.def"
 #undef BINARY
@@ -131,7 +144,8 @@ Handler other_handler(Op op) {
 #undef RMW
 #undef FLOAT
 #undef SIMPLE
-    default: return Handler::count;
+    default:
+      return Handler::count;
   }
 }
 
@@ -148,8 +162,8 @@ struct ValueInfo {
   u16 put = kNever;         // the first put_slot of this value: that register may become its place
   u16 next_write = kNever;  // get_slot and put_slot: the next op that writes the slot
   Form form = Form::plain;
-  bool swapped = false;     // operands exchanged, so that the constant or the shift is where the handler wants it
-  bool in_temp = false;     // the place is a temporary that it alone uses
+  bool swapped = false;  // operands exchanged, so that the constant or the shift is where the handler wants it
+  bool in_temp = false;  // the place is a temporary that it alone uses
 };
 
 struct Lowering::Work {
@@ -204,17 +218,17 @@ Lowering::Lowering(ir::SlotTable slots, HelperTable helpers, u32 fusions)
     : work_(std::make_unique<Work>()), slots_(slots), helpers_(helpers), fusions_(fusions) {}
 Lowering::~Lowering() = default;
 
-// --- backward: decisions --------------------------------------------------------------------------------------------------
+// --- backward: decisions
+// --------------------------------------------------------------------------------------------------
 
 // The value whose bits `value` is another way of reading.
 ValueId Lowering::Work::root(ValueId value) const {
   if (!on(Fusion::view)) return value;
   for (;;) {
     const Inst& op = inst(value);
-    const bool is_view =
-        (op.op == Op::trunc && op.type != Type::i1) ||
-        (op.op == Op::bitcast && type_bits(op.type) <= 64 && block->type_of(op.args[0]) != Type::i1) ||
-        (op.op == Op::zext && block->type_of(op.args[0]) == Type::i1);
+    const bool is_view = (op.op == Op::trunc && op.type != Type::i1) ||
+                         (op.op == Op::bitcast && type_bits(op.type) <= 64 && block->type_of(op.args[0]) != Type::i1) ||
+                         (op.op == Op::zext && block->type_of(op.args[0]) == Type::i1);
     if (!is_view) return value;
     value = op.args[0];
   }
@@ -266,7 +280,9 @@ void Lowering::Work::decide(u16 at) {
       if (on(Fusion::slot_result)) values[root(op.args[0])].put = at;
       return;
     }
-    case Op::get_slot: info.next_write = slot_next_write[op.extra]; return;
+    case Op::get_slot:
+      info.next_write = slot_next_write[op.extra];
+      return;
     case Op::load:
     case Op::store: {
       const ir::MemOp mem = ir::MemOp::unpack(op.extra);
@@ -332,7 +348,8 @@ void Lowering::Work::backward() {
   for (u16 at = end; at-- > 0;) decide(at);
 }
 
-// --- forward: places and code ---------------------------------------------------------------------------------------------
+// --- forward: places and code
+// ---------------------------------------------------------------------------------------------
 
 void Lowering::Work::emit(Handler handler, u16 d, u16 a, u16 b, u16 c, u64 imm) {
   static const void* const* const addresses = handler_addresses();
@@ -407,9 +424,9 @@ void Lowering::Work::emit_two_operand(u16 at, const Inst& op) {
   const ValueInfo& info = values[at];
   const u32 bytes = ir::type_bytes(op.type);
   if (bytes > 8) {
-    const Handler handler = op.op == Op::and_   ? Handler::and_wide
-                            : op.op == Op::or_  ? Handler::or_wide
-                                                : Handler::xor_wide;
+    const Handler handler = op.op == Op::and_  ? Handler::and_wide
+                            : op.op == Op::or_ ? Handler::or_wide
+                                               : Handler::xor_wide;
     const u16 a = source(op.args[0]);
     const u16 b = source(op.args[1]);
     return emit(handler, destination(at), a, b, static_cast<u16>(bytes), 0);
@@ -477,8 +494,8 @@ void Lowering::Work::emit_memory(u16 at, const Inst& op) {
       const u16 d = destination(at);
       if (wide) return emit(Handler::load_wide, d, a, bits, insn, 0);
       if (slow) return emit(Handler::load_slow, d, a, bits, insn, 0);
-      const Handler handler = mem.size_log2 == 3 ? Handler::load_u64
-                                                 : Handler::load_u8 + mem.size_log2 * 2 + (mem.sign ? 1 : 0);
+      const Handler handler =
+          mem.size_log2 == 3 ? Handler::load_u64 : Handler::load_u8 + mem.size_log2 * 2 + (mem.sign ? 1 : 0);
       return emit(handler, d, a, bits, insn, imm);
     }
     case Op::store: {
@@ -541,7 +558,8 @@ void Lowering::Work::emit_put(u16 at, const Inst& op) {
   }
   const u16 a = source(value);
   if (a == place) return;  // the register holds it already
-  constexpr Handler moves[] = {Handler::mov_1, Handler::mov_2, Handler::mov_4, Handler::mov_8, Handler::mov_16, Handler::mov_32};
+  constexpr Handler moves[] = {Handler::mov_1, Handler::mov_2,  Handler::mov_4,
+                               Handler::mov_8, Handler::mov_16, Handler::mov_32};
   emit(moves[std::countr_zero(bytes)], place, a, 0, 0, 0);
 }
 
@@ -577,11 +595,14 @@ void Lowering::Work::emit_op(u16 at) {
   const Inst& op = inst(at);
   ValueInfo& info = values[at];
   switch (op.op) {
-    case Op::insn: insns.push_back({static_cast<u16>(op.imm), static_cast<u16>(code.size())}); return;
+    case Op::insn:
+      insns.push_back({static_cast<u16>(op.imm), static_cast<u16>(code.size())});
+      return;
     case Op::constant:
       if (!on(Fusion::const_operand)) emit(Handler::constant, destination(at), 0, 0, 0, op.imm);
       return;
-    case Op::pc: return emit(Handler::pc, destination(at), 0, 0, 0, op.imm);
+    case Op::pc:
+      return emit(Handler::pc, destination(at), 0, 0, 0, op.imm);
     case Op::get_slot: {
       const ir::SlotInfo& slot = slots.slots[op.extra];
       if (on(Fusion::slot_operand) && op.type != Type::i1 && info.last_use <= info.next_write) {
@@ -596,7 +617,8 @@ void Lowering::Work::emit_op(u16 at) {
       if (bytes == 1) return emit(Handler::zext_8, d, from, 0, 0, 0);
       return emit(Handler::mov_1 + static_cast<u32>(std::countr_zero(bytes)), d, from, 0, 0, 0);
     }
-    case Op::put_slot: return emit_put(at, op);
+    case Op::put_slot:
+      return emit_put(at, op);
     case Op::not_: {
       const u16 a = source(op.args[0]);
       const u32 bytes = ir::type_bytes(op.type);
@@ -605,7 +627,10 @@ void Lowering::Work::emit_op(u16 at) {
       if (op.type == Type::i1) return emit(Handler::xor__i64_ri, d, a, 0, 0, 1);
       return emit(Handler::not__i8 + width_index(op.type), d, a, 0, 0, 0);
     }
-    case Op::clz: case Op::ctz: case Op::popcnt: case Op::bswap: {
+    case Op::clz:
+    case Op::ctz:
+    case Op::popcnt:
+    case Op::bswap: {
       const u16 a = source(op.args[0]);
       return emit(other_handler(op.op) + width_index(op.type), destination(at), a, 0, 0, 0);
     }
@@ -614,19 +639,27 @@ void Lowering::Work::emit_op(u16 at) {
       const u16 b = source(op.args[1]);
       const u16 c = source(op.args[2]);
       const u32 bytes = ir::type_bytes(op.type);
-      return emit(bytes > 16 ? Handler::select_32 : bytes > 8 ? Handler::select_16 : Handler::select_8, destination(at),
-                  a, b, c, 0);
+      return emit(bytes > 16  ? Handler::select_32
+                  : bytes > 8 ? Handler::select_16
+                              : Handler::select_8,
+                  destination(at), a, b, c, 0);
     }
-    case Op::zext: case Op::sext: case Op::trunc: case Op::bitcast:
+    case Op::zext:
+    case Op::sext:
+    case Op::trunc:
+    case Op::bitcast:
       if (root(at) != at) return;  // a matter of its users
       return emit_convert(at, op);
-    case Op::flags_add: case Op::flags_sub: case Op::flags_logic: {
+    case Op::flags_add:
+    case Op::flags_sub:
+    case Op::flags_logic: {
       const u16 a = source(op.args[0]);
       const u16 b = source(op.args[1]);
       const u16 c = source(op.args[2]);
       return emit(other_handler(op.op) + width_index(op.type), destination(at), a, b, c, 0);
     }
-    case Op::flags_bits: case Op::flags_pack: {
+    case Op::flags_bits:
+    case Op::flags_pack: {
       const u16 a = source(op.args[0]);
       return emit(Handler::zext_8, destination(at), a, 0, 0, 0);
     }
@@ -639,18 +672,23 @@ void Lowering::Work::emit_op(u16 at) {
       const u16 a = source(op.args[0]);
       return emit(Handler::flag, destination(at), a, 0, 0, op.aux);
     }
-    case Op::load: case Op::store: case Op::atomic_rmw: case Op::atomic_cas: case Op::store_cond:
+    case Op::load:
+    case Op::store:
+    case Op::atomic_rmw:
+    case Op::atomic_cas:
+    case Op::store_cond:
       return emit_memory(at, op);
     case Op::fence:
       // Weaker orders hold by themselves: handlers use acquire/release accesses in program order.
-      return emit(static_cast<ir::Order>(op.aux) == ir::Order::seq_cst ? Handler::fence_full : Handler::fence_none, 0, 0,
-                  0, 0, 0);
+      return emit(static_cast<ir::Order>(op.aux) == ir::Order::seq_cst ? Handler::fence_full : Handler::fence_none, 0,
+                  0, 0, 0, 0);
     case Op::trap_if: {
       const u16 a = source(op.args[0]);
       const u16 b = source(op.args[1]);
       return emit(Handler::trap_if, 0, a, b, insn_index(), op.imm);
     }
-    case Op::call: return emit_call(at, op);
+    case Op::call:
+      return emit_call(at, op);
     default:
       if (is_two_operand(op.op)) return emit_two_operand(at, op);
       return emit_float(at, op);
@@ -661,7 +699,9 @@ void Lowering::Work::emit_terminal() {
   const ir::Terminal& terminal = block->terminal;
   const u16 insn = insn_index();
   switch (terminal.kind) {
-    case ir::Terminal::Kind::jump: emit(Handler::jump, 0, 0, 0, insn, 0); break;
+    case ir::Terminal::Kind::jump:
+      emit(Handler::jump, 0, 0, 0, insn, 0);
+      break;
     case ir::Terminal::Kind::branch:
       if (fused_branch) {
         const Inst& compare = inst(root(terminal.value));
@@ -675,14 +715,17 @@ void Lowering::Work::emit_terminal() {
         emit(Handler::branch_true, 0, source(terminal.value), 0, insn, 0);
       }
       break;
-    case ir::Terminal::Kind::jump_indirect: emit(Handler::jump_indirect, 0, source(terminal.value), 0, insn, 0); break;
+    case ir::Terminal::Kind::jump_indirect:
+      emit(Handler::jump_indirect, 0, source(terminal.value), 0, insn, 0);
+      break;
     case ir::Terminal::Kind::exit:
       emit(terminal.exit == ir::Exit::lookup      ? Handler::exit_lookup
            : terminal.exit == ir::Exit::exception ? Handler::exit_exception
                                                   : Handler::exit_wait,
            0, 0, 0, insn, static_cast<u64>(terminal.taken));
       break;
-    case ir::Terminal::Kind::none: CHECK(false, "block without a terminal");
+    case ir::Terminal::Kind::none:
+      CHECK(false, "block without a terminal");
   }
 }
 

@@ -11,7 +11,7 @@ namespace pagoda::interp {
 
 const char* handler_name(Handler handler) {
   static constexpr const char* names[] = {
-#define BINARY(op)                                                                                                   \
+#define BINARY(op) \
   #op ".i8", #op ".i8 imm", #op ".i16", #op ".i16 imm", #op ".i32", #op ".i32 imm", #op ".i64", #op ".i64 imm",
 #define COMPARE(op) BINARY(op)
 #define SEXT32(op) #op ".sext32", #op ".sext32 imm",

@@ -59,8 +59,8 @@ struct SlotTable {
 struct Block {
   std::vector<Inst> insts;
   Terminal terminal;
-  u32 guest_insns = 0;   // markers
-  u32 guest_bytes = 0;   // bytes of guest code covered, from offset 0
+  u32 guest_insns = 0;       // markers
+  u32 guest_bytes = 0;       // bytes of guest code covered, from offset 0
   bool restartable = false;  // some instruction writes slots before its last fault, and says so
   void clear() {
     insts.clear();

@@ -72,7 +72,14 @@ Value Builder::binary(Op op, Value a, Value b) {
       if (const auto folded = fold(op, a.type, constant_of(a), y)) return constant(result_type(op, a.type), *folded);
     }
     switch (op) {
-      case Op::add: case Op::sub: case Op::or_: case Op::xor_: case Op::shl: case Op::shr: case Op::sar: case Op::rotl:
+      case Op::add:
+      case Op::sub:
+      case Op::or_:
+      case Op::xor_:
+      case Op::shl:
+      case Op::shr:
+      case Op::sar:
+      case Op::rotl:
       case Op::rotr:
         if (y == 0) return a;
         break;
@@ -80,7 +87,8 @@ Value Builder::binary(Op op, Value a, Value b) {
         if (y == type_mask(a.type)) return a;
         if (y == 0) return b;
         break;
-      default: break;
+      default:
+        break;
     }
   } else if (is_constant(a) && constant_of(a) == 0) {
     if (op == Op::add || op == Op::or_ || op == Op::xor_) return b;

@@ -27,35 +27,86 @@ std::optional<u64> fold(Op op, Type type, u64 a, u64 b) {
   const u32 count = bits == 1 ? 0 : static_cast<u32>(b & (bits - 1));
   u64 r = 0;
   switch (op) {
-    case Op::add: r = a + b; break;
-    case Op::sub: r = a - b; break;
-    case Op::mul: r = a * b; break;
-    case Op::mulh_s: r = static_cast<u64>((static_cast<i128>(sa) * sb) >> bits); break;
-    case Op::mulh_u: r = static_cast<u64>((static_cast<u128>(a) * b) >> bits); break;
-    case Op::mulh_su: r = static_cast<u64>((static_cast<i128>(sa) * static_cast<i128>(b)) >> bits); break;
-    case Op::div_s: r = divide_signed(sa, sb, bits, false); break;
-    case Op::rem_s: r = divide_signed(sa, sb, bits, true); break;
-    case Op::div_u: r = b == 0 ? mask : a / b; break;
-    case Op::rem_u: r = b == 0 ? a : a % b; break;
-    case Op::and_: r = a & b; break;
-    case Op::or_: r = a | b; break;
-    case Op::xor_: r = a ^ b; break;
-    case Op::shl: r = a << count; break;
-    case Op::shr: r = a >> count; break;
-    case Op::sar: r = static_cast<u64>(sa >> count); break;
-    case Op::rotl: r = count == 0 ? a : a << count | a >> (bits - count); break;
-    case Op::rotr: r = count == 0 ? a : a >> count | a << (bits - count); break;
-    case Op::min_s: r = sa < sb ? a : b; break;
-    case Op::max_s: r = sa < sb ? b : a; break;
-    case Op::min_u: r = a < b ? a : b; break;
-    case Op::max_u: r = a < b ? b : a; break;
-    case Op::eq: return a == b;
-    case Op::ne: return a != b;
-    case Op::lt_s: return sa < sb;
-    case Op::le_s: return sa <= sb;
-    case Op::lt_u: return a < b;
-    case Op::le_u: return a <= b;
-    default: return std::nullopt;
+    case Op::add:
+      r = a + b;
+      break;
+    case Op::sub:
+      r = a - b;
+      break;
+    case Op::mul:
+      r = a * b;
+      break;
+    case Op::mulh_s:
+      r = static_cast<u64>((static_cast<i128>(sa) * sb) >> bits);
+      break;
+    case Op::mulh_u:
+      r = static_cast<u64>((static_cast<u128>(a) * b) >> bits);
+      break;
+    case Op::mulh_su:
+      r = static_cast<u64>((static_cast<i128>(sa) * static_cast<i128>(b)) >> bits);
+      break;
+    case Op::div_s:
+      r = divide_signed(sa, sb, bits, false);
+      break;
+    case Op::rem_s:
+      r = divide_signed(sa, sb, bits, true);
+      break;
+    case Op::div_u:
+      r = b == 0 ? mask : a / b;
+      break;
+    case Op::rem_u:
+      r = b == 0 ? a : a % b;
+      break;
+    case Op::and_:
+      r = a & b;
+      break;
+    case Op::or_:
+      r = a | b;
+      break;
+    case Op::xor_:
+      r = a ^ b;
+      break;
+    case Op::shl:
+      r = a << count;
+      break;
+    case Op::shr:
+      r = a >> count;
+      break;
+    case Op::sar:
+      r = static_cast<u64>(sa >> count);
+      break;
+    case Op::rotl:
+      r = count == 0 ? a : a << count | a >> (bits - count);
+      break;
+    case Op::rotr:
+      r = count == 0 ? a : a >> count | a << (bits - count);
+      break;
+    case Op::min_s:
+      r = sa < sb ? a : b;
+      break;
+    case Op::max_s:
+      r = sa < sb ? b : a;
+      break;
+    case Op::min_u:
+      r = a < b ? a : b;
+      break;
+    case Op::max_u:
+      r = a < b ? b : a;
+      break;
+    case Op::eq:
+      return a == b;
+    case Op::ne:
+      return a != b;
+    case Op::lt_s:
+      return sa < sb;
+    case Op::le_s:
+      return sa <= sb;
+    case Op::lt_u:
+      return a < b;
+    case Op::le_u:
+      return a <= b;
+    default:
+      return std::nullopt;
   }
   return r & mask;
 }
@@ -66,12 +117,18 @@ std::optional<u64> fold(Op op, Type type, u64 a) {
   const u64 mask = type_mask(type);
   a &= mask;
   switch (op) {
-    case Op::not_: return ~a & mask;
-    case Op::clz: return static_cast<u64>(std::countl_zero(a)) - (64 - bits);
-    case Op::ctz: return a == 0 ? bits : static_cast<u64>(std::countr_zero(a));
-    case Op::popcnt: return static_cast<u64>(std::popcount(a));
-    case Op::bswap: return __builtin_bswap64(a) >> (64 - bits);
-    default: return std::nullopt;
+    case Op::not_:
+      return ~a & mask;
+    case Op::clz:
+      return static_cast<u64>(std::countl_zero(a)) - (64 - bits);
+    case Op::ctz:
+      return a == 0 ? bits : static_cast<u64>(std::countr_zero(a));
+    case Op::popcnt:
+      return static_cast<u64>(std::popcount(a));
+    case Op::bswap:
+      return __builtin_bswap64(a) >> (64 - bits);
+    default:
+      return std::nullopt;
   }
 }
 

@@ -5,7 +5,7 @@
 namespace pagoda::ir {
 
 const OpInfo kOpInfo[kOpCount] = {
-#define OP(name, T, result, a, b, c, d, aux, effects, meaning)                                                  \
+#define OP(name, T, result, a, b, c, d, aux, effects, meaning) \
   {#name, TypeSet::T, Operand::result, {Operand::a, Operand::b, Operand::c, Operand::d}, Aux::aux, effects, meaning},
 #include "tcg/ir/ops.def"
 #undef OP
@@ -19,45 +19,73 @@ const char* type_name(Type type) {
 
 bool contains(TypeSet set, Type type) {
   switch (set) {
-    case TypeSet::None: return type == Type::none;
-    case TypeSet::I8: return type == Type::i8;
-    case TypeSet::I64: return type == Type::i64;
-    case TypeSet::Int: return is_integer(type) && type != Type::i128;
-    case TypeSet::IntW: return type >= Type::i8 && type <= Type::i64;
-    case TypeSet::Bits: return is_integer(type) || is_vector(type);
-    case TypeSet::Fp: return is_float(type);
-    case TypeSet::Fp32: return type == Type::f32;
-    case TypeSet::Mem: return (is_integer(type) && type != Type::i1) || is_float(type) || is_vector(type);
-    case TypeSet::Flags: return type == Type::flags;
-    case TypeSet::Any: return type != Type::none;
+    case TypeSet::None:
+      return type == Type::none;
+    case TypeSet::I8:
+      return type == Type::i8;
+    case TypeSet::I64:
+      return type == Type::i64;
+    case TypeSet::Int:
+      return is_integer(type) && type != Type::i128;
+    case TypeSet::IntW:
+      return type >= Type::i8 && type <= Type::i64;
+    case TypeSet::Bits:
+      return is_integer(type) || is_vector(type);
+    case TypeSet::Fp:
+      return is_float(type);
+    case TypeSet::Fp32:
+      return type == Type::f32;
+    case TypeSet::Mem:
+      return (is_integer(type) && type != Type::i1) || is_float(type) || is_vector(type);
+    case TypeSet::Flags:
+      return type == Type::flags;
+    case TypeSet::Any:
+      return type != Type::none;
   }
   return false;
 }
 
 Type result_type(Op op, Type type) {
   switch (op_info(op).result) {
-    case Operand::T: return type;
-    case Operand::I1_: return Type::i1;
-    case Operand::I8_: return Type::i8;
-    case Operand::I64_: return Type::i64;
-    case Operand::F32_: return Type::f32;
-    case Operand::FL: return Type::flags;
-    default: return Type::none;
+    case Operand::T:
+      return type;
+    case Operand::I1_:
+      return Type::i1;
+    case Operand::I8_:
+      return Type::i8;
+    case Operand::I64_:
+      return Type::i64;
+    case Operand::F32_:
+      return Type::f32;
+    case Operand::FL:
+      return Type::flags;
+    default:
+      return Type::none;
   }
 }
 
 bool accepts(Operand column, Type own, Type type) {
   switch (column) {
-    case Operand::_: return false;
-    case Operand::T: return type == own;
-    case Operand::I1_: return type == Type::i1;
-    case Operand::I8_: return type == Type::i8;
-    case Operand::I64_: return type == Type::i64;
-    case Operand::F32_: return type == Type::f32;
-    case Operand::FL: return type == Type::flags;
-    case Operand::INT: return contains(TypeSet::Int, type);
-    case Operand::FP: return contains(TypeSet::Fp, type);
-    case Operand::ANY: return type != Type::none;
+    case Operand::_:
+      return false;
+    case Operand::T:
+      return type == own;
+    case Operand::I1_:
+      return type == Type::i1;
+    case Operand::I8_:
+      return type == Type::i8;
+    case Operand::I64_:
+      return type == Type::i64;
+    case Operand::F32_:
+      return type == Type::f32;
+    case Operand::FL:
+      return type == Type::flags;
+    case Operand::INT:
+      return contains(TypeSet::Int, type);
+    case Operand::FP:
+      return contains(TypeSet::Fp, type);
+    case Operand::ANY:
+      return type != Type::none;
   }
   return false;
 }
@@ -68,12 +96,17 @@ bool has_conversion_rule(Op op) {
 
 bool converts(Op op, Type from, Type to) {
   switch (op) {
-    case Op::zext: case Op::sext: return type_bits(from) < type_bits(to);
-    case Op::trunc: return type_bits(from) > type_bits(to);
+    case Op::zext:
+    case Op::sext:
+      return type_bits(from) < type_bits(to);
+    case Op::trunc:
+      return type_bits(from) > type_bits(to);
     case Op::bitcast:
       return from != to && type_bits(from) == type_bits(to) && from != Type::flags && to != Type::flags;
-    case Op::f_to_f: return from != to;
-    default: return true;
+    case Op::f_to_f:
+      return from != to;
+    default:
+      return true;
   }
 }
 

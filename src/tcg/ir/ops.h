@@ -87,7 +87,8 @@ bool accepts(Operand column, Type own, Type type);
 bool has_conversion_rule(Op op);
 bool converts(Op op, Type from, Type to);
 
-// Whether a memory op may access this many bytes for its type: integers of up to 64 bits may be wider than a plain access.
+// Whether a memory op may access this many bytes for its type: integers of up to 64 bits may be wider than a plain
+// access.
 bool access_fits(Op op, Type type, MemOp access);
 
 }  // namespace pagoda::ir

@@ -22,9 +22,7 @@ constexpr bool is_integer(Type type) { return type >= Type::i1 && type <= Type::
 constexpr bool is_float(Type type) { return type == Type::f32 || type == Type::f64; }
 constexpr bool is_vector(Type type) { return type == Type::v128 || type == Type::v256; }
 // All ones in the width of an integer type of at most 64 bits.
-constexpr u64 type_mask(Type type) {
-  return type_bits(type) >= 64 ? ~u64{0} : (u64{1} << type_bits(type)) - 1;
-}
+constexpr u64 type_mask(Type type) { return type_bits(type) >= 64 ? ~u64{0} : (u64{1} << type_bits(type)) - 1; }
 
 // Index of the instruction that defines a value; 0 is never a value (it is the block's first marker).
 using ValueId = u16;
@@ -55,20 +53,24 @@ inline constexpr u8 kFlagsNZP = kFlagsNZ | 1 << 5;
 
 // A memory access: everything but address and value.
 struct MemOp {
-  u8 size_log2 = 3;       // 0..5: 1..32 bytes
-  bool sign = false;      // loads: sign-extend into the result type, else zero-extend
-  bool align = false;     // a misaligned address faults (else it is split where needed)
+  u8 size_log2 = 3;    // 0..5: 1..32 bytes
+  bool sign = false;   // loads: sign-extend into the result type, else zero-extend
+  bool align = false;  // a misaligned address faults (else it is split where needed)
   bool big_endian = false;
   Order order = Order::plain;
-  u8 mode = 0;            // 0: the vcpu's current memory mode; n: the guest's memory mode n - 1
+  u8 mode = 0;  // 0: the vcpu's current memory mode; n: the guest's memory mode n - 1
   constexpr u32 size() const { return 1u << size_log2; }
   constexpr u32 pack() const {
     return size_log2 | u32{sign} << 3 | u32{align} << 4 | u32{big_endian} << 5 | static_cast<u32>(order) << 6 |
            u32{mode} << 9;
   }
   static constexpr MemOp unpack(u32 bits) {
-    return {static_cast<u8>(bits & 7), (bits & 8) != 0, (bits & 16) != 0, (bits & 32) != 0,
-            static_cast<Order>(bits >> 6 & 7), static_cast<u8>(bits >> 9 & 15)};
+    return {static_cast<u8>(bits & 7),
+            (bits & 8) != 0,
+            (bits & 16) != 0,
+            (bits & 32) != 0,
+            static_cast<Order>(bits >> 6 & 7),
+            static_cast<u8>(bits >> 9 & 15)};
   }
   constexpr bool operator==(const MemOp&) const = default;
 };

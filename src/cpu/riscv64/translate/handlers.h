@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Declares the handler of every row of the instruction tables: a row without one, or one without a row, shows when linking.
+// Declares the handler of every row of the instruction tables: a row without one, or one without a row, shows when
+// linking.
 #pragma once
 
 #include "cpu/riscv64/decode.h"
