@@ -83,6 +83,9 @@ TEST(FdtBuilder, RefusesWhatIsNoTree) {
   bytes = good;
   bytes.pop_back();
   EXPECT_EQ(FdtBuilder::from_bytes(bytes).error().message, "it is truncated");
+  bytes = good;
+  bytes[23] = std::byte{16};
+  EXPECT_EQ(FdtBuilder::from_bytes(bytes).error().message, "its format version is 16; 17 is needed");
   // Longer files are fine: the header says how much of them is the tree.
   bytes = good;
   bytes.resize(bytes.size() + 100);

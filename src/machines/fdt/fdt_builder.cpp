@@ -31,6 +31,11 @@ Result<FdtBuilder> FdtBuilder::from_bytes(std::span<const std::byte> bytes) {
   const std::vector<std::byte> copy(bytes.begin(), bytes.end());
   if (fdt_magic(copy.data()) != FDT_MAGIC) return fail("it does not begin with a device tree's magic number");
   if (fdt_totalsize(copy.data()) > copy.size()) return fail("it is truncated");
+  // Older headers do not say how long the structure block is, and libfdt's check may then run in circles.
+  constexpr u32 kVersion = 17;
+  if (fdt_version(copy.data()) < kVersion) {
+    return fail("its format version is {}; {} is needed", fdt_version(copy.data()), kVersion);
+  }
   if (const int result = fdt_check_full(copy.data(), copy.size()); result != 0) {
     return fail("it is not a valid device tree ({})", fdt_strerror(result));
   }
