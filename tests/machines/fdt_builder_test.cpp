@@ -89,6 +89,18 @@ TEST(FdtBuilder, RefusesWhatIsNoTree) {
   EXPECT_TRUE(FdtBuilder::from_bytes(bytes).has_value());
 }
 
+// A property of length -12 is followed by itself.
+TEST(FdtBuilder, RefusesEndlessTrees) {
+  FdtBuilder tree;
+  tree.set_flag("/", "x");
+  auto bytes = finished(tree);
+  // Root: tag and empty name (8 bytes), then tag and length of the property.
+  const auto length = static_cast<std::size_t>(fdt_off_dt_struct(bytes.data())) + 12;
+  for (std::size_t i = 0; i < 4; ++i) bytes[length + i] = std::byte{i == 3 ? u8{0xf4} : u8{0xff}};
+  EXPECT_EQ(FdtBuilder::from_bytes(bytes).error().message,
+            "it is not a valid device tree (its structure does not end)");
+}
+
 // Whatever the bytes: an error or a tree that can be edited.
 TEST(FdtBuilder, SurvivesDamage) {
   FdtBuilder tree;

@@ -15,6 +15,18 @@ void put_cell(std::vector<std::byte>* out, u32 value) {
   for (u32 shift = 32; shift != 0; shift -= 8) out->push_back(static_cast<std::byte>(value >> (shift - 8)));
 }
 
+// Whether the walk over the structure block comes to an end. libfdt's own check runs in circles where the length of a
+// property leads back to the property.
+bool has_end(const void* blob) {
+  if (fdt_check_header(blob) != 0) return false;
+  for (int offset = 0;;) {
+    int next = 0;
+    if (fdt_next_tag(blob, offset, &next) == FDT_END) return true;  // also where something is cut off
+    if (next <= offset) return false;
+    offset = next;
+  }
+}
+
 }  // namespace
 
 FdtBuilder::FdtBuilder() : buffer_(kFirstSize) {
@@ -31,6 +43,7 @@ Result<FdtBuilder> FdtBuilder::from_bytes(std::span<const std::byte> bytes) {
   const std::vector<std::byte> copy(bytes.begin(), bytes.end());
   if (fdt_magic(copy.data()) != FDT_MAGIC) return fail("it does not begin with a device tree's magic number");
   if (fdt_totalsize(copy.data()) > copy.size()) return fail("it is truncated");
+  if (!has_end(copy.data())) return fail("it is not a valid device tree (its structure does not end)");
   if (const int result = fdt_check_full(copy.data(), copy.size()); result != 0) {
     return fail("it is not a valid device tree ({})", fdt_strerror(result));
   }
