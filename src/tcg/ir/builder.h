@@ -39,7 +39,7 @@ class Builder {
   Value get_slot(u32 slot);
   void put_slot(u32 slot, Value value);
 
-// clang-format off
+  // clang-format off
 #define BINARY(name) Value name(Value a, Value b) { return binary(Op::name, a, b); }
   BINARY(add) BINARY(sub) BINARY(mul) BINARY(mulh_s) BINARY(mulh_u) BINARY(mulh_su) BINARY(div_s) BINARY(div_u)
   BINARY(rem_s) BINARY(rem_u) BINARY(and_) BINARY(or_) BINARY(xor_) BINARY(shl) BINARY(shr) BINARY(sar) BINARY(rotl)
@@ -49,8 +49,8 @@ class Builder {
 #define UNARY(name) Value name(Value a) { return unary(Op::name, a); }
   UNARY(not_) UNARY(clz) UNARY(ctz) UNARY(popcnt) UNARY(bswap) UNARY(fneg) UNARY(fclass) UNARY(f32_box) UNARY(f32_unbox)
 #undef UNARY
-// clang-format on
-                          Value select(Value condition, Value a, Value b);
+      // clang-format on
+      Value select(Value condition, Value a, Value b);
   // Extensions and truncation to `type`; equal widths return the value itself.
   Value zext(Value a, Type type);
   Value sext(Value a, Type type);
