@@ -84,15 +84,6 @@ LeaveInfo run(VcpuFrame* f, const Unit* unit, const void* const** addresses_out)
 #define FLOAT(op) &&L_##op##_f32, &&L_##op##_f64,
 #define SIMPLE(name) &&L_##name,
 #include "tcg/interp/handlers.def"
-#undef BINARY
-#undef COMPARE
-#undef SEXT32
-#undef UNARY
-#undef BRANCH
-#undef FLAGS
-#undef RMW
-#undef FLOAT
-#undef SIMPLE
   };
   static_assert(sizeof(addresses) / sizeof(addresses[0]) == static_cast<u32>(Handler::count));
   if (addresses_out != nullptr) {

@@ -18,15 +18,6 @@ enum class Handler : u16 {
 #define FLOAT(op) op##_f32, op##_f64,
 #define SIMPLE(name) name,
 #include "tcg/interp/handlers.def"
-#undef BINARY
-#undef COMPARE
-#undef SEXT32
-#undef UNARY
-#undef BRANCH
-#undef FLAGS
-#undef RMW
-#undef FLOAT
-#undef SIMPLE
   count
 };
 

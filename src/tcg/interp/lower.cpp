@@ -62,23 +62,7 @@ Handler binary_handler(Op op) {
   case Op::name:     \
     return Handler::name##_i8_rr;
 #define COMPARE(name) BINARY(name)
-#define SEXT32(name)
-#define UNARY(name)
-#define BRANCH(name)
-#define FLAGS(name)
-#define RMW(name)
-#define FLOAT(name)
-#define SIMPLE(name)
 #include "tcg/interp/handlers.def"
-#undef BINARY
-#undef COMPARE
-#undef SEXT32
-#undef UNARY
-#undef BRANCH
-#undef FLAGS
-#undef RMW
-#undef FLOAT
-#undef SIMPLE
     default:
       return Handler::count;
   }
@@ -86,27 +70,10 @@ Handler binary_handler(Op op) {
 
 Handler sext32_handler(Op op) {
   switch (op) {
-#define BINARY(name)
-#define COMPARE(name)
 #define SEXT32(name) \
   case Op::name:     \
     return Handler::sx_##name##_rr;
-#define UNARY(name)
-#define BRANCH(name)
-#define FLAGS(name)
-#define RMW(name)
-#define FLOAT(name)
-#define SIMPLE(name)
 #include "tcg/interp/handlers.def"
-#undef BINARY
-#undef COMPARE
-#undef SEXT32
-#undef UNARY
-#undef BRANCH
-#undef FLAGS
-#undef RMW
-#undef FLOAT
-#undef SIMPLE
     default:
       return Handler::count;
   }
@@ -119,31 +86,16 @@ Handler branch_handler(Op op, Type type) {
 
 Handler other_handler(Op op) {
   switch (op) {
-#define BINARY(name)
-#define COMPARE(name)
-#define SEXT32(name)
 #define UNARY(name) \
   case Op::name:    \
     return Handler::name##_i8;
-#define BRANCH(name)
 #define FLAGS(name) \
   case Op::name:    \
     return Handler::name##_i8;
-#define RMW(name)
 #define FLOAT(name) \
   case Op::name:    \
     return Handler::name##_f32;
-#define SIMPLE(name)
 #include "tcg/interp/handlers.def"
-#undef BINARY
-#undef COMPARE
-#undef SEXT32
-#undef UNARY
-#undef BRANCH
-#undef FLAGS
-#undef RMW
-#undef FLOAT
-#undef SIMPLE
     default:
       return Handler::count;
   }
@@ -353,6 +305,7 @@ void Lowering::Work::backward() {
 
 void Lowering::Work::emit(Handler handler, u16 d, u16 a, u16 b, u16 c, u64 imm) {
   static const void* const* const addresses = handler_addresses();
+  CHECK(handler < Handler::count, "an op without a handler");
   code.push_back({addresses[static_cast<u32>(handler)], d, a, b, c, imm});
 }
 

@@ -22,15 +22,6 @@ const char* handler_name(Handler handler) {
 #define FLOAT(op) #op ".f32", #op ".f64",
 #define SIMPLE(name) #name,
 #include "tcg/interp/handlers.def"
-#undef BINARY
-#undef COMPARE
-#undef SEXT32
-#undef UNARY
-#undef BRANCH
-#undef FLAGS
-#undef RMW
-#undef FLOAT
-#undef SIMPLE
   };
   return names[static_cast<u32>(handler)];
 }
