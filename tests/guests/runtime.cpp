@@ -26,6 +26,15 @@ u32 hart_id() {  // M mode
   return static_cast<u32>(id);
 }
 
+// There is one such register for each hart; nobody takes the interrupt yet.
+bool has_software_interrupt(u32 hart) {
+  auto& msip = reg<u32>(kClint + 4 * hart);
+  msip = 1;
+  const bool there = msip == 1;
+  msip = 0;
+  return there;
+}
+
 }  // namespace
 
 void fail(u32 code, const char* what, u64 a, u64 b, u64 c) {
@@ -79,14 +88,14 @@ extern "C" void trap(u64 cause, u64 pc, u64 value) {
 extern "C" void hart_main(u32 hart) {
   set_timer(hart, ~u64{0});
   __atomic_fetch_add(&present, 1, __ATOMIC_SEQ_CST);
-  // Nobody says how many there are: as many as have come when nobody came for 50 ms.
   static u32 harts;
   if (hart == 0) {
-    u32 seen = 0;
-    for (u64 start = time_now(); time_now() - start < 500000;) {
-      if (load(present) != seen) seen = load(present), start = time_now();
+    // Exactly those take part that there are: one that came late would not be fenced with the others.
+    u32 there = 1;
+    while (there < kMaxHarts && has_software_interrupt(there)) ++there;
+    while (load(present) != there) {
     }
-    store_release(harts, seen);
+    store_release(harts, there);
   }
   while (load_acquire(harts) == 0) {
   }

@@ -25,13 +25,15 @@ u32 done;
 
 u64 entry(const void* page, u64 bits) { return reinterpret_cast<u64>(page) >> 12 << 10 | bits; }
 
+// Interrupts of M mode are on from the first instruction in S mode, and off until then: a trap would change mepc and
+// MPP.
 void enter_supervisor() {
   const u64 satp = u64{8} << 60 | reinterpret_cast<u64>(root) >> 12;
   u64 scratch;
   asm volatile(
       "csrw pmpaddr0, %1\n csrw pmpcfg0, %2\n csrw satp, %3\n sfence.vma\n"
-      "li %0, 0x1800\n csrc mstatus, %0\n li %0, 0x880\n csrs mstatus, %0\n"  // MPP = S, MPIE
-      "la %0, 1f\n csrw mepc, %0\n mret\n1:"
+      "li %0, 0x1800\n csrc mstatus, %0\n li %0, 0x800\n csrs mstatus, %0\n"  // MPP = S
+      "li %0, 8\n csrw mie, %0\n la %0, 1f\n csrw mepc, %0\n mret\n1:"
       : "=&r"(scratch)
       : "r"(~0ul), "r"(0x1ful), "r"(satp)
       : "memory");
@@ -103,7 +105,6 @@ void test(u32 hart, u32 harts) {
   }
   barrier(harts);
   fence_i();
-  enable_interrupts(true, false);
   enter_supervisor();
   if (hart == 0) {
     writer(harts);
