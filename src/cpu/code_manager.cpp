@@ -17,8 +17,6 @@
 namespace pagoda {
 namespace {
 
-// Longest instruction of any guest is 15 bytes; a block never needs more than its instructions' bytes.
-constexpr u32 kMaxInsnBytes = 16;
 // Reading the clock for every block would cost more than some blocks do.
 constexpr u32 kTimedEvery = 16;
 // Tries to publish a unit from bytes that others keep writing.
@@ -31,10 +29,12 @@ u64 now_ns() { return static_cast<u64>(std::chrono::steady_clock::now().time_sin
 struct CodeManager::Translator {
   Translator(const Guest& guest, const CodeOptions& options)
       : lowering(guest.slots, guest.helpers, options.fusions),
-        bytes(std::min<u64>(kPageSize, u64{options.max_block_insns} * kMaxInsnBytes) + kMaxInsnBytes) {}
+        window(std::min<u64>(kPageSize, u64{options.max_block_insns} * guest.max_insn_bytes)),
+        bytes(window + kMaxInsnBytes) {}
   ir::Builder builder;
   ir::Block block;
   interp::Lowering lowering;
+  u64 window;  // a block never needs more than its instructions' bytes
   std::vector<u8> bytes;
   Statistics statistics;
 };
@@ -92,7 +92,7 @@ Unit* CodeManager::translate(Vcpu& vcpu, u64 phys, const u8* host_page, u64 phys
     const bool timed = translator.statistics.blocks % kTimedEvery == 0;
     const u64 start = timed ? now_ns() : 0;
     const u64 offset = phys - page;
-    const u64 in_page = std::min<u64>(kPageSize - offset, translator.bytes.size() - kMaxInsnBytes);
+    const u64 in_page = std::min<u64>(kPageSize - offset, translator.window);
     ram_copy_out(reinterpret_cast<std::byte*>(translator.bytes.data()), host_page + offset, in_page);
     u64 size = in_page;
     if (host_next != nullptr) {
@@ -163,7 +163,7 @@ Unit* CodeManager::try_unit_at(Vcpu& vcpu, u32 max_insns) {
   // An instruction that straddles into the next page is a unit of its own, found by both pages.
   u64 phys_next = 0;
   const u8* host_next = nullptr;
-  if (offset > kPageSize - kMaxInsnBytes) {
+  if (offset > kPageSize - guest_.max_insn_bytes) {
     u8 head[kMaxInsnBytes] = {};
     ram_copy_out(reinterpret_cast<std::byte*>(head), host_page + offset, kPageSize - offset);
     const u32 length = guest_.instruction_length(head);

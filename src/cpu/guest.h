@@ -16,6 +16,8 @@ namespace pagoda {
 
 class Vcpu;
 
+inline constexpr u32 kMaxInsnBytes = 16;  // of any guest
+
 enum class AccessKind : u8 { read, write, execute };
 
 // Guest code copied out of memory for one translation. All of it lies in one page, but for an instruction that
@@ -55,7 +57,8 @@ struct Guest {
   void (*destroy)(VcpuFrame* frame);
   ir::SlotTable slots;
   HelperTable helpers;
-  u32 memory_modes;  // number of memory modes in use (<= kMemoryModes)
+  u32 memory_modes;    // number of memory modes in use (<= kMemoryModes)
+  u32 max_insn_bytes;  // of the longest instruction (<= kMaxInsnBytes)
 
   // Length in bytes of the instruction at `bytes` (at least 2 bytes are readable), for the page-straddling case.
   u32 (*instruction_length)(const u8* bytes);

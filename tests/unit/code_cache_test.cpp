@@ -3,11 +3,11 @@
 #include "tcg/cache/code_cache.h"
 
 #include <gtest/gtest.h>
-#include <cstdlib>
 #include <new>
 #include <thread>
 
 #include "tcg/interp/interp.h"
+#include "tcg/interp/unit_memory.h"
 
 namespace pagoda {
 namespace {
@@ -19,7 +19,7 @@ struct Cache : CodeCache {
   using CodeCache::CodeCache;
   // A unit of `bytes` guest bytes at `phys`, as the code manager would publish it.
   static Unit* make(u64 phys, u32 bytes, u32 mode = 3, u64 phys_next = 0, u32 memory_bytes = 256) {
-    Unit* unit = new (std::malloc(sizeof(Unit))) Unit();
+    Unit* unit = new (allocate_unit(sizeof(Unit))) Unit();
     unit->mode = mode;
     unit->phys = phys;
     unit->phys_next = phys_next;

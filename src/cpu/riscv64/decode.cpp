@@ -82,8 +82,10 @@ struct Index {
       const u32 mask = full ? full_key(kRows[row].mask) : compressed_key(kRows[row].mask);
       const u32 match = full ? full_key(kRows[row].match) : compressed_key(kRows[row].match);
       const u32 base = full ? 0 : kFullKeys, count = full ? kFullKeys : kCompressedKeys;
-      for (u32 key = 0; key < count; ++key) {
-        if ((key & mask) == match) lists[base + key].push_back(static_cast<u16>(row));
+      const u32 free = ~mask & (count - 1);  // bits that do not matter: all their values
+      for (u32 bits = free;; bits = (bits - 1) & free) {
+        lists[base + (match | bits)].push_back(static_cast<u16>(row));
+        if (bits == 0) break;
       }
     }
     // Many keys have the same list: keep one copy of it.

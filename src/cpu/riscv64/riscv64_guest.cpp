@@ -123,6 +123,7 @@ const Guest& riscv64_guest() {
       .slots = slot_table(),
       .helpers = helper_table(),
       .memory_modes = kMemoryModeCount,
+      .max_insn_bytes = 4,
       .instruction_length = instruction_length,
       .translate = translate_block,
       .walk = walk,

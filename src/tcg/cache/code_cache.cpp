@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "tcg/interp/interp.h"
+#include "tcg/interp/unit_memory.h"
 
 namespace pagoda {
 namespace {
@@ -16,6 +17,8 @@ constexpr u64 kGranuleBits = 6;
 constexpr u64 kBatchBytes = 1 << 20;
 // A generation is this share of the capacity.
 constexpr u64 kGenerations = 8;
+// What several caches and units in no cache may take in one process.
+constexpr u64 kSpareBytes = u64{64} << 20;
 
 u64 granule_mask(u64 offset, u64 size) {
   const u64 first = offset >> kGranuleBits;
@@ -97,6 +100,11 @@ Unit* CodeCache::publish(Unit* unit, Reading* reading) {
   ++statistics_.units;
   statistics_.bytes += unit->memory_bytes;
   if (statistics_.bytes > capacity_) evict();
+  // Few units may hold many chunks: when the guest rewrites its code so that one of each stays.
+  if (retired_.empty() && unit_memory_bytes() > 2 * capacity_ + kSpareBytes) {
+    evict();
+    close_batch();
+  }
   return unit;
 }
 
@@ -183,7 +191,8 @@ void CodeCache::close_batch() {
 
 void CodeCache::evict() {
   ++statistics_.evictions;
-  const u64 keep = capacity_ - capacity_ / kGenerations;
+  const u64 most = std::min(capacity_, statistics_.bytes);
+  const u64 keep = most - most / kGenerations;
   while (statistics_.bytes > keep && age_.size() > 1) {
     Unit* unit = age_.front();
     ++statistics_.evicted;

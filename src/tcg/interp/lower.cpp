@@ -7,14 +7,15 @@
 // look at guest state between that op and the register write it stands for. State is therefore exact between guest
 // instructions.
 #include <algorithm>
+#include <array>
 #include <bit>
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
 #include "base/check.h"
 #include "tcg/interp/handlers.h"
 #include "tcg/interp/interp.h"
+#include "tcg/interp/unit_memory.h"
 
 namespace pagoda::interp {
 
@@ -38,6 +39,8 @@ constexpr u16 kNever = 0xffff;
 constexpr u16 kNoPlace = 0xffff;
 constexpr u32 kTempsBase = offsetof(VcpuFrame, temps);
 constexpr u16 kZeroPlace = kTempsBase;  // temps[0] is always 0
+// Threaded ops that one IR op may take: a constant and an extension for each operand, itself in two, one behind it.
+constexpr std::size_t kMostOpsOfInst = 12;
 
 // How an op takes part in a fusion.
 enum class Form : u8 {
@@ -49,11 +52,32 @@ enum class Form : u8 {
   shift_add,  // add(shl(x, constant), y)
 };
 
-bool is_binary(Op op) { return op >= Op::add && op <= Op::xor_ && op != Op::not_; }
-bool is_shift(Op op) { return op >= Op::shl && op <= Op::rotr; }
-bool is_minmax(Op op) { return op >= Op::min_s && op <= Op::max_u; }
-bool is_compare(Op op) { return op >= Op::eq && op <= Op::le_u; }
-bool is_two_operand(Op op) { return is_binary(op) || is_shift(op) || is_minmax(op) || is_compare(op); }
+constexpr bool is_binary(Op op) { return op >= Op::add && op <= Op::xor_ && op != Op::not_; }
+constexpr bool is_shift(Op op) { return op >= Op::shl && op <= Op::rotr; }
+constexpr bool is_minmax(Op op) { return op >= Op::min_s && op <= Op::max_u; }
+constexpr bool is_compare(Op op) { return op >= Op::eq && op <= Op::le_u; }
+
+// What both passes ask of every op, as one look-up.
+enum Trait : u8 {
+  kRemovable = 1,   // may go when nobody uses its value
+  kTwoOperand = 2,  // has rr and ri handlers
+  kCommutes = 4,
+  kMayView = 8,  // may be another way of reading its operand
+};
+constexpr std::array<u8, ir::kOpCount> kTraits = [] {
+  std::array<u8, ir::kOpCount> traits{};
+  for (u32 i = 0; i < ir::kOpCount; ++i) {
+    const auto op = static_cast<Op>(i);
+    if ((ir::kOpEffects[i] & ~ir::kReadState) == 0 && op != Op::insn) traits[i] |= kRemovable;
+    if (is_binary(op) || is_shift(op) || is_minmax(op) || is_compare(op)) traits[i] |= kTwoOperand;
+  }
+  for (const Op op : {Op::add, Op::mul, Op::and_, Op::or_, Op::xor_, Op::eq, Op::ne}) {
+    traits[static_cast<u32>(op)] |= kCommutes;
+  }
+  for (const Op op : {Op::trunc, Op::bitcast, Op::zext}) traits[static_cast<u32>(op)] |= kMayView;
+  return traits;
+}();
+bool has_trait(Op op, Trait trait) { return (kTraits[static_cast<u32>(op)] & trait) != 0; }
 
 // First handler (i8, rr) of a two-operand op.
 Handler binary_handler(Op op) {
@@ -120,17 +144,20 @@ struct ValueInfo {
 
 struct Lowering::Work {
   const ir::Block* block = nullptr;
+  const Inst* insts = nullptr;  // of the block
   ir::SlotTable slots;
   HelperTable helpers;
   u32 fusions = 0;
   u64* counts = nullptr;
+  const void* const* addresses = handler_addresses();
 
   std::vector<ValueInfo> values;  // one more than ops: the terminal
   std::vector<u16> slot_next_write;
   std::vector<u16> slot_live_until;
   std::vector<u16> free_temps;
   std::vector<u16> expiring;
-  std::vector<ThreadedOp> code;
+  std::vector<ThreadedOp> code;  // as long as any block needed; code_size counts
+  u32 code_size = 0;
   std::vector<InsnStart> insns;
   u32 next_temp = 1;
   u16 now = 0;  // op being emitted
@@ -138,11 +165,13 @@ struct Lowering::Work {
 
   bool on(Fusion fusion) const { return (fusions >> static_cast<u32>(fusion) & 1) != 0; }
   void count(Fusion fusion) { ++counts[static_cast<u32>(fusion)]; }
-  const Inst& inst(ValueId value) const { return block->insts[value]; }
+  const Inst& inst(ValueId value) const { return insts[value]; }
   bool is_constant(ValueId value) const { return inst(value).op == Op::constant; }
   u16 terminal_index() const { return static_cast<u16>(block->insts.size()); }
 
-  ValueId root(ValueId value) const;
+  // The value whose bits `value` is another way of reading.
+  ValueId root(ValueId value) const { return has_trait(inst(value).op, kMayView) ? root_of_view(value) : value; }
+  ValueId root_of_view(ValueId value) const;
   void use(ValueId value, u16 at);
   void decide(u16 at);
   void decide_two_operand(u16 at, const Inst& op);
@@ -173,8 +202,7 @@ Lowering::~Lowering() = default;
 // --- backward: decisions
 // --------------------------------------------------------------------------------------------------
 
-// The value whose bits `value` is another way of reading.
-ValueId Lowering::Work::root(ValueId value) const {
+ValueId Lowering::Work::root_of_view(ValueId value) const {
   if (!on(Fusion::view)) return value;
   for (;;) {
     const Inst& op = inst(value);
@@ -198,9 +226,8 @@ void Lowering::Work::decide_two_operand(u16 at, const Inst& op) {
   ValueInfo& info = values[at];
   const ValueId a = op.args[0];
   const ValueId b = op.args[1];
-  const bool commutes = op.op == Op::add || op.op == Op::mul || op.op == Op::and_ || op.op == Op::or_ ||
-                        op.op == Op::xor_ || op.op == Op::eq || op.op == Op::ne;
-  if (on(Fusion::const_operand) && type_bits(op.type) <= 64 && (is_constant(b) || (commutes && is_constant(a)))) {
+  if (on(Fusion::const_operand) && type_bits(op.type) <= 64 &&
+      (is_constant(b) || (has_trait(op.op, kCommutes) && is_constant(a)))) {
     info.form = Form::immediate;
     info.swapped = !is_constant(b);
     return use(info.swapped ? b : a, at);
@@ -222,19 +249,8 @@ void Lowering::Work::decide_two_operand(u16 at, const Inst& op) {
 void Lowering::Work::decide(u16 at) {
   const Inst& op = inst(at);
   ValueInfo& info = values[at];
-  const bool removable = (op_info(op.op).effects & ~ir::kReadState) == 0 && op.op != Op::insn;
-  if (removable && info.uses == 0 && (on(Fusion::dead_code) || op.op == Op::constant)) return;
+  if (info.uses == 0 && has_trait(op.op, kRemovable) && on(Fusion::dead_code)) return;
   switch (op.op) {
-    case Op::put_slot: {
-      use(op.args[0], at);
-      info.next_write = slot_next_write[op.extra];
-      slot_next_write[op.extra] = at;
-      if (on(Fusion::slot_result)) values[root(op.args[0])].put = at;
-      return;
-    }
-    case Op::get_slot:
-      info.next_write = slot_next_write[op.extra];
-      return;
     case Op::load:
     case Op::store: {
       const ir::MemOp mem = ir::MemOp::unpack(op.extra);
@@ -267,8 +283,8 @@ void Lowering::Work::decide(u16 at) {
       }
       return;
     default:
-      if (is_two_operand(op.op)) return decide_two_operand(at, op);
-      for (const ValueId value : op.args) use(value, at);
+      if (has_trait(op.op, kTwoOperand)) return decide_two_operand(at, op);
+      for (u32 i = 0; i < 4 && op.args[i] != ir::kNoValue; ++i) use(op.args[i], at);
       return;
   }
 }
@@ -297,19 +313,36 @@ void Lowering::Work::backward() {
   } else if (terminal.kind == ir::Terminal::Kind::jump_indirect) {
     use(terminal.value, end);
   }
-  for (u16 at = end; at-- > 0;) decide(at);
+  for (u16 at = end; at-- > 0;) {  // what most ops are is done here
+    const Inst& op = inst(at);
+    switch (op.op) {
+      case Op::insn:
+      case Op::constant:
+        break;
+      case Op::get_slot:
+        values[at].next_write = slot_next_write[op.extra];
+        break;
+      case Op::put_slot:
+        use(op.args[0], at);
+        values[at].next_write = slot_next_write[op.extra];
+        slot_next_write[op.extra] = at;
+        if (on(Fusion::slot_result)) values[root(op.args[0])].put = at;
+        break;
+      default:
+        decide(at);
+    }
+  }
 }
 
 // --- forward: places and code
 // ---------------------------------------------------------------------------------------------
 
 void Lowering::Work::emit(Handler handler, u16 d, u16 a, u16 b, u16 c, u64 imm) {
-  static const void* const* const addresses = handler_addresses();
   CHECK(handler < Handler::count, "an op without a handler");
-  code.push_back({addresses[static_cast<u32>(handler)], d, a, b, c, imm});
+  code[code_size++] = {addresses[static_cast<u32>(handler)], d, a, b, c, imm};
 }
 
-void Lowering::Work::emit_extension(u16 d, u16 a, const void* pointer) { code.push_back({pointer, d, a, 0, 0, 0}); }
+void Lowering::Work::emit_extension(u16 d, u16 a, const void* pointer) { code[code_size++] = {pointer, d, a, 0, 0, 0}; }
 
 u16 Lowering::Work::temp(u32 doublewords) {
   if (doublewords == 1 && !free_temps.empty()) {
@@ -548,12 +581,6 @@ void Lowering::Work::emit_op(u16 at) {
   const Inst& op = inst(at);
   ValueInfo& info = values[at];
   switch (op.op) {
-    case Op::insn:
-      insns.push_back({static_cast<u16>(op.imm), static_cast<u16>(code.size())});
-      return;
-    case Op::constant:
-      if (!on(Fusion::const_operand)) emit(Handler::constant, destination(at), 0, 0, 0, op.imm);
-      return;
     case Op::pc:
       return emit(Handler::pc, destination(at), 0, 0, 0, op.imm);
     case Op::get_slot: {
@@ -643,7 +670,7 @@ void Lowering::Work::emit_op(u16 at) {
     case Op::call:
       return emit_call(at, op);
     default:
-      if (is_two_operand(op.op)) return emit_two_operand(at, op);
+      if (has_trait(op.op, kTwoOperand)) return emit_two_operand(at, op);
       return emit_float(at, op);
   }
 }
@@ -686,7 +713,9 @@ void Lowering::Work::forward() {
   slot_live_until.assign(slots.count, 0);
   free_temps.clear();
   expiring.clear();
-  code.clear();
+  code_size = 0;
+  const std::size_t most = (block->insts.size() + 1) * kMostOpsOfInst;
+  if (code.size() < most) code.resize(most);
   insns.clear();
   next_temp = 1;
   const auto release_expired = [&] {
@@ -698,13 +727,23 @@ void Lowering::Work::forward() {
   };
   for (now = 0; now < terminal_index(); ++now) {
     const Inst& op = inst(now);
-    const bool removable = (op_info(op.op).effects & ~ir::kReadState) == 0 && op.op != Op::insn;
-    if (removable && values[now].uses == 0 && on(Fusion::dead_code)) {
-      if (op.op != Op::constant) count(Fusion::dead_code);
+    if (op.op == Op::insn) {
+      insns.push_back({static_cast<u16>(op.imm), static_cast<u16>(code_size)});
+      continue;
+    }
+    if (op.op == Op::constant) {  // its users take it as an immediate, or place it
+      if (!on(Fusion::const_operand) && (values[now].uses != 0 || !on(Fusion::dead_code))) {
+        emit(Handler::constant, destination(now), 0, 0, 0, op.imm);
+        release_expired();
+      }
+      continue;
+    }
+    if (values[now].uses == 0 && has_trait(op.op, kRemovable) && on(Fusion::dead_code)) {
+      count(Fusion::dead_code);
       continue;
     }
     emit_op(now);
-    release_expired();
+    if (!expiring.empty()) release_expired();
   }
   emit_terminal();
 }
@@ -712,6 +751,7 @@ void Lowering::Work::forward() {
 Unit* Lowering::lower(const ir::Block& block) {
   Work& work = *work_;
   work.block = &block;
+  work.insts = block.insts.data();
   work.slots = slots_;
   work.helpers = helpers_;
   work.fusions = fusions_;
@@ -719,11 +759,10 @@ Unit* Lowering::lower(const ir::Block& block) {
   work.backward();
   work.forward();
 
-  const std::size_t code_bytes = work.code.size() * sizeof(ThreadedOp);
+  const std::size_t code_bytes = work.code_size * sizeof(ThreadedOp);
   const std::size_t insn_bytes = work.insns.size() * sizeof(InsnStart);
   const std::size_t bytes = sizeof(Unit) + code_bytes + insn_bytes;
-  auto* memory = static_cast<u8*>(std::malloc(bytes));
-  CHECK(memory != nullptr, "out of memory");
+  auto* memory = static_cast<u8*>(allocate_unit(bytes));
   auto* unit = new (memory) Unit();
   auto* code = reinterpret_cast<ThreadedOp*>(memory + sizeof(Unit));
   auto* insns = reinterpret_cast<InsnStart*>(memory + sizeof(Unit) + code_bytes);
@@ -731,7 +770,7 @@ Unit* Lowering::lower(const ir::Block& block) {
   std::memcpy(insns, work.insns.data(), insn_bytes);
   unit->code = code;
   unit->insns = insns;
-  unit->op_count = static_cast<u32>(work.code.size());
+  unit->op_count = work.code_size;
   unit->memory_bytes = static_cast<u32>(bytes);
   unit->guest_insns = block.guest_insns;
   unit->guest_bytes = block.guest_bytes;
@@ -743,7 +782,7 @@ Unit* Lowering::lower(const ir::Block& block) {
 
 void free_unit(Unit* unit) {
   unit->~Unit();
-  std::free(unit);
+  free_unit_memory(unit);
 }
 
 }  // namespace pagoda::interp

@@ -23,47 +23,6 @@ void Builder::forget_state() {
   }
 }
 
-Value Builder::emit(Op op, Type type, u8 aux, u32 extra, u64 imm, Value a, Value b, Value c, Value d) {
-  DCHECK(!ended(), "instruction after the terminal");
-  DCHECK(block_->insts.size() < 0xffff);
-  Inst& inst = block_->insts.emplace_back();
-  inst.op = op;
-  inst.type = type;
-  inst.aux = aux;
-  inst.args[0] = a.id;
-  inst.args[1] = b.id;
-  inst.args[2] = c.id;
-  inst.args[3] = d.id;
-  inst.extra = extra;
-  inst.imm = imm;
-  return {static_cast<ValueId>(block_->insts.size() - 1), result_type(op, type)};
-}
-
-void Builder::insn(u64 offset, u32 length) {
-  emit(Op::insn, Type::none, static_cast<u8>(length), 0, offset);
-  insn_offset_ = offset;
-  insn_length_ = length;
-  ++block_->guest_insns;
-  block_->guest_bytes = static_cast<u32>(offset) + length;
-}
-
-Value Builder::constant(Type type, u64 imm) { return emit(Op::constant, type, 0, 0, imm & type_mask(type)); }
-Value Builder::pc(u64 offset) { return emit(Op::pc, Type::i64, 0, 0, offset); }
-
-Value Builder::get_slot(u32 slot) {
-  const Type type = slots_.slots[slot].type;
-  if (forward_state_ && known_[slot].epoch == epoch_) return {known_[slot].id, type};
-  const Value value = emit(Op::get_slot, type, 0, slot);
-  known_[slot] = {value.id, epoch_};
-  return value;
-}
-
-void Builder::put_slot(u32 slot, Value value) {
-  DCHECK(value.type == slots_.slots[slot].type, "slot {}", slots_.slots[slot].name);
-  emit(Op::put_slot, value.type, 0, slot, 0, value);
-  known_[slot] = {value.id, epoch_};
-}
-
 Value Builder::binary(Op op, Value a, Value b) {
   DCHECK(a.type == b.type, "{}", op_info(op).name);
   if (is_constant(b)) {

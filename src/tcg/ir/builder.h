@@ -26,18 +26,34 @@ class Builder {
   // Starts a block. `forward_state` off keeps every slot read and write as written (for tests of tiers).
   void start(Block* block, SlotTable slots, bool forward_state = true);
   // Starts a guest instruction at `offset` bytes from the block's pc.
-  void insn(u64 offset, u32 length);
+  void insn(u64 offset, u32 length) {
+    emit(Op::insn, Type::none, static_cast<u8>(length), 0, offset);
+    insn_offset_ = offset;
+    insn_length_ = length;
+    ++block_->guest_insns;
+    block_->guest_bytes = static_cast<u32>(offset) + length;
+  }
   u64 insn_offset() const { return insn_offset_; }
   u32 insn_length() const { return insn_length_; }
   bool ended() const { return block_->terminal.kind != Terminal::Kind::none; }
 
-  Value constant(Type type, u64 imm);
+  Value constant(Type type, u64 imm) { return emit(Op::constant, type, 0, 0, imm & type_mask(type)); }
   Value i64(u64 imm) { return constant(Type::i64, imm); }
   Value i32(u32 imm) { return constant(Type::i32, imm); }
   // Guest virtual pc at an offset from the block's start.
-  Value pc(u64 offset);
-  Value get_slot(u32 slot);
-  void put_slot(u32 slot, Value value);
+  Value pc(u64 offset) { return emit(Op::pc, Type::i64, 0, 0, offset); }
+  Value get_slot(u32 slot) {
+    const Type type = slots_.slots[slot].type;
+    if (forward_state_ && known_[slot].epoch == epoch_) return {known_[slot].id, type};
+    const Value value = emit(Op::get_slot, type, 0, slot);
+    known_[slot] = {value.id, epoch_};
+    return value;
+  }
+  void put_slot(u32 slot, Value value) {
+    DCHECK(value.type == slots_.slots[slot].type, "slot {}", slots_.slots[slot].name);
+    emit(Op::put_slot, value.type, 0, slot, 0, value);
+    known_[slot] = {value.id, epoch_};
+  }
 
   // clang-format off
 #define BINARY(name) Value name(Value a, Value b) { return binary(Op::name, a, b); }
@@ -97,7 +113,14 @@ class Builder {
 
  private:
   Value emit(Op op, Type type, u8 aux = 0, u32 extra = 0, u64 imm = 0, Value a = {}, Value b = {}, Value c = {},
-             Value d = {});
+             Value d = {}) {
+    DCHECK(!ended(), "instruction after the terminal");
+    DCHECK(block_->insts.size() < 0xffff);
+    const auto id = static_cast<ValueId>(block_->insts.size());
+    block_->insts.push_back(
+        {.op = op, .type = type, .aux = aux, .args = {a.id, b.id, c.id, d.id}, .extra = extra, .imm = imm});
+    return {id, result_type(op, type)};
+  }
   Value binary(Op op, Value a, Value b);
   Value unary(Op op, Value a);
   Value convert(Op op, Value a, Type type);

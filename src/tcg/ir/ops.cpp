@@ -45,25 +45,6 @@ bool contains(TypeSet set, Type type) {
   return false;
 }
 
-Type result_type(Op op, Type type) {
-  switch (op_info(op).result) {
-    case Operand::T:
-      return type;
-    case Operand::I1_:
-      return Type::i1;
-    case Operand::I8_:
-      return Type::i8;
-    case Operand::I64_:
-      return Type::i64;
-    case Operand::F32_:
-      return Type::f32;
-    case Operand::FL:
-      return Type::flags;
-    default:
-      return Type::none;
-  }
-}
-
 bool accepts(Operand column, Type own, Type type) {
   switch (column) {
     case Operand::_:

@@ -77,8 +77,29 @@ struct OpInfo {
 extern const OpInfo kOpInfo[kOpCount];
 inline const OpInfo& op_info(Op op) { return kOpInfo[static_cast<u32>(op)]; }
 
+// The effects column by itself, for tables made from it.
+inline constexpr u16 kOpEffects[kOpCount] = {
+#define OP(name, T, result, a, b, c, d, aux, effects, meaning) effects,
+#include "tcg/ir/ops.def"
+#undef OP
+};
+inline constexpr Operand kResultColumn[kOpCount] = {
+#define OP(name, T, result, a, b, c, d, aux, effects, meaning) Operand::result,
+#include "tcg/ir/ops.def"
+#undef OP
+};
+// The type that a column names by itself; none for T and the sets.
+constexpr Type fixed_type(Operand column) {
+  constexpr Type types[] = {Type::none, Type::none,  Type::i1,   Type::i8,   Type::i64,
+                            Type::f32,  Type::flags, Type::none, Type::none, Type::none};
+  return types[static_cast<u32>(column)];
+}
+
 // The type of the value an instruction of this op and type field produces; Type::none if it produces none.
-Type result_type(Op op, Type type);
+constexpr Type result_type(Op op, Type type) {
+  const Operand column = kResultColumn[static_cast<u32>(op)];
+  return column == Operand::T ? type : fixed_type(column);
+}
 
 // Whether an operand column takes a value of type `type` in an instruction with the type field `own`.
 bool accepts(Operand column, Type own, Type type);
