@@ -6,9 +6,11 @@
 #include <array>
 
 #include "base/check.h"
+#include "fuzz/target.h"
 #include "machines/boot/boot_images.h"
 #include "machines/boot/program_image.h"
 #include "machines/fdt/fdt_builder.h"
+#include "machines/sample_files.h"
 
 namespace {
 
@@ -55,12 +57,33 @@ void fuzz_tree(std::span<const std::byte> input) {
   CHECK(!blob || FdtBuilder::from_bytes(*blob).has_value());
 }
 
+constexpr u8 kProgram = 0, kTree = 1;
+
 }  // namespace
+
+std::vector<std::vector<u8>> test::fuzz_seeds() {
+  std::vector<std::vector<u8>> seeds;
+  const auto add = [&](u8 kind, const Bytes& file) {
+    std::vector<u8>& seed = seeds.emplace_back(1, kind);
+    for (const std::byte byte : file) seed.push_back(static_cast<u8>(byte));
+  };
+  add(kProgram, ElfFile().bytes());
+  add(kProgram, linux_image(0x20000, 0x3000, 0x1000));
+  add(kProgram, gzipped(linux_image(0x20000, 0x3000, 0x1000)));
+  add(kProgram, gzipped(ElfFile().bytes()));
+  FdtBuilder tree;
+  tree.set_cells("/", "#address-cells", {2});
+  tree.set_string("/chosen", "bootargs", "quiet");
+  tree.set_reg("/memory@80000000", kRamBase, kRamSize);
+  tree.reserve(kRamBase, 0x1000);
+  add(kTree, *tree.finish());
+  return seeds;
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   if (size == 0) return 0;
   const std::span input(reinterpret_cast<const std::byte*>(data) + 1, size - 1);
-  if (data[0] % 2 == 0) {
+  if (data[0] % 2 == kProgram) {
     fuzz_program(input);
   } else {
     fuzz_tree(input);

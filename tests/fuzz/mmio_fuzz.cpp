@@ -1,40 +1,19 @@
 // SPDX-License-Identifier: MIT
-// libFuzzer target: bytes become MMIO accesses, input and passing time for every device of the contract tests' table.
+// Fuzz target: bytes become MMIO accesses, input and passing time for every device of the contract tests' table.
 //
 // Input: device index, then steps of an operation byte and its operands (little endian, cut short at the end). After
 // the steps the state is saved and restored: that must always work.
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-
 #include "base/check.h"
 #include "devices/device_factories.h"
+#include "fuzz/target.h"
 
 namespace {
 
 using namespace pagoda;
 using namespace pagoda::test;
 
-class Reader {
- public:
-  Reader(const u8* data, std::size_t size) : data_(data), left_(size) {}
-  bool empty() const { return left_ == 0; }
-  u64 number(u32 bytes) {
-    u64 value = 0;
-    const std::size_t taken = std::min<std::size_t>(bytes, left_);
-    if (taken != 0) std::memcpy(&value, data_, taken);
-    data_ += taken;
-    left_ -= taken;
-    return value;
-  }
-
- private:
-  const u8* data_;
-  std::size_t left_;
-};
-
 // Mostly at a register, so that the fuzzer need not guess offsets; else anywhere in the window.
-u64 pick_offset(Reader& reader, const BenchedDevice& device, bool at_register, u8 size) {
+u64 pick_offset(ByteReader& reader, const BenchedDevice& device, bool at_register, u8 size) {
   u64 offset = 0;
   if (at_register && !device.offsets.empty()) {
     offset = device.offsets[reader.number(2) % device.offsets.size()];
@@ -46,8 +25,10 @@ u64 pick_offset(Reader& reader, const BenchedDevice& device, bool at_register, u
 
 }  // namespace
 
+std::vector<std::vector<u8>> test::fuzz_seeds() { return {}; }
+
 extern "C" int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
-  Reader reader(data, size);
+  ByteReader reader(data, size);
   const auto factories = all_devices();
   BenchedDevice device = factories[reader.number(1) % factories.size()].make();
   while (!reader.empty()) {

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
-// libFuzzer target: bytes become the contents of guest RAM, ring entries, notifications and register writes for a
+// Fuzz target: bytes become the contents of guest RAM, ring entries, notifications and register writes for a
 // block, entropy or console device; afterwards the device must come back to work after a reset, whatever was done to
 // it.
 //
 // Input: device and features, then steps of an operation byte and its operands (little endian, cut short at the end).
 // The queues are set up first, so that the fuzzer starts at a live device; it may undo that through the registers.
-#include <cstring>
-
 #include "base/check.h"
 #include "devices/device_factories.h"
 #include "devices/memory_disk.h"
@@ -14,6 +12,7 @@
 #include "devices/virtio/console.h"
 #include "devices/virtio/rng.h"
 #include "devices/virtio/virtio_mmio.h"
+#include "fuzz/target.h"
 
 namespace {
 
@@ -27,24 +26,6 @@ constexpr u64 kData = kRam + 0x1000;
 constexpr u16 kQueues = 6;
 constexpr u16 kQueueSize = 8;
 constexpr u64 kDiskSectors = 32;
-
-class Reader {
- public:
-  Reader(const u8* data, std::size_t size) : data_(data), left_(size) {}
-  bool empty() const { return left_ == 0; }
-  u64 number(u32 bytes) {
-    u64 value = 0;
-    const std::size_t taken = std::min<std::size_t>(bytes, left_);
-    if (taken != 0) std::memcpy(&value, data_, taken);
-    data_ += taken;
-    left_ -= taken;
-    return value;
-  }
-
- private:
-  const u8* data_;
-  std::size_t left_;
-};
 
 // No DMA may reach a device.
 struct Forbidden final : MmioHandler {
@@ -61,7 +42,7 @@ class Machine {
     slot_ = std::make_unique<VirtioMmio>("virtio0", make_device(), irqs_.line(0));
   }
 
-  void run(Reader& reader) {
+  void run(ByteReader& reader) {
     bring_up(reader.number(1));
     while (!reader.empty()) step(reader);
     check_it_recovers();
@@ -138,7 +119,7 @@ class Machine {
     store<u16>(ring + 2, ++avail_[queue]);
   }
 
-  void step(Reader& reader) {
+  void step(ByteReader& reader) {
     const u64 operation = reader.number(1);
     const u64 queue = operation >> 4;
     switch (operation & 15) {
@@ -272,8 +253,10 @@ class Machine {
 
 }  // namespace
 
+std::vector<std::vector<u8>> test::fuzz_seeds() { return {}; }
+
 extern "C" int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
-  Reader reader(data, size);
+  ByteReader reader(data, size);
   Machine machine(static_cast<u8>(reader.number(1)));
   machine.run(reader);
   return 0;
