@@ -10,6 +10,7 @@
 #include "cpu/rendezvous.h"
 #include "cpu/vcpu.h"
 #include "tcg/ir/builder.h"
+#include "tcg/ir/printer.h"
 #ifdef PAGODA_VERIFY_IR
 #include "tcg/ir/verifier.h"
 #endif
@@ -109,6 +110,14 @@ Unit* CodeManager::translate(Vcpu& vcpu, u64 phys, const u8* host_page, u64 phys
 #ifdef PAGODA_VERIFY_IR
     ir::verify_or_die(translator.block, guest_.slots, guest_.helpers);
 #endif
+    if (log_enabled(Log::in_asm)) {
+      const std::span code(translator.bytes.data(), translator.block.guest_bytes);
+      log(Log::in_asm, "pc {:#x}, physical {:#x}, mode {:#x}:\n{}", frame.pc, phys, frame.mode,
+          guest_.disassemble(code, frame.pc));
+    }
+    if (log_enabled(Log::ir)) {
+      log(Log::ir, "pc {:#x}:\n{}", frame.pc, ir::print(translator.block, guest_.slots, guest_.helpers));
+    }
     const u64 lifted = timed ? now_ns() : 0;
     Unit* unit = translator.lowering.lower(translator.block);
     unit->mode.store(frame.mode, std::memory_order_relaxed);

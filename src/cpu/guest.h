@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 
 #include "base/types.h"
 #include "memory/access.h"
@@ -64,6 +65,8 @@ struct Guest {
   u32 (*instruction_length)(const u8* bytes);
   // Builds one block; ends it at a terminal, max_insns, or before an instruction that does not fit in the window.
   void (*translate)(ir::Builder& builder, const TranslateRequest& request);
+  // Text of a block's instructions, one a line, for logs.
+  std::string (*disassemble)(std::span<const u8> code, u64 pc);
   // Walks the page tables for one page. May set accessed/dirty bits through GuestMemory.
   Translation (*walk)(Vcpu& vcpu, GuestVirt address, AccessKind kind, u32 memory_mode);
   // The memory mode of instruction fetch; data accesses may run in another one (RISC-V: MPRV).

@@ -237,6 +237,8 @@ Softmmu::Found Softmmu::find_page(u64 address, AccessKind kind, u32 memory_mode)
   Found found = locate(translation.page.value | (address & ~kPageMask), translation.privilege);
   found.last = translation.last;
   if (!found.ok) {
+    log(Log::guest_error, "vcpu {}: access to {:#x}, physical {:#x}: neither RAM nor a device", vcpu_.index(), address,
+        translation.page.value | (address & ~kPageMask));
     vcpu_.raise(guest_.bus_error_cause(kind), address);
     return {};
   }

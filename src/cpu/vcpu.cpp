@@ -60,7 +60,6 @@ void Vcpu::reset() {
   mmu_->flush_all();
   clear_jump_cache(jump_cache_.get());
   guest_.reset(*this);
-  log(Log::reset, "vcpu {} reset", index_);
 }
 
 void Vcpu::kick() {

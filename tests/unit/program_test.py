@@ -4,6 +4,8 @@
 and exit status 1 with nothing else said or left behind. Usage: program_test.py PAGODA"""
 
 import os
+import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -71,6 +73,46 @@ class Program(unittest.TestCase):
                 (f"-D no/log: {missing}", ["-D", "no/log", "-d", "int"])):
             self.check_mistake(message, "riscv64", "-display", "none", *options)
         self.assertEqual(sorted(os.listdir(self.directory)), ["empty"])
+
+    # What each log item must say of the guest below; an item that is added needs a line here.
+    LOGGED = {
+        "guest_errors": [r"0x0 is never an instruction", r"access to 0x10, physical 0x10: neither RAM nor a device",
+                         r"csr mhartid is read-only"],
+        "unimp": [r"pc 0x8000000c: 0xb is no instruction that is implemented", r"csr 0x7c0 does not exist"],
+        "int": [r"exception 2 from mode 3 at 0x8000000c"],
+        "mmu": [r"execute 0x80000000 in memory mode 0: page 0x80000000", r"sfence\.vma, all addresses, all address spaces"],
+        "in_asm": [r"pc 0x80000000, physical 0x80000000", r"0x0*80000000: 00000297 +auipc t0, 0x0"],
+        "op": [r"= pc", r"put_slot"],
+        "out_asm": [r"pc 0x80000000:\n", r"jump_indirect"],
+        "exec": [r"vcpu 0 pc 0x80000000 mode"],
+        "cpu_reset": [r"hart 0: reset, pc 0x1000, rv64"],
+        "device": [r"rng0: status 0x1 written over 0x0"],
+    }
+
+    def test_every_log_item_logs(self):
+        words = [
+            0x00000297, 0x06c28293, 0x30529073,  # auipc t0, 0; addi t0, t0, 0x6c; csrw mtvec, t0
+            0x0000000b, 0x7c002373, 0, 0xf1405073, 0x01002303,  # custom-0; csrr 0x7c0; 0; csrw mhartid, 0; lw t1, 16(x0)
+            0x12000073, 0x00100393, 0x100012b7, 0x00001337,  # sfence.vma; li t2, 1; lui t0, 0x10001; lui t1, 1
+        ] + 8 * [0x0672a823, 0x006282b3]  # every virtio device is acknowledged: sw t2, 0x70(t0); add t0, t0, t1
+        power_off = [0x00100337, 0x000053b7, 0x55538393, 0x00732023, 0x0000006f]  # 0x5555 to the test finisher
+        handler = [0x34102e73, 0x004e0e13, 0x341e1073, 0x30200073]  # mepc += 4; mret
+        at = 4 * len(words + power_off)
+        words[1] = at << 20 | 0x28293
+        self.file("guest", struct.pack("<%dI" % len(words + power_off + handler), *words, *power_off, *handler))
+        status, listing, _ = self.run_it("riscv64", "-d", "help")
+        offered = [line.split()[0] for line in listing.splitlines() if re.match(r"\w+  +\w", line)]
+        self.assertEqual(sorted(offered), sorted([*self.LOGGED, "all"]))
+        for item, patterns in self.LOGGED.items():
+            done = self.run_it("riscv64", "-M", "virt", "-bios", "none", "-kernel", "guest", "-display", "none",
+                               "-device", "virtio-rng-device,id=rng0", "-d", item, "-D", "log")
+            self.assertEqual(done, (0, "", ""), item)
+            with open(os.path.join(self.directory, "log")) as file:
+                text = file.read()
+            for pattern in patterns:
+                self.assertRegex(text, pattern, item)
+            self.assertEqual(set(re.findall(r"^\[(\w+)\]", text, re.M)), {item})
+            os.remove(os.path.join(self.directory, "log"))
 
     def test_a_failed_start_removes_its_socket_and_link(self):
         self.check_mistake("-kernel none: No such file or directory", "riscv64", "-display", "none", "-kernel", "none",

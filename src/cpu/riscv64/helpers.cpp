@@ -3,6 +3,7 @@
 #include "cpu/riscv64/helpers.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "cpu/riscv64/csr.h"
 #include "cpu/riscv64/fp_state.h"
 #include "cpu/riscv64/mmu.h"
@@ -74,6 +75,11 @@ u64 sfence_vma(VcpuFrame* frame, u64 address, u64 asid, u64, u64 imm) {
   Softmmu& mmu = vcpu_of(frame).mmu();
   const bool all_addresses = (imm & 1) != 0, all_asids = (imm & 2) != 0;
   const u64 context = context_of_asid(asid & 0xffff);
+  if (log_enabled(Log::mmu)) {
+    log(Log::mmu, "hart {}: sfence.vma, {}, {}", hart.hart_id,
+        all_addresses ? "all addresses" : fmt::format("address {:#x}", address),
+        all_asids ? "all address spaces" : fmt::format("address space {}", asid & 0xffff));
+  }
   if (all_addresses && all_asids) {
     mmu.flush_all();
   } else if (all_addresses) {

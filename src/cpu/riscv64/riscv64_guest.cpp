@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cpu/riscv64/cpu_model.h"
 #include "cpu/riscv64/csr.h"
+#include "cpu/riscv64/disassembler.h"
 #include "cpu/riscv64/fp_state.h"
 #include "cpu/riscv64/hart_port.h"
 #include "cpu/riscv64/helpers.h"
@@ -126,6 +127,7 @@ const Guest& riscv64_guest() {
       .max_insn_bytes = 4,
       .instruction_length = instruction_length,
       .translate = translate_block,
+      .disassemble = disassemble_block,
       .walk = walk,
       .fetch_mode = [](const Vcpu& vcpu) { return static_cast<u32>(fetch_memory_mode(vcpu.state<Hart>())); },
       .bus_error_cause = access_fault,

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "cpu/riscv64/hart_port.h"
+#include "cpu/riscv64/illegal_log.h"
 #include "cpu/riscv64/modes.h"
 #include "cpu/vcpu.h"
 
@@ -90,6 +91,7 @@ void poll_interrupts(Hart& hart) {
 void take_exception(Vcpu& vcpu) {
   Hart& hart = vcpu.state<Hart>();
   const u64 cause = hart.fault_cause;
+  if (cause == cause::kIllegal) log_illegal_instruction(hart);
   const bool delegated = hart.privilege != Mode::machine && (hart.medeleg >> cause & 1) != 0;
   hart.fault = 0;
   enter_trap(vcpu, hart, cause, hart.fault_value, delegated);

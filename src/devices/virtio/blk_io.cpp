@@ -53,6 +53,7 @@ void VirtioBlk::execute(Request& request) {
       log(Log::guest_error, "{}: request of unknown type {}", name(), request.type);
       request.status = kUnsupported;
   }
+  log(Log::device, "{}: request {} at sector {}: status {}", name(), request.type, request.sector, request.status);
 }
 
 u8 VirtioBlk::read_data(Request& request) {

@@ -57,6 +57,7 @@ bool VirtioDevice::accept_features() const {
 }
 
 void VirtioDevice::write_status(u8 value) {
+  log(Log::device, "{}: status {:#x} written over {:#x}", name_, value, status_);
   if (value == 0) {
     reset();
     return;
@@ -102,6 +103,7 @@ void VirtioDevice::set_queue_ready(u32 index, bool ready) {
     return;
   }
   if (ready == q->ready()) return;
+  log(Log::device, "{}: queue {} {}", name_, index, ready ? "ready" : "stopped");
   if (!ready) {
     stop_queue(static_cast<u16>(index));
     q->disable();
