@@ -75,44 +75,43 @@ void CodeManager::request_epochs() {
   for (Vcpu* vcpu : rendezvous_.vcpus()) vcpu->poke();
 }
 
-Unit* CodeManager::translate(Vcpu& vcpu, u64 phys, const u8* host_page, u64 phys_next, const u8* host_next,
-                             u32 max_insns) {
+Unit* CodeManager::translate(Vcpu& vcpu, const Source& source) {
   Translator& translator = *translators_[vcpu.index()];
   VcpuFrame& frame = vcpu.frame();
-  const u64 page = phys & kPageMask;
+  const u64 page = source.phys & kPageMask, offset = source.phys - page;
+  const bool straddles = source.host_next != nullptr;
   struct ReadingScope : CodeCache::Reading {
     explicit ReadingScope(CodeCache& to) : cache(to) {}
     ~ReadingScope() { cache.end_reading(this); }
     CodeCache& cache;
   } reading(cache_);
   reading.page[reading.pages++] = page;
-  if (host_next != nullptr) reading.page[reading.pages++] = phys_next;
+  if (straddles) reading.page[reading.pages++] = source.phys_next;
   cache_.begin_reading(&reading);
   for (u32 i = 0; i < reading.pages; ++i) mark_page(vcpu, GuestPhys(reading.page[i]));
   for (u32 races = 0;; ++races) {
     const bool timed = translator.statistics.blocks % kTimedEvery == 0;
     const u64 start = timed ? now_ns() : 0;
-    const u64 offset = phys - page;
-    const u64 in_page = std::min<u64>(kPageSize - offset, translator.window);
-    ram_copy_out(reinterpret_cast<std::byte*>(translator.bytes.data()), host_page + offset, in_page);
+    const u64 in_page = std::min<u64>(source.size, translator.window);
+    ram_copy_out(reinterpret_cast<std::byte*>(translator.bytes.data()), source.host_page + offset, in_page);
     u64 size = in_page;
-    if (host_next != nullptr) {
-      ram_copy_out(reinterpret_cast<std::byte*>(translator.bytes.data() + in_page), host_next, kMaxInsnBytes);
+    if (straddles) {
+      ram_copy_out(reinterpret_cast<std::byte*>(translator.bytes.data() + in_page), source.host_next, kMaxInsnBytes);
       size += kMaxInsnBytes;
     }
-    // Another vcpu may have put a longer instruction at the end of the page since the caller looked.
+    // Another vcpu may have put a longer instruction at the end since the caller looked.
     if (guest_.instruction_length(translator.bytes.data()) > size) return nullptr;
     translator.builder.start(&translator.block, guest_.slots, options_.forward_state);
     guest_.translate(translator.builder, {.code = {translator.bytes.data(), static_cast<u32>(size), frame.pc},
                                           .mode = frame.mode,
-                                          .max_insns = host_next != nullptr ? 1 : max_insns,
+                                          .max_insns = source.max_insns,
                                           .features = vcpu.features()});
 #ifdef PAGODA_VERIFY_IR
     ir::verify_or_die(translator.block, guest_.slots, guest_.helpers);
 #endif
     if (log_enabled(Log::in_asm)) {
       const std::span code(translator.bytes.data(), translator.block.guest_bytes);
-      log(Log::in_asm, "pc {:#x}, physical {:#x}, mode {:#x}:\n{}", frame.pc, phys, frame.mode,
+      log(Log::in_asm, "pc {:#x}, physical {:#x}, mode {:#x}:\n{}", frame.pc, source.phys, frame.mode,
           guest_.disassemble(code, frame.pc));
     }
     if (log_enabled(Log::ir)) {
@@ -121,11 +120,11 @@ Unit* CodeManager::translate(Vcpu& vcpu, u64 phys, const u8* host_page, u64 phys
     const u64 lifted = timed ? now_ns() : 0;
     Unit* unit = translator.lowering.lower(translator.block);
     unit->mode.store(frame.mode, std::memory_order_relaxed);
-    unit->phys = phys;
-    unit->phys_next = phys_next;
-    unit->host_page = host_page;
-    unit->cut_short = max_insns < options_.max_block_insns;
-    unit->linkable = host_next == nullptr && !unit->cut_short;
+    unit->phys = source.phys;
+    unit->phys_next = source.phys_next;
+    unit->host_page = source.host_page;
+    unit->cut_short = source.once;
+    unit->linkable = !straddles && !source.once;
     for (u32 side = 0; side < 2; ++side) {
       unit->exit_is_far[side] = static_cast<u64>(static_cast<i64>(offset) + unit->exit_offset[side]) >= kPageSize;
     }
@@ -163,31 +162,36 @@ Unit* CodeManager::unit_at(Vcpu& vcpu, u32 max_insns) {
 
 Unit* CodeManager::try_unit_at(Vcpu& vcpu, u32 max_insns) {
   VcpuFrame& frame = vcpu.frame();
-  GuestPhys phys;
-  const u8* host_page = vcpu.mmu().fetch_page(GuestVirt(frame.pc), &phys);
-  if (host_page == nullptr) return nullptr;
-  const u64 offset = frame.pc & ~kPageMask;
-  const u64 address = phys.value + offset;
+  Softmmu::CodePage code = vcpu.mmu().fetch_page(GuestVirt(frame.pc));
+  if (code.host == nullptr) return nullptr;
+  const u32 offset = static_cast<u32>(frame.pc & ~kPageMask);
+  const u64 address = code.phys.value + offset;
+  Source source{
+      .phys = address, .host_page = code.host, .size = code.end - offset, .max_insns = max_insns, .once = false};
 
-  // An instruction that straddles into the next page is a unit of its own, found by both pages.
-  u64 phys_next = 0;
-  const u8* host_next = nullptr;
-  if (offset > kPageSize - guest_.max_insn_bytes) {
+  // An instruction that reaches beyond the page, or beyond a protection boundary in it, is a unit of its own; one
+  // across two pages is found by both.
+  if (source.size < guest_.max_insn_bytes) {
     u8 head[kMaxInsnBytes] = {};
-    ram_copy_out(reinterpret_cast<std::byte*>(head), host_page + offset, kPageSize - offset);
-    const u32 length = guest_.instruction_length(head);
-    if (length > kPageSize - offset) {
-      GuestPhys next;
-      host_next = vcpu.mmu().fetch_page(GuestVirt((frame.pc & kPageMask) + kPageSize), &next);
-      if (host_next == nullptr) return nullptr;
-      phys_next = next.value;
+    ram_copy_out(reinterpret_cast<std::byte*>(head), code.host + offset, source.size);
+    if (guest_.instruction_length(head) > source.size) {
+      const Softmmu::CodePage rest = vcpu.mmu().fetch_page(GuestVirt((frame.pc & kPageMask) + code.end));
+      if (rest.host == nullptr) return nullptr;
+      source.max_insns = 1;
+      if (code.end == kPageSize) {
+        source.phys_next = rest.phys.value;
+        source.host_next = rest.host;
+      } else {
+        source.size = rest.end - offset;
+      }
     }
   }
-  if (max_insns >= options_.max_block_insns || host_next != nullptr) {
-    if (Unit* unit = cache_.find(address, phys_next, frame.mode)) return unit;
-    max_insns = options_.max_block_insns;
+  // Units are known by their pages as wholes: what ends at a boundary inside one is made for each run.
+  source.once = !code.whole || (max_insns < options_.max_block_insns && source.host_next == nullptr);
+  if (!source.once) {
+    if (Unit* unit = cache_.find(address, source.phys_next, frame.mode)) return unit;
   }
-  return translate(vcpu, address, host_page, phys_next, host_next, max_insns);
+  return translate(vcpu, source);
 }
 
 CodeManager::Statistics CodeManager::statistics() const {

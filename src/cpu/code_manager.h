@@ -33,7 +33,8 @@ class CodeManager final : public CodeWriteObserver {
   ~CodeManager() override;
 
   // The unit for the vcpu's pc and mode. Null: an exception was recorded in the frame (fetch fault).
-  // `max_insns` below max_block_insns gives a unit for one run (Unit::cut_short), which the caller frees.
+  // `max_insns` below max_block_insns gives a unit for one run (Unit::cut_short), which the caller frees; so does code in
+  // a page with a protection boundary in it.
   Unit* unit_at(Vcpu& vcpu, u32 max_insns);
   CodeCache& cache() { return cache_; }
   u32 max_block_insns() const { return options_.max_block_insns; }
@@ -52,9 +53,19 @@ class CodeManager final : public CodeWriteObserver {
   struct Translator;  // per vcpu
   void mark_page(Vcpu& vcpu, GuestPhys page);
   void request_epochs();
+  // What a unit is to be made from.
+  struct Source {
+    u64 phys;  // of the first byte
+    const u8* host_page;
+    u32 size;                       // bytes of the page from there on that may be executed
+    u64 phys_next = 0;              // an instruction that straddles: its second page
+    const u8* host_next = nullptr;  // null: it does not
+    u32 max_insns;
+    bool once;  // for one run only: what it depends on is not in its key
+  };
   // Both: null without a fault when bytes changed between two looks at them, and it has to start over.
   Unit* try_unit_at(Vcpu& vcpu, u32 max_insns);
-  Unit* translate(Vcpu& vcpu, u64 phys, const u8* host_page, u64 phys_next, const u8* host_next, u32 max_insns);
+  Unit* translate(Vcpu& vcpu, const Source& source);
 
   GuestMemory& memory_;
   Rendezvous& rendezvous_;

@@ -236,6 +236,7 @@ Softmmu::Found Softmmu::find_page(u64 address, AccessKind kind, u32 memory_mode)
   }
   Found found = locate(translation.page.value | (address & ~kPageMask), translation.privilege);
   found.last = translation.last;
+  found.whole = translation.cacheable;
   if (!found.ok) {
     log(Log::guest_error, "vcpu {}: access to {:#x}, physical {:#x}: neither RAM nor a device", vcpu_.index(), address,
         translation.page.value | (address & ~kPageMask));
@@ -278,23 +279,23 @@ void Softmmu::note_large_page(u64 page, u32 page_bits) {
   large_start_ &= mask;
 }
 
-const u8* Softmmu::fetch_page(GuestVirt address, GuestPhys* phys) {
+Softmmu::CodePage Softmmu::fetch_page(GuestVirt address) {
   const u32 mode = guest_.fetch_mode(vcpu_);
   const MemoryContext& context = frame_.contexts[mode];
   const TlbEntry& entry = context.table->entries[tlb_index(address.value)];
   if (entry.exec_tag == tlb_tag(address.value, 1, context.tag)) {
-    const u8* host = reinterpret_cast<const u8*>((address.value & kPageMask) + entry.addend);
-    *phys = GuestPhys(phys_[mode * kTlbEntries + tlb_index(address.value)]);
-    return host;
+    return {.host = reinterpret_cast<const u8*>((address.value & kPageMask) + entry.addend),
+            .phys = GuestPhys(phys_[mode * kTlbEntries + tlb_index(address.value)]),
+            .end = kPageSize,
+            .whole = true};
   }
   const Found found = find_page(address.value, AccessKind::execute, mode);
-  if (!found.ok) return nullptr;
+  if (!found.ok) return {};
   if (found.host == nullptr) {  // no code is fetched from devices
     vcpu_.raise(guest_.bus_error_cause(AccessKind::execute), address.value);
-    return nullptr;
+    return {};
   }
-  *phys = GuestPhys(found.phys);
-  return found.host;
+  return {.host = found.host, .phys = GuestPhys(found.phys), .end = found.last + 1u, .whole = found.whole};
 }
 
 }  // namespace pagoda

@@ -35,8 +35,14 @@ class Softmmu {
   // Another translation of a page into code was made: no entry may write to it directly any more.
   void drop_write_tags(GuestPhys page);
 
-  // Host address of a page's code for execution, filling the TLB. Null: the exception is recorded in the frame.
-  const u8* fetch_page(GuestVirt address, GuestPhys* phys);
+  // The page of code at an address, filling the TLB. Without `host` the exception is recorded in the frame.
+  struct CodePage {
+    const u8* host = nullptr;  // of the page
+    GuestPhys phys{0};
+    u32 end = 0;         // bytes of the page up to here may be executed, from the address on
+    bool whole = false;  // all of it may; else this holds for this fetch only
+  };
+  CodePage fetch_page(GuestVirt address);
 
   // Debugger access in the current memory mode: no side effects, no exceptions. False if unmapped.
   bool peek(GuestVirt address, std::span<std::byte> out);
@@ -71,6 +77,7 @@ class Softmmu {
     const GuestMemory::Range* range = nullptr;
     Privilege privilege = Privilege::machine;
     u16 last = kPageSize - 1;  // last byte of the page that may be accessed, from the address on
+    bool whole = true;         // no boundary in the page
   };
   // Finds the page for an access and fills both levels; records the exception on failure.
   Found find_page(u64 address, AccessKind kind, u32 memory_mode);

@@ -165,5 +165,108 @@ TEST(RiscvPmp, ChangesTakeEffectOnCachedPages) {
   EXPECT_TRUE(bench.faulted());
 }
 
+// Code in one page, of which [0x1000, 0x1010) may be executed; traps end in a loop of machine mode.
+class RiscvPmpFetch : public ::testing::TestWithParam<Mode> {
+ protected:
+  static constexpr u64 kCode = kRam + 0x1000, kEnd = kCode + 0x10, kHandler = kRam + 0x3000;
+  static constexpr u32 kIncrement = 0x00150513;  // addi a0, a0, 1
+
+  RiscvPmpFetch() {
+    for (u64 i = 0; i < 0x40; i += 4) bench.store32(kCode + i, kIncrement);
+    bench.store32(kCode + 0x40, 0x0000006f);  // j .
+    bench.store32(kHandler, 0x0000006f);
+    bench.write(0x305, kHandler);
+  }
+  // The last entry in machine mode is locked: there an unlocked one restricts nothing.
+  void restrict_to(std::initializer_list<u64> napot_16) {
+    u32 entry = 0;
+    u64 cfgs = 0;
+    for (const u64 start : napot_16) {
+      bench.write(0x3b0 + entry, start >> 2 | 1);
+      cfgs |= u64{cfg(pmpcfg::kNapot, kX | kR, true)} << 8 * entry++;
+    }
+    bench.write(0x3b0 + entry, kCode >> 2 | 0x1ff);
+    cfgs |= u64{cfg(pmpcfg::kNapot, kR, true)} << 8 * entry++;
+    bench.write(0x3b0 + entry, ~u64{0});
+    cfgs |= u64{cfg(pmpcfg::kNapot, kRwx)} << 8 * entry;
+    bench.write(0x3a0, cfgs);
+  }
+  void run(i64 instructions) {
+    bench.hart().x[10] = 0;
+    bench.hart().pc = kCode;
+    bench.set_mode(GetParam());
+    bench.vcpu->run(instructions);
+  }
+  // What the code does while it may: with units and links left behind.
+  void run_unrestricted() {
+    bench.open_pmp();
+    for (int i = 0; i < 3; ++i) run(40);
+    bench.set_mode(Mode::machine);
+  }
+  void expect_fault(u64 pc, u64 value) {
+    EXPECT_EQ(bench.hart().mcause, cause::kFetchAccess);
+    EXPECT_EQ(bench.hart().mepc, pc);
+    EXPECT_EQ(bench.hart().mtval, value);
+    EXPECT_EQ(bench.hart().pc, kHandler);
+  }
+  u64 done() { return bench.hart().x[10]; }
+
+  Bench bench;
+};
+
+TEST_P(RiscvPmpFetch, StopsWhereItsStretchEnds) {
+  run_unrestricted();
+  ASSERT_EQ(done(), 16u);
+  restrict_to({kCode});
+  for (int i = 0; i < 3; ++i) {
+    run(40);
+    EXPECT_EQ(done(), 4u);
+    expect_fault(kEnd, kEnd);
+  }
+}
+
+TEST_P(RiscvPmpFetch, JumpsInsideThePageAreChecked) {
+  bench.store32(kCode + 4, 0x0180006f);  // j to 0x1c
+  run_unrestricted();
+  ASSERT_EQ(done(), 10u);
+  restrict_to({kCode});
+  for (int i = 0; i < 3; ++i) {
+    run(40);
+    EXPECT_EQ(done(), 1u);
+    expect_fault(kCode + 0x1c, kCode + 0x1c);
+  }
+}
+
+TEST_P(RiscvPmpFetch, LoopsRunInsideTheirStretch) {
+  bench.store32(kCode + 8, 0xff9ff06f);  // j to 0
+  restrict_to({kCode});
+  run(300);
+  EXPECT_EQ(done(), 200u);
+  EXPECT_EQ(bench.hart().pc, kCode);
+}
+
+TEST_P(RiscvPmpFetch, AnInstructionAcrossTheEndNeedsBoth) {
+  bench.store32(kCode + 8, 0x05130505);   // c.addi a0, 1; first half of the addi
+  bench.store32(kCode + 12, 0x05130015);  // second half; again
+  bench.store32(kCode + 16, 0x05050015);
+  run_unrestricted();
+  ASSERT_EQ(done(), 17u);
+  restrict_to({kCode});
+  run(40);
+  EXPECT_EQ(done(), 4u);
+  expect_fault(kCode + 14, kEnd);
+}
+
+TEST_P(RiscvPmpFetch, AnInstructionAcrossTwoStretchesRuns) {
+  bench.store32(kCode + 12, 0x05130505);
+  bench.store32(kCode + 16, 0x05050015);
+  restrict_to({kCode, kEnd});
+  run(40);
+  EXPECT_EQ(done(), 3u + 3 + 3);
+  expect_fault(kEnd + 0x10, kEnd + 0x10);
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, RiscvPmpFetch, ::testing::Values(Mode::machine, Mode::supervisor, Mode::user));
+
 }  // namespace
 }  // namespace pagoda::riscv64

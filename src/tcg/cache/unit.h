@@ -51,7 +51,7 @@ struct Unit {
   i64 exit_offset[2] = {};        // pc offsets of the exits that links 0 and 1 serve
   bool exit_is_far[2] = {};       // leads to another page
   bool linkable = true;           // false: straddles two pages, or was cut short; never linked to nor cached by pc
-  bool cut_short = false;         // made for one run with less than a block's budget; in no cache
+  bool cut_short = false;  // made for one run, in no cache: less than a block's budget, or a boundary in its page
   Link links[2];
   const interp::ThreadedOp* code = nullptr;
   // --- cold ---
