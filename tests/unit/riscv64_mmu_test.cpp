@@ -370,5 +370,41 @@ TEST_F(RiscvContext, FencedSpacesStayFencedInModesNotInUse) {
   EXPECT_EQ(load(), 101u);
 }
 
+// Under MPRV data goes through the page tables, code does not: code that jumps between pages, by links and through the
+// jump cache, stays where its physical addresses are, although the tables map them, executable, to other code.
+TEST(RiscvMprv, CodeIsNotTranslated) {
+  Bench bench;
+  bench.open_pmp();
+  const u64 first = kRam + 0x1ff8, second = kRam + 0x2000, third = kRam + 0x3000, elsewhere = kRam + 0x8000;
+  bench.store32(first, 0x00150513);       // addi a0, a0, 1
+  bench.store32(first + 4, 0x0040006f);   // j second: another page
+  bench.store32(second, 0x0005b603);      // ld a2, 0(a1): fills the data mode's entry of this very page
+  bench.store32(second + 4, 0x000680e7);  // jalr a3, the third page
+  bench.store32(third, 0x0006b703);       // ld a4, 0(a3)
+  bench.store32(third + 4, 0xff5fe06f);   // j first
+  // What the data mode maps the pages to is code too, which would stop at once.
+  for (u64 page = 0; page < 0x3000; page += 0x1000) {
+    for (u64 i = 0; i < 0x1000; i += 4) bench.store32(elsewhere + page + i, 0x0000006f);
+  }
+  const u64 flags = kV | kR | kW | kX | kA | kD;
+  for (u64 page = 0; page < 0x3000; page += 0x1000) {
+    bench.store64(kTables + 0x2000 + (1 + (page >> 12)) * 8, entry(elsewhere + page, flags));
+  }
+  bench.store64(kTables + 2 * 8,
+                entry(kTables + 0x1000, kV));  // Sv39: bits 38-30 of the address are 2, bits 29-21 are 0
+  bench.store64(kTables + 0x1000, entry(kTables + 0x2000, kV));
+  Hart& hart = bench.hart();
+  bench.write(0x180, u64{8} << 60 | kTables >> 12);
+  bench.write(0x300, status::kMprv | u64{1} << status::kMppShift);
+  hart.x[11] = second;
+  hart.x[13] = third;
+  hart.pc = first;
+  ASSERT_EQ(bench.vcpu->run(600), Vcpu::Stop::budget);
+  EXPECT_EQ(hart.x[10], 100u);
+  EXPECT_EQ(hart.pc, first);
+  EXPECT_EQ(hart.x[12], 0x0000006f0000006fu) << "data comes from where the tables say";
+  EXPECT_EQ(hart.x[14], 0x0000006f0000006fu);
+}
+
 }  // namespace
 }  // namespace pagoda::riscv64
