@@ -58,6 +58,21 @@ Result<> Machine::open_chardevs() {
   return {};
 }
 
+Result<> Machine::open_drives() {
+  for (const DriveConfig& drive : config_.drives) {
+    auto file = RawFile::open(drive.file, drive.readonly);
+    if (!file) return fail("{}: {}", drive.origin, file.error().message);
+    drives_[drive.id] = std::move(*file);
+  }
+  return {};
+}
+
+std::unique_ptr<RawFile> Machine::take_drive(const std::string& id) {
+  std::unique_ptr<RawFile> file = std::move(drives_[id]);
+  CHECK(file != nullptr, "drive '{}'", id);  // the command line's parser has looked
+  return file;
+}
+
 CharBackend& Machine::guest_backend(const std::string& id) {
   return chardevs_.attach(id, [this](std::function<void()> event) { inputs_.post(std::move(event)); });
 }

@@ -28,6 +28,7 @@ Result<Machine::Ending> build_and_run(const MachineConfig& config, const StartMo
     if (board.guest != config.guest || board.machine != config.machine) continue;
     Machine machine(config);
     TRY(machine.open_chardevs());
+    TRY(machine.open_drives());
     TRY(board.build(machine));
     return machine.run(start_monitor);
   }

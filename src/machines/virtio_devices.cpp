@@ -87,9 +87,6 @@ class RandomFile {
 
 Result<VirtioPtr> make_blk(Machine& machine, const DeviceConfig& config, std::string name) {
   constexpr std::size_t kLongestSerial = 20;
-  const DriveConfig& drive = by_id(machine.config().drives, value_of(config, "drive"));
-  auto file = RawFile::open(drive.file, drive.readonly);
-  if (!file) return fail("{}: {}", drive.origin, file.error().message);
   VirtioBlk::Options options;
   options.serial = value_of(config, "serial");
   if (options.serial.size() > kLongestSerial) {
@@ -101,7 +98,8 @@ Result<VirtioPtr> make_blk(Machine& machine, const DeviceConfig& config, std::st
   } else {
     executor = std::make_unique<WorkerExecutor>();
   }
-  return std::make_unique<VirtioBlk>(machine.memory(), std::move(name), std::move(*file), std::move(executor), options);
+  return std::make_unique<VirtioBlk>(machine.memory(), std::move(name), machine.take_drive(value_of(config, "drive")),
+                                     std::move(executor), options);
 }
 
 // With -icount all entropy is Inputs' own sequence, so that runs repeat.

@@ -94,6 +94,11 @@ def disk_missing():
     rejected(linux(*virtio_disk("/nothing/there")), "/nothing/there")
 
 
+@boot_test(images=())
+def disk_of_no_device_missing():
+    rejected(machine() + ["-nographic", "-drive", "if=none,format=raw,id=d0,file=/nothing/there"], "/nothing/there")
+
+
 @boot_test()
 def disk_unreadable():
     with scratch() as folder:
@@ -131,7 +136,7 @@ def disk_without_device():
 
 VALUES = {
     "memory_zero": (["-m", "0"], "-m"), "memory_word": (["-m", "lots"], "lots"), "memory_negative": (["-m", "-5"], "-m"),
-    "memory_too_much": (["-m", "100000000G"], "-m"), "smp_zero": (["-smp", "0"], "-smp"), "smp_word": (["-smp", "many"], "many"),
+    "memory_too_much": (["-m", "100000000G"], "-m"), "memory_too_little": (["-m", "16M"], "-m"), "smp_zero": (["-smp", "0"], "-smp"), "smp_word": (["-smp", "many"], "many"),
     "smp_too_many": (["-smp", "100000"], "100000"), "cpu": (["-cpu", "z80"], "z80"), "cpu_feature": (["-cpu", "rv64,nope=on"], "nope"),
     "cpu_unimplemented": (["-cpu", "rv64,v=on"], "v"), "machine": (["-M", "toaster"], "toaster"),
     "device": (["-device", "toaster"], "toaster"), "device_property": (["-device", "virtio-rng-device,nope=1"], "nope"),

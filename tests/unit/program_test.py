@@ -64,15 +64,24 @@ class Program(unittest.TestCase):
 
     def test_files_that_cannot_be_used(self):
         self.file("empty")
+        self.file("odd", bytes(513))
+        self.file("disk", bytes(1024))
         missing = "No such file or directory"
         for message, options in (
                 (f"-kernel none: {missing}", ["-kernel", "none"]),
                 ("-kernel empty: the file is empty", ["-kernel", "empty"]),
+                # Drives are looked at before it turns out that there is nothing to boot, and if no device uses them.
+                (f"-drive file=none: disk image none: {missing}", ["-drive", "file=none"]),
+                (f"-drive if=none,id=d,file=none: disk image none: {missing}", ["-drive", "if=none,id=d,file=none"]),
+                ("-drive file=odd: disk image odd: its size of 513 bytes is not a multiple of 512",
+                 ["-drive", "file=odd", "-kernel", "none"]),
+                ("-drive if=none,id=d,file=disk: disk image disk: locked by another instance",
+                 ["-drive", "file=disk", "-drive", "if=none,id=d,file=disk"]),
                 (f"-serial file:no/file: no/file: {missing}", ["-serial", "file:no/file", "-kernel", "empty"]),
                 (f"-chardev socket,id=s,path=none: none: {missing}", ["-chardev", "socket,id=s,path=none"]),
                 (f"-D no/log: {missing}", ["-D", "no/log", "-d", "int"])):
             self.check_mistake(message, "riscv64", "-display", "none", *options)
-        self.assertEqual(sorted(os.listdir(self.directory)), ["empty"])
+        self.assertEqual(sorted(os.listdir(self.directory)), ["disk", "empty", "odd"])
 
     # What each log item must say of the guest below; an item that is added needs a line here.
     LOGGED = {
