@@ -33,8 +33,8 @@ class CodeManager final : public CodeWriteObserver {
   ~CodeManager() override;
 
   // The unit for the vcpu's pc and mode. Null: an exception was recorded in the frame (fetch fault).
-  // `max_insns` below max_block_insns gives a unit for one run (Unit::cut_short), which the caller frees; so does code in
-  // a page with a protection boundary in it.
+  // `max_insns` below max_block_insns gives a unit for one run (Unit::cut_short), which the caller frees; so does code
+  // in a page with a protection boundary in it.
   Unit* unit_at(Vcpu& vcpu, u32 max_insns);
   CodeCache& cache() { return cache_; }
   u32 max_block_insns() const { return options_.max_block_insns; }

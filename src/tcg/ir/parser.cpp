@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: MIT
-// A line-by-line parser driven by the op table, as the printer is.
+// Lines of IR, driven by the op table as the printer is.
 #include "tcg/ir/parser.h"
 
-#include <charconv>
 #include <iterator>
 #include <unordered_map>
 
+#include "tcg/ir/line_reader.h"
 #include "tcg/ir/printer.h"
 
 namespace pagoda::ir {
 namespace {
 
-bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
-
-class Parser {
+class Parser : LineReader {
  public:
   Parser(SlotTable slots, HelperTable helpers) : slots_(slots), helpers_(helpers) {
     for (u32 i = 0; i < kOpCount; ++i) ops_.emplace(op_text(static_cast<Op>(i)), static_cast<Op>(i));
@@ -22,98 +20,26 @@ class Parser {
   Result<Block> run(std::string_view text) {
     while (!text.empty()) {
       const size_t end = text.find('\n');
-      line_ = text.substr(0, end);
-      line_ = line_.substr(0, line_.find('#'));
+      begin_line(text.substr(0, end));
       text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
-      at_ = 0;
-      ++line_number_;
-      skip_blanks();
       if (at_end()) continue;
       TRY(one_line());
       skip_blanks();
-      if (!at_end()) return error("unexpected '{}'", line_.substr(at_));
+      if (!at_end()) return error("unexpected '{}'", rest());
     }
     return std::move(block_);
   }
 
  private:
-  template <class... Args>
-  std::unexpected<Error> error(fmt::format_string<Args...> format, Args&&... args) {
-    return fail("line {}, column {}: {}", line_number_, at_ + 1, fmt::format(format, std::forward<Args>(args)...));
-  }
-
-  // --- tokens ---
-  bool at_end() const { return at_ >= line_.size(); }
-  void skip_blanks() {
-    while (!at_end() && (line_[at_] == ' ' || line_[at_] == '\t' || line_[at_] == '\r')) ++at_;
-  }
-  bool accept(char c) {
-    skip_blanks();
-    if (at_end() || line_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-  Result<> expect(char c) {
-    if (!accept(c)) return error("expected '{}'", c);
-    return {};
-  }
-  std::string_view peek_word() {
-    skip_blanks();
-    size_t end = at_;
-    while (end < line_.size() && is_word(line_[end])) ++end;
-    return line_.substr(at_, end - at_);
-  }
-  bool accept_word(std::string_view word) {
-    if (peek_word() != word) return false;
-    at_ += word.size();
-    return true;
-  }
-  Result<u64> number() {
-    const std::string_view word = peek_word();
-    const bool hex = word.starts_with("0x");
-    const char* first = word.data() + (hex ? 2 : 0);
-    const char* last = word.data() + word.size();
-    u64 value = 0;
-    const auto [end, failure] = std::from_chars(first, last, value, hex ? 16 : 10);
-    if (word.empty() || failure != std::errc() || end != last) return error("expected a number");
-    at_ += word.size();
-    return value;
-  }
-  Result<i64> offset() {
-    const bool minus = accept('-');
-    if (!minus && !accept('+')) return error("expected an offset, with its sign");
-    TRY_ASSIGN(const u64 value, number());
-    return static_cast<i64>(minus ? -value : value);
-  }
-  // Number of the word in a list of names.
-  template <size_t N>
-  Result<u32> name_in(const char* const (&names)[N], const char* what) {
-    const std::string_view word = peek_word();
-    for (u32 i = 0; i < N; ++i) {
-      if (word == names[i]) {
-        at_ += word.size();
-        return i;
-      }
-    }
-    return error("'{}' is no {}", word, what);
-  }
-  Result<u32> value_number() {
-    const std::string_view word = peek_word();
-    u32 value = 0;
-    if (word.size() < 2 || word[0] != 'v') return error("expected a value");
-    const auto [end, failure] = std::from_chars(word.data() + 1, word.data() + word.size(), value);
-    if (failure != std::errc() || end != word.data() + word.size()) return error("expected a value");
-    return value;
-  }
   Result<ValueId> operand() {
     TRY_ASSIGN(const u32 number, value_number());
     const auto it = values_.find(number);
     if (it == values_.end()) return error("v{} is not defined", number);
-    at_ += peek_word().size();
+    skip(peek_word());
     return it->second;
   }
 
-  // --- lines ---
+  // --- lines
   Result<> one_line() {
     if (block_.terminal.kind != Terminal::Kind::none) return error("a line after the terminal");
     if (block_.insts.empty() && !block_.restartable && accept_word("restartable")) {
@@ -129,35 +55,34 @@ class Parser {
   Result<> instruction() {
     constexpr u32 kUnnamed = ~0u;
     u32 name = kUnnamed;
-    const size_t name_at = at_;
+    const size_t name_at = position();
     // `v` and digits is a value only if '=' follows: an op may have such a name.
     if (const auto number = value_number()) {
-      at_ += peek_word().size();
+      skip(peek_word());
       if (accept('='))
         name = *number;
       else
-        at_ = name_at;
+        go_to(name_at);
     }
     if (name != kUnnamed && values_.contains(name)) {
-      at_ = name_at;
+      go_to(name_at);
       return error("v{} is defined already", name);
     }
     const std::string_view op_word = peek_word();
     const auto it = ops_.find(op_word);
     if (it == ops_.end()) return error("'{}' is no op", op_word);
-    const size_t op_at = at_;
-    at_ += op_word.size();
+    const size_t op_at = position();
+    skip(op_word);
     Inst inst;
     inst.op = it->second;
-    if (!at_end() && line_[at_] == '.') {
-      ++at_;
+    if (accept_here('.')) {
       TRY_ASSIGN(inst.type, type());
     } else if (!contains(op_info(inst.op).types, Type::none) && op_info(inst.op).aux != Aux::Helper) {
       return error("expected '.' and a type");
     }
     const bool gives_value = result_type(inst.op, inst.type) != Type::none;
     if (gives_value != (name != kUnnamed)) {
-      at_ = op_at;
+      go_to(op_at);
       return error("{} gives {} value", op_word, gives_value ? "a" : "no");
     }
     TRY(items(inst));
@@ -170,7 +95,7 @@ class Parser {
     const std::string_view word = peek_word();
     for (u32 i = 1; i < kTypeCount; ++i) {
       if (word == type_name(static_cast<Type>(i))) {
-        at_ += word.size();
+        skip(word);
         return static_cast<Type>(i);
       }
     }
@@ -229,7 +154,7 @@ class Parser {
     const std::string_view word = peek_word();
     for (u32 i = 0; i < slots_.count; ++i) {
       if (word == slots_.slots[i].name) {
-        at_ += word.size();
+        skip(word);
         return i;
       }
     }
@@ -239,7 +164,7 @@ class Parser {
     const std::string_view word = peek_word();
     for (u32 i = 0; i < helpers_.count; ++i) {
       if (word == helpers_.helpers[i].name) {
-        at_ += word.size();
+        skip(word);
         return i;
       }
     }
@@ -320,7 +245,7 @@ class Parser {
       if (bit == std::string_view::npos) return error("'{}' is no flag", c);
       inst.aux = static_cast<u8>(one ? bit : inst.aux | 1u << bit);
     }
-    at_ += word.size();
+    skip(word);
     return {};
   }
 
@@ -396,9 +321,6 @@ class Parser {
   std::unordered_map<std::string_view, Op> ops_;
   std::unordered_map<u32, ValueId> values_;
   Block block_;
-  std::string_view line_;
-  size_t at_ = 0;
-  u32 line_number_ = 0;
 };
 
 }  // namespace
