@@ -43,6 +43,17 @@ def smp4():
     boots(4)
 
 
+# More memory than the host has, most likely: it is the host's only where the guest has touched it.
+@boot_test()
+def much_memory():
+    with boot(linux(memory="64G")) as guest:
+        guest.expect("init: started", 300)
+        guest.prompt()
+        kilobytes = int(guest.run("awk '/^MemTotal/ { print $2 }' /proc/meminfo")[1])
+        check(kilobytes > 60 << 20, "MemTotal is %d kB of 64 GiB" % kilobytes)
+        finish(guest)
+
+
 @boot_test()
 def reboot_comes_back():
     with boot(linux(smp=2)) as guest:
