@@ -1,28 +1,20 @@
 // SPDX-License-Identifier: MIT
-// IR to threaded code in two passes over the block: backward to decide what each op fuses with and how long values
-// live, forward to place values and emit.
+// Forward over the block: values get their places, ops become threaded code.
 //
 // Every value has a place: a frame offset, either a temporary or the guest register itself. A register serves as a
 // value's place from the op that computes (or first reads) it until the register is written again; nothing may fault or
 // look at guest state between that op and the register write it stands for. State is therefore exact between guest
 // instructions.
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 #include <new>
 
 #include "base/check.h"
-#include "tcg/interp/handlers.h"
-#include "tcg/interp/interp.h"
+#include "tcg/interp/lower_work.h"
 #include "tcg/interp/unit_memory.h"
 
 namespace pagoda::interp {
-
-using ir::Inst;
-using ir::Op;
-using ir::Type;
-using ir::ValueId;
 
 const char* fusion_name(Fusion fusion) {
   constexpr const char* names[] = {
@@ -35,50 +27,6 @@ const char* fusion_name(Fusion fusion) {
 
 namespace {
 
-constexpr u16 kNever = 0xffff;
-constexpr u16 kNoPlace = 0xffff;
-constexpr u32 kTempsBase = offsetof(VcpuFrame, temps);
-constexpr u16 kZeroPlace = kTempsBase;  // temps[0] is always 0
-// Threaded ops that one IR op may take: a constant and an extension for each operand, itself in two, one behind it.
-constexpr std::size_t kMostOpsOfInst = 12;
-
-// How an op takes part in a fusion.
-enum class Form : u8 {
-  plain,
-  immediate,  // second operand is a constant
-  address,    // load/store: address is add(x, constant)
-  sext,       // sext of a 32-bit op: that op's operands
-  sext_imm,   // the same with a constant operand
-  shift_add,  // add(shl(x, constant), y)
-};
-
-constexpr bool is_binary(Op op) { return op >= Op::add && op <= Op::xor_ && op != Op::not_; }
-constexpr bool is_shift(Op op) { return op >= Op::shl && op <= Op::rotr; }
-constexpr bool is_minmax(Op op) { return op >= Op::min_s && op <= Op::max_u; }
-constexpr bool is_compare(Op op) { return op >= Op::eq && op <= Op::le_u; }
-
-// What both passes ask of every op, as one look-up.
-enum Trait : u8 {
-  kRemovable = 1,   // may go when nobody uses its value
-  kTwoOperand = 2,  // has rr and ri handlers
-  kCommutes = 4,
-  kMayView = 8,  // may be another way of reading its operand
-};
-constexpr std::array<u8, ir::kOpCount> kTraits = [] {
-  std::array<u8, ir::kOpCount> traits{};
-  for (u32 i = 0; i < ir::kOpCount; ++i) {
-    const auto op = static_cast<Op>(i);
-    if ((ir::kOpEffects[i] & ~ir::kReadState) == 0 && op != Op::insn) traits[i] |= kRemovable;
-    if (is_binary(op) || is_shift(op) || is_minmax(op) || is_compare(op)) traits[i] |= kTwoOperand;
-  }
-  for (const Op op : {Op::add, Op::mul, Op::and_, Op::or_, Op::xor_, Op::eq, Op::ne}) {
-    traits[static_cast<u32>(op)] |= kCommutes;
-  }
-  for (const Op op : {Op::trunc, Op::bitcast, Op::zext}) traits[static_cast<u32>(op)] |= kMayView;
-  return traits;
-}();
-bool has_trait(Op op, Trait trait) { return (kTraits[static_cast<u32>(op)] & trait) != 0; }
-
 // First handler (i8, rr) of a two-operand op.
 Handler binary_handler(Op op) {
   switch (op) {
@@ -90,22 +38,6 @@ Handler binary_handler(Op op) {
     default:
       return Handler::count;
   }
-}
-
-Handler sext32_handler(Op op) {
-  switch (op) {
-#define SEXT32(name) \
-  case Op::name:     \
-    return Handler::sx_##name##_rr;
-#include "tcg/interp/handlers.def"
-    default:
-      return Handler::count;
-  }
-}
-
-Handler branch_handler(Op op, Type type) {
-  if (type != Type::i32 && type != Type::i64) return Handler::count;
-  return Handler::br_eq_i32_rr + (static_cast<u32>(op) - static_cast<u32>(Op::eq)) * 4 + (type == Type::i64 ? 2 : 0);
 }
 
 Handler other_handler(Op op) {
@@ -130,212 +62,9 @@ u32 compute_width(Type type) { return type == Type::i1 ? 3 : width_index(type); 
 
 }  // namespace
 
-// What is known of a value or op, by its number.
-struct ValueInfo {
-  u16 uses = 0;
-  u16 last_use = 0;
-  u16 place = kNoPlace;
-  u16 put = kNever;         // the first put_slot of this value: that register may become its place
-  u16 next_write = kNever;  // get_slot and put_slot: the next op that writes the slot
-  Form form = Form::plain;
-  bool swapped = false;  // operands exchanged, so that the constant or the shift is where the handler wants it
-  bool in_temp = false;  // the place is a temporary that it alone uses
-};
-
-struct Lowering::Work {
-  const ir::Block* block = nullptr;
-  const Inst* insts = nullptr;  // of the block
-  ir::SlotTable slots;
-  HelperTable helpers;
-  u32 fusions = 0;
-  u64* counts = nullptr;
-  const void* const* addresses = handler_addresses();
-
-  std::vector<ValueInfo> values;  // one more than ops: the terminal
-  std::vector<u16> slot_next_write;
-  std::vector<u16> slot_live_until;
-  std::vector<u16> free_temps;
-  std::vector<u16> expiring;
-  std::vector<ThreadedOp> code;  // as long as any block needed; code_size counts
-  u32 code_size = 0;
-  std::vector<InsnStart> insns;
-  u32 next_temp = 1;
-  u16 now = 0;  // op being emitted
-  bool fused_branch = false;
-
-  bool on(Fusion fusion) const { return (fusions >> static_cast<u32>(fusion) & 1) != 0; }
-  void count(Fusion fusion) { ++counts[static_cast<u32>(fusion)]; }
-  const Inst& inst(ValueId value) const { return insts[value]; }
-  bool is_constant(ValueId value) const { return inst(value).op == Op::constant; }
-  u16 terminal_index() const { return static_cast<u16>(block->insts.size()); }
-
-  // The value whose bits `value` is another way of reading.
-  ValueId root(ValueId value) const { return has_trait(inst(value).op, kMayView) ? root_of_view(value) : value; }
-  ValueId root_of_view(ValueId value) const;
-  void use(ValueId value, u16 at);
-  void decide(u16 at);
-  void decide_two_operand(u16 at, const Inst& op);
-  void backward();
-
-  u16 temp(u32 doublewords);
-  u16 source(ValueId value);
-  u16 destination(u16 at);
-  bool can_live_in_slot(u16 at, u16 put) const;
-  void emit(Handler handler, u16 d, u16 a, u16 b, u16 c, u64 imm);
-  void emit_extension(u16 d, u16 a, const void* pointer);
-  u16 insn_index() const { return static_cast<u16>(insns.size() - 1); }
-  void forward();
-  void emit_op(u16 at);
-  void emit_two_operand(u16 at, const Inst& op);
-  void emit_convert(u16 at, const Inst& op);
-  void emit_memory(u16 at, const Inst& op);
-  void emit_float(u16 at, const Inst& op);
-  void emit_put(u16 at, const Inst& op);
-  void emit_call(u16 at, const Inst& op);
-  void emit_terminal();
-};
-
 Lowering::Lowering(ir::SlotTable slots, HelperTable helpers, u32 fusions)
     : work_(std::make_unique<Work>()), slots_(slots), helpers_(helpers), fusions_(fusions) {}
 Lowering::~Lowering() = default;
-
-// --- backward: decisions
-// --------------------------------------------------------------------------------------------------
-
-ValueId Lowering::Work::root_of_view(ValueId value) const {
-  if (!on(Fusion::view)) return value;
-  for (;;) {
-    const Inst& op = inst(value);
-    const bool is_view = (op.op == Op::trunc && op.type != Type::i1) ||
-                         (op.op == Op::bitcast && type_bits(op.type) <= 64 && block->type_of(op.args[0]) != Type::i1) ||
-                         (op.op == Op::zext && block->type_of(op.args[0]) == Type::i1);
-    if (!is_view) return value;
-    value = op.args[0];
-  }
-}
-
-void Lowering::Work::use(ValueId value, u16 at) {
-  if (value == ir::kNoValue) return;
-  const ValueId bits = root(value);
-  if (bits != value) count(Fusion::view);
-  ValueInfo& info = values[bits];
-  if (info.uses++ == 0 || info.last_use < at) info.last_use = at;
-}
-
-void Lowering::Work::decide_two_operand(u16 at, const Inst& op) {
-  ValueInfo& info = values[at];
-  const ValueId a = op.args[0];
-  const ValueId b = op.args[1];
-  if (on(Fusion::const_operand) && type_bits(op.type) <= 64 &&
-      (is_constant(b) || (has_trait(op.op, kCommutes) && is_constant(a)))) {
-    info.form = Form::immediate;
-    info.swapped = !is_constant(b);
-    return use(info.swapped ? b : a, at);
-  }
-  if (on(Fusion::shift_add) && op.op == Op::add && op.type == Type::i64) {
-    for (u32 side = 0; side < 2; ++side) {
-      const Inst& shift = inst(op.args[side]);
-      if (shift.op != Op::shl || !is_constant(shift.args[1])) continue;
-      info.form = Form::shift_add;
-      info.swapped = side == 1;
-      use(shift.args[0], at);
-      return use(op.args[1 - side], at);
-    }
-  }
-  use(a, at);
-  use(b, at);
-}
-
-void Lowering::Work::decide(u16 at) {
-  const Inst& op = inst(at);
-  ValueInfo& info = values[at];
-  if (info.uses == 0 && has_trait(op.op, kRemovable) && on(Fusion::dead_code)) return;
-  switch (op.op) {
-    case Op::load:
-    case Op::store: {
-      const ir::MemOp mem = ir::MemOp::unpack(op.extra);
-      const Inst& address = inst(op.args[0]);
-      if (on(Fusion::address_offset) && mem.mode == 0 && !mem.big_endian && mem.size_log2 <= 3 &&
-          address.op == Op::add && is_constant(address.args[1])) {
-        info.form = Form::address;
-        use(address.args[0], at);
-      } else {
-        use(op.args[0], at);
-      }
-      return use(op.args[1], at);
-    }
-    case Op::sext: {
-      const Inst& inner = inst(op.args[0]);
-      if (on(Fusion::sext_result) && op.type == Type::i64 && inner.type == Type::i32 &&
-          sext32_handler(inner.op) != Handler::count) {
-        const bool immediate = on(Fusion::const_operand) && is_constant(inner.args[1]);
-        info.form = immediate ? Form::sext_imm : Form::sext;
-        use(inner.args[0], at);
-        if (!immediate) use(inner.args[1], at);
-        return;
-      }
-      return use(op.args[0], at);
-    }
-    case Op::call:
-      for (const ValueId value : op.args) use(value, at);
-      if ((helpers.helpers[op.extra].effects & ir::kWriteState) != 0) {
-        std::fill(slot_next_write.begin(), slot_next_write.end(), at);
-      }
-      return;
-    default:
-      if (has_trait(op.op, kTwoOperand)) return decide_two_operand(at, op);
-      for (u32 i = 0; i < 4 && op.args[i] != ir::kNoValue; ++i) use(op.args[i], at);
-      return;
-  }
-}
-
-void Lowering::Work::backward() {
-  const u16 end = terminal_index();
-  values.assign(end + 1u, ValueInfo{});
-  slot_next_write.assign(slots.count, kNever);
-  fused_branch = false;
-  const ir::Terminal& terminal = block->terminal;
-  if (terminal.kind == ir::Terminal::Kind::branch) {
-    const Inst& compare = inst(root(terminal.value));
-    if (on(Fusion::compare_branch) && is_compare(compare.op) &&
-        branch_handler(compare.op, compare.type) != Handler::count) {
-      fused_branch = true;
-      values[end].form = Form::plain;
-      use(compare.args[0], end);
-      if (on(Fusion::const_operand) && is_constant(compare.args[1])) {
-        values[end].form = Form::immediate;
-      } else {
-        use(compare.args[1], end);
-      }
-    } else {
-      use(terminal.value, end);
-    }
-  } else if (terminal.kind == ir::Terminal::Kind::jump_indirect) {
-    use(terminal.value, end);
-  }
-  for (u16 at = end; at-- > 0;) {  // what most ops are is done here
-    const Inst& op = inst(at);
-    switch (op.op) {
-      case Op::insn:
-      case Op::constant:
-        break;
-      case Op::get_slot:
-        values[at].next_write = slot_next_write[op.extra];
-        break;
-      case Op::put_slot:
-        use(op.args[0], at);
-        values[at].next_write = slot_next_write[op.extra];
-        slot_next_write[op.extra] = at;
-        if (on(Fusion::slot_result)) values[root(op.args[0])].put = at;
-        break;
-      default:
-        decide(at);
-    }
-  }
-}
-
-// --- forward: places and code
-// ---------------------------------------------------------------------------------------------
 
 void Lowering::Work::emit(Handler handler, u16 d, u16 a, u16 b, u16 c, u64 imm) {
   CHECK(handler < Handler::count, "an op without a handler");
