@@ -338,15 +338,19 @@ TEST(CodeManager, LeavingBehindAnInstructionOfABlockIsExactAndGoesOnThere) {
 
 // --- the bound ---
 
+// A ring of many small blocks: each adds 1 and goes on to the next, a few pages in all.
+constexpr u32 kBlocks = 4096;
+void put_ring(CpuBench& bench) {
+  for (u32 n = 0; n < kBlocks; ++n) {
+    bench.put(kCode + n * 16, {addi(t0, t0, 1), n + 1 == kBlocks ? jr(a0) : j(12)});
+  }
+}
+
 TEST(CodeManager, ATinyCacheEvictsByGenerationsAndItsMemoryIsFreed) {
   CodeOptions options;
   options.cache_bytes = 256 << 10;
   CpuBench bench(2, options);
-  // A ring of many small blocks: each adds 1 and goes on to the next, a few pages in all.
-  constexpr u32 kBlocks = 4096;
-  for (u32 n = 0; n < kBlocks; ++n) {
-    bench.put(kCode + n * 16, {addi(t0, t0, 1), n + 1 == kBlocks ? jr(a0) : j(12)});
-  }
+  put_ring(bench);
   bench.x(a0) = kCode;
   // Nobody kicks it: the cache has to ask for the epochs it needs. The other vcpu is asleep.
   bench.run_from(kCode, 2 * i64{kBlocks} * 20);
@@ -366,10 +370,7 @@ TEST(CodeManager, AVcpuThatLoopsInLinkedCodeDoesNotHoldMemoryUp) {
   CodeOptions options;
   options.cache_bytes = 256 << 10;
   CpuBench bench(2, options);
-  constexpr u32 kBlocks = 4096;
-  for (u32 n = 0; n < kBlocks; ++n) {
-    bench.put(kCode + n * 16, {addi(t0, t0, 1), n + 1 == kBlocks ? jr(a0) : j(12)});
-  }
+  put_ring(bench);
   bench.put(kCode + 0x100000, {j(0)});
   bench.x(a0) = kCode;
   bench.pc(1) = kCode + 0x100000;
