@@ -11,6 +11,9 @@
 
 #include "fuzz/target.h"
 
+// There only in builds with a sanitizer.
+extern "C" __attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)());
+
 namespace pagoda::test {
 namespace {
 
@@ -19,12 +22,18 @@ using Rng = std::mt19937_64;
 const char* program = "";
 volatile unsigned long long seed = 1, current = 0;
 
-void report(int signal) {
+void report() {
   char line[512];
   const int length = std::snprintf(line, sizeof line, "repeat with: %s 1 %llu %llu\n", program, seed, current);
   if (length > 0) (void)!write(STDERR_FILENO, line, std::min(sizeof line - 1, static_cast<std::size_t>(length)));
-  std::signal(signal, SIG_DFL);
-  std::raise(signal);
+}
+
+// Then what would have happened without this handler: it comes again when the handler returns.
+struct sigaction earlier[NSIG];
+void on_signal(int signal) {
+  report();
+  sigaction(signal, &earlier[signal], nullptr);
+  if (signal == SIGTERM) std::raise(signal);
 }
 
 u64 below(Rng& rng, u64 limit) { return rng() % limit; }
@@ -101,6 +110,11 @@ int main(int argc, char** argv) {
   };
   program = argv[0];
   seed = number(2, 1);
-  for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGTERM}) std::signal(signal, report);
+  for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGTERM}) {
+    struct sigaction action{};
+    action.sa_handler = on_signal;
+    sigaction(signal, &action, &earlier[signal]);
+  }
+  if (__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(report);
   return run(number(1, 1000), number(3, 0));
 }
