@@ -184,6 +184,25 @@ TEST_F(SoftmmuTest, RunningOutOfGenerationsConfusesNoContexts) {
   EXPECT_GE(bench.mmu().statistics().generation_resets, 2u);
 }
 
+// An entry that nothing replaced meanwhile must not serve the key that gets its generation's number next.
+TEST_F(SoftmmuTest, EntriesOfGenerationsThatRanOutAreGone) {
+  constexpr u64 kPages = 20;
+  for (u64 key = 1; key <= kPages; ++key) {
+    map(key, key, key);
+    enter(key);
+    ASSERT_EQ(bench.load(page(key)), key);
+  }
+  u64 key = kPages;
+  while (bench.mmu().statistics().generation_resets == 0) enter(++key);
+  for (u64 i = 0; i < 2 * kPages; ++i) {
+    enter(++key);
+    for (u64 n = 1; n <= kPages; ++n) {
+      map(n, 100 + n, key);
+      ASSERT_EQ(bench.load(page(n)), 100 + n) << "page " << n << " for key " << key;
+    }
+  }
+}
+
 TEST_F(SoftmmuTest, AModeThatWasNotCurrentIsRightAfterTheGenerationsRanOut) {
   constexpr u32 kOther = 4;
   map(0, 7, 1);
@@ -244,6 +263,18 @@ TEST_F(SoftmmuTest, APageMarkedAsCodeGetsNoWriteTagAndIsMarkedDirtyByItsFirstSto
   bench.store(page(2), 1);
   EXPECT_TRUE(bench.hits<&TlbEntry::write_tag>(page(2)));
   EXPECT_NE(*bench.memory.marks_of(GuestPhys(frame(2))) & GuestMemory::kDirty, 0);
+}
+
+// Stores that hit the tag mark nothing: the page counts as written once there is one.
+TEST_F(SoftmmuTest, APageThatALoadGaveAWriteTagIsDirty) {
+  map(1, 1, 1);
+  bench.map(page(2), {.phys = frame(2), .writable = false}, 1);
+  bench.memory.clear_dirty(GuestPhys(frame(1)), 2 * kPageSize);
+  bench.load(page(1));
+  bench.load(page(2));
+  ASSERT_TRUE(bench.hits<&TlbEntry::write_tag>(page(1)));
+  EXPECT_NE(*bench.memory.marks_of(GuestPhys(frame(1))) & GuestMemory::kDirty, 0);
+  EXPECT_EQ(*bench.memory.marks_of(GuestPhys(frame(2))) & GuestMemory::kDirty, 0);
 }
 
 TEST_F(SoftmmuTest, AccessesAcrossPagesTouchNothingWhenTheSecondFaults) {
