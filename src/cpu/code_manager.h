@@ -27,8 +27,8 @@ struct CodeOptions {
   u32 max_block_insns = 48;
   bool forward_state = true;
   u32 max_tier = 0;
-  u32 min_tier = 0;           // 1: compile a unit before it runs for the first time
-  u32 tier1_threshold = 8;    // entries of a unit before tier 1 compiles it
+  u32 min_tier = 0;                 // 1: compile a unit before it runs for the first time
+  u32 tier1_threshold = 8;          // entries of a unit before tier 1 compiles it
   u64 code_bytes = u64{128} << 20;  // of compiled code at most
 };
 

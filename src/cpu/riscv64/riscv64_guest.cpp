@@ -5,7 +5,6 @@
 #include <array>
 #include <new>
 
-
 #include "base/log.h"
 #include "cpu/riscv64/cpu_model.h"
 #include "cpu/riscv64/csr.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // CodeMemory: where compiled code lives. One memfd mapped twice: writable for the compiler, executable for the vcpus.
 //
-// Both views and the data that code reads (links) lie in one reservation, so that code reaches stubs and data with 32-bit
-// displacements and holds no absolute address. No permission ever changes. Code is cut from chunks one piece after the
-// other; a chunk is used again when its last piece is released. Any thread.
+// Both views and the data that code reads (links) lie in one reservation, so that code reaches stubs and data with
+// 32-bit displacements and holds no absolute address. No permission ever changes. Code is cut from chunks one piece
+// after the other; a chunk is used again when its last piece is released. Any thread.
 #pragma once
 
 #include <cstddef>
@@ -49,7 +49,7 @@ class CodeMemory {
   static constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
   std::size_t bytes_;
   std::size_t data_bytes_;
-  u8* data_;     // [data_, + data_bytes_), the code's executable view follows
+  u8* data_;  // [data_, + data_bytes_), the code's executable view follows
   u8* execute_;
   u8* write_;
   mutable std::mutex mutex_;

@@ -56,7 +56,8 @@ void Compiler::Work::chain_far(u32 side) {
   a.mov(x86::ecx, x86::eax);
   a.shr(x86::ecx, 7);
   a.and_(x86::ecx, (kTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
-  a.add(x86::rax, at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
+  a.add(x86::rax,
+        at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
   a.cmp(x86::rax, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, exec_tag)), 8));
   a.jne(ask);
   a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
@@ -102,7 +103,8 @@ void Compiler::Work::jump_indirect() {
   a.and_(x86::edx, (kTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
   a.and_(x86::rax, -4096);
   a.mov(at(offsetof(VcpuFrame, pc_page), 8), x86::rax);
-  a.add(x86::rax, at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
+  a.add(x86::rax,
+        at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
   a.cmp(x86::rax, x86::ptr(kFrame, x86::rdx, 0, table + static_cast<i32>(offsetof(TlbEntry, exec_tag)), 8));
   a.jne(miss);
   a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
@@ -127,7 +129,8 @@ void Compiler::Work::call_helper(const ThreadedOp& step) {
   const ThreadedOp& second = (&step)[1];
   const HelperTable& helpers = stubs.layout.helpers;
   u32 number = 0;
-  while (number < helpers.count && reinterpret_cast<const void*>(helpers.helpers[number].function) != second.handler) ++number;
+  while (number < helpers.count && reinterpret_cast<const void*>(helpers.helpers[number].function) != second.handler)
+    ++number;
   insn = second.d;
   const u16 places[] = {step.a, step.b, step.c};
   for (u32 i = 0; i < 3; ++i) {
@@ -181,14 +184,14 @@ bool Compiler::Work::emit_control(Handler handler) {
     return true;
   };
   switch (handler) {
-#define BRANCH(name)                                                          \
-  case Handler::br_##name##_i32_rr:                                           \
-  case Handler::br_##name##_i32_ri:                                           \
-  case Handler::br_##name##_i64_rr:                                           \
-  case Handler::br_##name##_i64_ri: {                                         \
-    const u32 form = number - static_cast<u32>(Handler::br_##name##_i32_rr);  \
-    compare(form >= 2, (form & 1) != 0);                                      \
-    return finish_branch(branch_condition(Operation::name));                  \
+#define BRANCH(name)                                                         \
+  case Handler::br_##name##_i32_rr:                                          \
+  case Handler::br_##name##_i32_ri:                                          \
+  case Handler::br_##name##_i64_rr:                                          \
+  case Handler::br_##name##_i64_ri: {                                        \
+    const u32 form = number - static_cast<u32>(Handler::br_##name##_i32_rr); \
+    compare(form >= 2, (form & 1) != 0);                                     \
+    return finish_branch(branch_condition(Operation::name));                 \
   }
 #include "tcg/interp/handlers.def"
     case Handler::branch_true: {

@@ -463,16 +463,16 @@ bool Compiler::Work::emit_integer(Handler handler) {
     return emit_two_operand(static_cast<Operation>(index / 8), index % 8 / 2, (index & 1) != 0, false);
   }
   switch (handler) {
-#define SEXT32(name)                                                     \
-  case Handler::sx_##name##_rr:                                          \
-    return emit_two_operand(Operation::name, 2, false, true);            \
-  case Handler::sx_##name##_ri:                                          \
+#define SEXT32(name)                                          \
+  case Handler::sx_##name##_rr:                               \
+    return emit_two_operand(Operation::name, 2, false, true); \
+  case Handler::sx_##name##_ri:                               \
     return emit_two_operand(Operation::name, 2, true, true);
-#define UNARY(name)                                                                             \
-  case Handler::name##_i8:                                                                      \
-  case Handler::name##_i16:                                                                     \
-  case Handler::name##_i32:                                                                     \
-  case Handler::name##_i64:                                                                     \
+#define UNARY(name)         \
+  case Handler::name##_i8:  \
+  case Handler::name##_i16: \
+  case Handler::name##_i32: \
+  case Handler::name##_i64: \
     return emit_unary(static_cast<u32>(Handler::name##_i8), number - static_cast<u32>(Handler::name##_i8));
 #include "tcg/interp/handlers.def"
     default:

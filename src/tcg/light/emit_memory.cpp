@@ -9,6 +9,20 @@ constexpr u32 kEntryBits = 5;
 static_assert(sizeof(TlbEntry) == 1 << kEntryBits);
 constexpr u32 kIndexMask = (kTlbEntries - 1) << kEntryBits;
 
+// The low bytes of a register.
+x86::Gp part(x86::Gp reg, u32 size) {
+  switch (size) {
+    case 1:
+      return x86::Gp(reg.r8());
+    case 2:
+      return x86::Gp(reg.r16());
+    case 4:
+      return x86::Gp(reg.r32());
+    default:
+      return x86::Gp(reg.r64());
+  }
+}
+
 }  // namespace
 
 x86::Gp Compiler::Work::address_of(u16 place, u64 displacement) {
@@ -40,37 +54,40 @@ void Compiler::Work::check_tlb(x86::Gp address, u32 size, std::size_t tag, const
   a.and_(x86::ecx, kIndexMask);
   a.mov(x86::rdx, address);
   a.and_(x86::rdx, static_cast<i32>(kTlbPageMask | (size - 1)));
-  a.add(x86::rdx, at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
+  a.add(x86::rdx,
+        at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
   const i32 table = static_cast<i32>(stubs.layout.tlb_offset[memory_mode]);
   a.cmp(x86::rdx, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(tag), 8));
   a.jne(slow);
   a.mov(x86::rcx, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, addend)), 8));
 }
 
+void Compiler::Work::zero_extend(x86::Gp reg, u32 size) {
+  if (size < 4) {
+    a.movzx(reg.r32(), part(reg, size));
+  } else if (size == 4) {
+    a.mov(reg.r32(), reg.r32());
+  }
+}
+
 // An operand of a slow path, without what may lie above it in its place. Clobbers rcx and rdx.
 void Compiler::Work::argument(u32 number, u16 place, u32 size) {
   const x86::Gp value = read64(place, x86::rdx);
-  switch (size) {
-    case 1:
-      a.movzx(x86::ecx, value.r8());
-      break;
-    case 2:
-      a.movzx(x86::ecx, value.r16());
-      break;
-    case 4:
-      a.mov(x86::ecx, value.r32());
-      break;
-    default:
-      a.mov(x86::rcx, value);
-  }
+  a.mov(x86::rcx, value);
+  zero_extend(x86::rcx, size);
   a.mov(at(offsetof(VcpuFrame, call_args) + 8 * number, 8), x86::rcx);
 }
 
-// Behind a slow path: a fault leaves; a request to leave does so behind this guest instruction, whose other ops follow.
-void Compiler::Work::after_slow_path(const ThreadedOp& slow_op, u32 ops) {
+// Behind a slow path: a fault leaves as if the guest instruction had not begun.
+void Compiler::Work::leave_on_fault() {
   a.cmp(at(offsetof(VcpuFrame, fault), 4), 0);
   a.jne(fault_exit);
   fault_exit_used = true;
+}
+
+// Behind a slow path whose result is in place: a request to leave does so behind this guest instruction, whose other
+// ops follow.
+void Compiler::Work::leave_behind(const ThreadedOp& slow_op, u32 ops) {
   const asmjit::Label rest = a.newLabel();
   a.cmp(at(offsetof(VcpuFrame, leave), 4), 0);
   a.jne(rest);
@@ -111,16 +128,10 @@ void Compiler::Work::load(u32 size, bool sign) {
     a.mov(x86::ecx, slow_op.b);
     a.mov(x86::edx, where);
     call_stub(stubs.load);
-    // The result goes to its place before anything else: also when it leaves behind the instruction.
-    a.cmp(at(offsetof(VcpuFrame, fault), 4), 0);
-    a.jne(fault_exit);
-    fault_exit_used = true;
+    leave_on_fault();
     done(slow_op.d, x86::rax);
-    const asmjit::Label rest = a.newLabel();
-    a.cmp(at(offsetof(VcpuFrame, leave), 4), 0);
-    a.je(end);
-    a.bind(rest);
-    emit_rest(&slow_op + 1, index);
+    leave_behind(slow_op, 1);
+    a.jmp(end);
   });
 }
 
@@ -136,10 +147,7 @@ void Compiler::Work::store(u32 size) {
   } else {
     if (reg == nullptr) a.mov(x86::rdx, at(op->b, 8));
     const x86::Gp value = reg != nullptr ? *reg : x86::rdx;
-    a.mov(to, size == 1   ? x86::Gp(value.r8())
-              : size == 2 ? x86::Gp(value.r16())
-              : size == 4 ? x86::Gp(value.r32())
-                          : value);
+    a.mov(to, part(value, size));
   }
   a.bind(end);
   const u32 where = site(), index = insn;
@@ -152,7 +160,8 @@ void Compiler::Work::store(u32 size) {
     a.mov(x86::ecx, slow_op.d);
     a.mov(x86::edx, where);
     call_stub(stubs.store);
-    after_slow_path(slow_op, 1);
+    leave_on_fault();
+    leave_behind(slow_op, 1);
     a.jmp(end);
   });
 }
@@ -163,59 +172,60 @@ void Compiler::Work::read_modify_write(ir::Rmw kind, u32 width) {
   const u32 size = 1u << width;
   const asmjit::Label slow = a.newLabel(), end = a.newLabel();
   move(x86::rax, op->a, true);
-  if (width >= 2) {
-    check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), slow);
-    a.add(x86::rcx, x86::rax);  // host address
-    const x86::Mem memory = x86::ptr(x86::rcx, 0, size);
-    const x86::Gp old = sized(x86::rax, wide), now = sized(x86::rdx, wide);
-    if (kind == ir::Rmw::swap || kind == ir::Rmw::add) {
-      move(now, op->b, wide);
-      if (kind == ir::Rmw::swap) {
-        a.xchg(memory, now);
-      } else {
-        a.lock().xadd(memory, now);
-      }
-      done(op->d, x86::rdx);
+  check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), slow);
+  a.add(x86::rcx, x86::rax);  // host address
+  const x86::Mem memory = x86::ptr(x86::rcx, 0, size);
+  const x86::Gp old = part(x86::rax, size), now = part(x86::rdx, size);
+  if (kind == ir::Rmw::swap || kind == ir::Rmw::add) {
+    move(x86::rdx, op->b, wide);
+    if (kind == ir::Rmw::swap) {
+      a.xchg(memory, now);
     } else {
-      const asmjit::Label again = a.newLabel();
-      const auto apply = [&](const auto& operand) {
-        switch (kind) {
-          case ir::Rmw::and_:
-            return a.and_(now, operand);
-          case ir::Rmw::or_:
-            return a.or_(now, operand);
-          case ir::Rmw::xor_:
-            return a.xor_(now, operand);
-          case ir::Rmw::min_s:
-            a.cmp(now, operand);
-            return a.cmovg(now, operand);
-          case ir::Rmw::max_s:
-            a.cmp(now, operand);
-            return a.cmovl(now, operand);
-          case ir::Rmw::min_u:
-            a.cmp(now, operand);
-            return a.cmova(now, operand);
-          default:
-            a.cmp(now, operand);
-            return a.cmovb(now, operand);
-        }
-      };
-      a.mov(old, memory);
-      a.bind(again);
-      a.mov(now, old);
-      const x86::Gp* reg = pinned(op->b);
-      if (reg != nullptr) {
-        apply(sized(*reg, wide));
-      } else {
-        apply(at(op->b, size));  // the place of zero too: temps[0] is in the frame
-      }
-      a.lock().cmpxchg(memory, now);
-      a.jne(again);
-      if (!wide) a.mov(x86::eax, x86::eax);
-      done(op->d, x86::rax);
+      a.lock().xadd(memory, now);
     }
+    zero_extend(x86::rdx, size);
+    done(op->d, x86::rdx);
   } else {
-    a.jmp(slow);
+    const asmjit::Label again = a.newLabel();
+    const auto apply = [&](const auto& operand, const auto& operand32) {
+      switch (kind) {
+        case ir::Rmw::and_:
+          return a.and_(now, operand);
+        case ir::Rmw::or_:
+          return a.or_(now, operand);
+        case ir::Rmw::xor_:
+          return a.xor_(now, operand);
+        case ir::Rmw::min_s:
+          a.cmp(now, operand);
+          return a.cmovg(sized(now, wide), operand32);
+        case ir::Rmw::max_s:
+          a.cmp(now, operand);
+          return a.cmovl(sized(now, wide), operand32);
+        case ir::Rmw::min_u:
+          a.cmp(now, operand);
+          return a.cmova(sized(now, wide), operand32);
+        default:
+          a.cmp(now, operand);
+          return a.cmovb(sized(now, wide), operand32);
+      }
+    };
+    if (size < 4) {
+      a.movzx(x86::eax, memory);
+    } else {
+      a.mov(old, memory);
+    }
+    a.bind(again);
+    a.mov(sized(x86::rdx, wide), sized(x86::rax, wide));
+    const x86::Gp* reg = pinned(op->b);
+    if (reg != nullptr) {
+      apply(part(*reg, size), sized(*reg, wide));
+    } else {
+      apply(at(op->b, size), at(op->b, wide ? 8 : 4));  // the place of zero too: temps[0] is in the frame
+    }
+    a.lock().cmpxchg(memory, now);
+    a.jne(again);
+    zero_extend(x86::rax, size);
+    done(op->d, x86::rax);
   }
   a.bind(end);
   const u32 where = site(), index = insn;
@@ -228,23 +238,17 @@ void Compiler::Work::read_modify_write(ir::Rmw kind, u32 width) {
     a.mov(x86::ecx, static_cast<u32>(slow_op.imm));
     a.mov(x86::edx, where);
     call_stub(stubs.rmw);
-    a.cmp(at(offsetof(VcpuFrame, fault), 4), 0);
-    a.jne(fault_exit);
-    fault_exit_used = true;
+    leave_on_fault();
     done(slow_op.d, x86::rax);
-    a.cmp(at(offsetof(VcpuFrame, leave), 4), 0);
-    a.je(end);
-    emit_rest(&slow_op + 1, index);
+    leave_behind(slow_op, 1);
+    a.jmp(end);
   });
 }
 
 // Two ops: the second's a is the place of the desired value, its d that of the reserved address.
-void Compiler::Work::store_conditional(u32 width) {
+void Compiler::Work::store_conditional(u32 size) {
   const ThreadedOp& slow_op = *op;
-  const bool wide = width == 3;
-  const u32 size = 1u << width;
   const asmjit::Label slow = a.newLabel(), end = a.newLabel(), lost = a.newLabel();
-  const x86::Gp old = sized(x86::rax, wide);
   move(x86::rax, op->a, true);
   const x86::Gp* reserved = pinned(op[1].d);
   if (reserved != nullptr) {
@@ -255,21 +259,20 @@ void Compiler::Work::store_conditional(u32 width) {
   a.jne(lost);
   check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), slow);
   a.add(x86::rcx, x86::rax);
-  move(old, op->b, wide);
-  const x86::Gp desired = read(op[1].a, wide, x86::rdx);
-  a.lock().cmpxchg(x86::ptr(x86::rcx, 0, size), desired);
+  move(x86::rax, op->b, size == 8);
+  const x86::Gp desired = read(op[1].a, size == 8, x86::rdx);
+  a.lock().cmpxchg(x86::ptr(x86::rcx, 0, size), part(desired, size));
   a.sete(x86::al);
   a.movzx(x86::eax, x86::al);
-  a.bind(end);
   done(op->d, x86::rax);
-  const asmjit::Label out = a.newLabel();
-  a.bind(out);
+  a.bind(end);
   const u32 where = site(), index = insn;
-  cold.push_back([this, slow, end, out, lost, where, index, wide, size, old, &slow_op] {
+  cold.push_back([this, slow, end, lost, where, index, size, &slow_op] {
     op = &slow_op;
     insn = index;
     a.bind(lost);
     a.xor_(x86::eax, x86::eax);
+    done(slow_op.d, x86::rax);
     a.jmp(end);
     a.bind(slow);
     argument(0, slow_op.b, size);
@@ -277,40 +280,44 @@ void Compiler::Work::store_conditional(u32 width) {
     a.mov(x86::ecx, static_cast<u32>(slow_op.imm));
     a.mov(x86::edx, where);
     call_stub(stubs.cas);
-    a.cmp(at(offsetof(VcpuFrame, fault), 4), 0);
-    a.jne(fault_exit);
-    fault_exit_used = true;
-    const x86::Gp expected = read(slow_op.b, wide, x86::rcx);
-    a.cmp(old, expected);
+    leave_on_fault();
+    const x86::Gp expected = read(slow_op.b, size == 8, x86::rcx);
+    a.cmp(part(x86::rax, size), part(expected, size));
     a.sete(x86::al);
     a.movzx(x86::eax, x86::al);
     done(slow_op.d, x86::rax);
-    a.cmp(at(offsetof(VcpuFrame, leave), 4), 0);
-    a.je(out);
-    emit_rest(&slow_op + 2, index);
+    leave_behind(slow_op, 2);
+    a.jmp(end);
   });
 }
 
-// Compare-and-swap instructions are rare: always in C++.
+// Two ops: the second's a is the place of the desired value.
 void Compiler::Work::compare_and_swap(u32 size) {
   const ThreadedOp& slow_op = *op;
+  const asmjit::Label slow = a.newLabel(), end = a.newLabel();
   move(x86::rax, op->a, true);
-  argument(0, op->b, size);
-  argument(1, op[1].a, size);
-  a.mov(x86::ecx, static_cast<u32>(op->imm));
-  a.mov(x86::edx, site());
-  call_stub(stubs.cas);
-  a.cmp(at(offsetof(VcpuFrame, fault), 4), 0);
-  a.jne(fault_exit);
-  fault_exit_used = true;
+  check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), slow);
+  a.add(x86::rcx, x86::rax);
+  move(x86::rax, op->b, size == 8);
+  const x86::Gp desired = read(op[1].a, size == 8, x86::rdx);
+  a.lock().cmpxchg(x86::ptr(x86::rcx, 0, size), part(desired, size));
+  zero_extend(x86::rax, size);
   done(op->d, x86::rax);
-  const asmjit::Label rest = a.newLabel();
-  a.cmp(at(offsetof(VcpuFrame, leave), 4), 0);
-  a.jne(rest);
-  const u32 index = insn;
-  cold.push_back([this, rest, index, &slow_op] {
-    a.bind(rest);
-    emit_rest(&slow_op + 2, index);
+  a.bind(end);
+  const u32 where = site(), index = insn;
+  cold.push_back([this, slow, end, where, index, size, &slow_op] {
+    op = &slow_op;
+    insn = index;
+    a.bind(slow);
+    argument(0, slow_op.b, size);
+    argument(1, (&slow_op)[1].a, size);
+    a.mov(x86::ecx, static_cast<u32>(slow_op.imm));
+    a.mov(x86::edx, where);
+    call_stub(stubs.cas);
+    leave_on_fault();
+    done(slow_op.d, x86::rax);
+    leave_behind(slow_op, 2);
+    a.jmp(end);
   });
 }
 
@@ -333,9 +340,11 @@ bool Compiler::Work::emit_memory(Handler handler) {
     case Handler::store_64:
       store(1u << (static_cast<u32>(handler) - static_cast<u32>(Handler::store_8)));
       return true;
+    case Handler::store_cond_8:
+    case Handler::store_cond_16:
     case Handler::store_cond_32:
     case Handler::store_cond_64:
-      store_conditional(static_cast<u32>(handler) - static_cast<u32>(Handler::store_cond_8));
+      store_conditional(1u << (static_cast<u32>(handler) - static_cast<u32>(Handler::store_cond_8)));
       return true;
     case Handler::cas_8:
     case Handler::cas_16:
@@ -348,11 +357,11 @@ bool Compiler::Work::emit_memory(Handler handler) {
     case Handler::fence_full:
       a.lock().or_(x86::dword_ptr(x86::rsp), 0);  // orders like mfence, for less
       return true;
-#define RMW(name)                                                                                            \
-  case Handler::rmw_##name##_i8:                                                                             \
-  case Handler::rmw_##name##_i16:                                                                            \
-  case Handler::rmw_##name##_i32:                                                                            \
-  case Handler::rmw_##name##_i64:                                                                            \
+#define RMW(name)                                                                                             \
+  case Handler::rmw_##name##_i8:                                                                              \
+  case Handler::rmw_##name##_i16:                                                                             \
+  case Handler::rmw_##name##_i32:                                                                             \
+  case Handler::rmw_##name##_i64:                                                                             \
     read_modify_write(ir::Rmw::name, static_cast<u32>(handler) - static_cast<u32>(Handler::rmw_##name##_i8)); \
     return true;
 #include "tcg/interp/handlers.def"

@@ -119,16 +119,19 @@ struct Compiler::Work {
   void min_max(Operation operation, bool wide, bool immediate, bool extend);
   void finish(x86::Gp result, bool extend);
   void compare(bool wide, bool immediate);
-  // Leaves the host address of [address + displacement] as base and index; jumps to `slow` on a miss. Clobbers rcx, rdx.
+  // Leaves the host address of [address + displacement] as base and index; jumps to `slow` on a miss. Clobbers rcx,
+  // rdx.
   void check_tlb(x86::Gp address, u32 size, std::size_t tag, const asmjit::Label& slow);
   x86::Gp address_of(u16 place, u64 displacement);  // the place's register or rax
   void load(u32 size, bool sign);
   void store(u32 size);
   void read_modify_write(ir::Rmw kind, u32 width);
-  void store_conditional(u32 width);
+  void store_conditional(u32 size);
   void compare_and_swap(u32 size);
   void argument(u32 number, u16 place, u32 size);
-  void after_slow_path(const ThreadedOp& slow_op, u32 ops);
+  void leave_on_fault();
+  void leave_behind(const ThreadedOp& slow_op, u32 ops);
+  void zero_extend(x86::Gp reg, u32 size);
   void emit_rest(const ThreadedOp* first, u32 insn_index);
   void call_helper(const ThreadedOp& step);
   void exit_to(Left left, i64 pc_offset);
@@ -138,6 +141,5 @@ struct Compiler::Work {
   void raise_fault();
   void prologue();
 };
-
 
 }  // namespace pagoda::light

@@ -3,9 +3,9 @@
 //
 // Lowering has already given every value a place: a guest register or a temporary of the frame. The hottest guest
 // registers live in host registers while compiled code runs, by one map for all blocks, so that a link is a plain jump
-// and nothing is stored back around a memory access: a guest register is exact in its host register at every instruction
-// boundary, and the stubs of the slow paths write all of them to the frame. An op without an emitter is executed by
-// tier 0's handler through a stub, and counted.
+// and nothing is stored back around a memory access: a guest register is exact in its host register at every
+// instruction boundary, and the stubs of the slow paths write all of them to the frame. An op without an emitter is
+// executed by tier 0's handler through a stub, and counted.
 #pragma once
 
 #include <atomic>

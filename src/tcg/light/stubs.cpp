@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The shared stubs: into compiled code and out of it, slow paths, helper calls.
 //
-// Slow-path stubs are called by cold code with eax/rax, ecx, edx as said at each; edx is always a Site (emitter.h). They
-// write all guest registers to the frame, so that C++ sees exact state, and load them again.
+// Slow-path stubs are called by cold code with eax/rax, ecx, edx as said at each; edx is always a Site (emitter.h).
+// They write all guest registers to the frame, so that C++ sees exact state, and load them again.
 #include <cstring>
 
 #include "base/check.h"
