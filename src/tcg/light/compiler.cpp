@@ -77,15 +77,15 @@ void Compiler::Work::done(u16 place, x86::Gp reg) {
   }
 }
 
-void Compiler::Work::jump_to(const u8* target_code) {
+void Compiler::Work::jump_to(const u8* code_at) {
   a.db(0xe9);
-  fixups.push_back({static_cast<u32>(a.offset()), target_code, 0});
+  fixups.push_back({static_cast<u32>(a.offset()), code_at, 0});
   a.dd(0);
 }
 
-void Compiler::Work::call_stub(const u8* target_code) {
+void Compiler::Work::call_stub(const u8* code_at) {
   a.db(0xe8);
-  fixups.push_back({static_cast<u32>(a.offset()), target_code, 0});
+  fixups.push_back({static_cast<u32>(a.offset()), code_at, 0});
   a.dd(0);
 }
 

@@ -42,8 +42,8 @@ void Compiler::Work::chain(u32 side) {
 // Into another page: only while the TLB maps the target's page to the one the target was made from.
 void Compiler::Work::chain_far(u32 side) {
   const asmjit::Label ask = a.newLabel();
-  const i64 target_offset = static_cast<i64>(page_offset()) + unit->exit_offset[side];
-  const i64 pages = target_offset & ~i64{0xfff};
+  const i64 to_offset = static_cast<i64>(page_offset()) + unit->exit_offset[side];
+  const i64 pages = to_offset & ~i64{0xfff};
   const std::size_t link = offsetof(HostData, links) + side * sizeof(HostLink);
   const i32 table = static_cast<i32>(stubs.layout.tlb_offset[memory_mode]);
   a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
@@ -65,11 +65,11 @@ void Compiler::Work::chain_far(u32 side) {
   a.cmp(x86::rax, x86::ptr(x86::rdx, offsetof(Unit, host_page), 8));
   a.jne(ask);
   a.jmp(x86::ptr(x86::rdx, static_cast<i32>(offsetof(Unit, host) + offsetof(HostCode, entry)), 8));
-  cold.push_back([this, ask, side, target_offset] {
+  cold.push_back([this, ask, side, to_offset] {
     a.bind(ask);
     // pc_page is the target's already.
     a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
-    a.add(x86::rax, static_cast<i32>(target_offset & 0xfff));
+    a.add(x86::rax, static_cast<i32>(to_offset & 0xfff));
     a.mov(at(offsetof(VcpuFrame, pc), 8), x86::rax);
     a.mov(x86::rdx, x86::ptr(x86::rip, 0));
     data_reference(offsetof(HostData, unit));
