@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "machines/catalog.h"
+#include "machines/config.h"
 
 namespace pagoda::cli {
 namespace {
@@ -128,8 +129,11 @@ std::string cpu_list(std::string_view guest) {
 
 std::string accel_list() {
   const std::vector<ListRow> keys = {
-      {"max-tier=n", fmt::format("highest tier to use, up to {} (0: interpreter)", kHighestTier)},
+      {"max-tier=n",
+       fmt::format("highest tier to use, up to {} (0: interpreter, 1: lightweight compiler)", kHighestTier)},
       {"force-tier=n", "run everything on this tier"},
+      {"tier1-threshold=n", "entries of a block before tier 1 compiles it (default: 8)"},
+      {"code-cache=size", "compiled code at most, a power of two (default: 128M)"},
       {"fusion=on|off", "tier 0: fused instruction sequences (default: on)"},
       {"thread=multi|single", "a thread for each vcpu (default), or with -icount one for all"},
   };

@@ -187,7 +187,8 @@ Result<> on_accel(Builder& b, std::string_view value) {
     b.text = accel_list();
     return {};
   }
-  constexpr std::array<std::string_view, 4> kKeys = {"max-tier", "force-tier", "fusion", "thread"};
+  constexpr std::array<std::string_view, 6> kKeys = {"max-tier",   "force-tier", "tier1-threshold",
+                                                     "code-cache", "fusion",     "thread"};
   TRY_ASSIGN(const auto items, parse_key_values(value, "accel"));
   AccelConfig accel;
   accel.max_tier = kHighestTier;
@@ -204,6 +205,15 @@ Result<> on_accel(Builder& b, std::string_view value) {
     } else if (item.key == "force-tier") {
       TRY_ASSIGN(const u64 tier, parse_number(item.value, "force-tier", 0, kHighestTier));
       accel.force_tier = static_cast<u32>(tier);
+    } else if (item.key == "tier1-threshold") {
+      TRY_ASSIGN(const u64 entries, parse_number(item.value, "tier1-threshold", 0, 1'000'000));
+      accel.tier1_threshold = static_cast<u32>(entries);
+    } else if (item.key == "code-cache") {
+      TRY_ASSIGN(const u64 bytes, parse_size(item.value, 1));
+      if (bytes < (u64{1} << 20) || bytes > (u64{1} << 30) || (bytes & (bytes - 1)) != 0) {
+        return fail("code-cache={}: a power of two from 1M to 1G", item.value);
+      }
+      accel.code_cache_bytes = bytes;
     } else if (item.key == "fusion") {
       TRY_ASSIGN(accel.fusion, parse_switch(item));
     } else if (item.key == "thread") {

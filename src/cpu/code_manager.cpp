@@ -35,6 +35,7 @@ struct CodeManager::Translator {
   ir::Builder builder;
   ir::Block block;
   interp::Lowering lowering;
+  std::unique_ptr<light::Compiler> compiler;
   u64 window;  // a block never needs more than its instructions' bytes
   std::vector<u8> bytes;
   Statistics statistics;
@@ -45,6 +46,44 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
     : memory_(memory), rendezvous_(rendezvous), guest_(guest), options_(options), cache_(options.cache_bytes, vcpus) {
   for (u32 i = 0; i < vcpus; ++i) translators_.push_back(std::make_unique<Translator>(guest, options));
   memory_.set_code_observer(this);
+  if (options_.max_tier == 0) return;
+  auto code_memory = CodeMemory::create(options_.code_bytes);
+  if (!code_memory) {
+    fmt::print(stderr, "pagoda: {}; guest code is interpreted\n", code_memory.error().message);
+    return;
+  }
+  code_memory_ = std::move(*code_memory);
+  light::Layout layout{.pinned = guest.pinned, .helpers = guest.helpers};
+  for (u32 mode = 0; mode < guest.memory_modes; ++mode) layout.tlb_offset[mode] = tlb_offset(guest, mode);
+  stubs_ = std::make_unique<light::Stubs>(*code_memory_, layout);
+  for (auto& translator : translators_) translator->compiler = std::make_unique<light::Compiler>(*stubs_);
+}
+
+// Entered often enough: host code, if there is room; else tier 0 goes on with it.
+void CodeManager::compile(Vcpu& vcpu, Unit& unit) {
+  constexpr u32 kTryAgain = 1000;
+  Translator& translator = *translators_[vcpu.index()];
+  const u64 full = translator.compiler->statistics().no_room;
+  if (translator.compiler->compile(unit, vcpu.frame().memory_mode)) {
+    unit.heat.store(1, std::memory_order_relaxed);  // who comes along on tier 0 is sent here
+    return cache_.attach(&unit);
+  }
+  const bool no_room = translator.compiler->statistics().no_room != full;
+  unit.heat.store(no_room ? kTryAgain : 0, std::memory_order_relaxed);
+  if (no_room) {
+    cache_.evict_generation();
+    request_epochs();
+  }
+}
+
+interp::LeaveInfo CodeManager::execute(Vcpu& vcpu, Unit& unit) {
+  if (unit.host.entry.load(std::memory_order_acquire) == nullptr) {
+    const u32 heat = unit.heat.load(std::memory_order_relaxed);
+    if (heat > 1) unit.heat.store(heat - 1, std::memory_order_relaxed);
+    if (heat == 1) compile(vcpu, unit);
+  }
+  if (unit.host.entry.load(std::memory_order_acquire) != nullptr) return light::execute(*stubs_, vcpu.frame(), unit);
+  return interp::execute(vcpu.frame(), unit);
 }
 
 CodeManager::~CodeManager() { memory_.set_code_observer(nullptr); }
@@ -128,6 +167,9 @@ Unit* CodeManager::translate(Vcpu& vcpu, const Source& source) {
     for (u32 side = 0; side < 2; ++side) {
       unit->exit_is_far[side] = static_cast<u64>(static_cast<i64>(offset) + unit->exit_offset[side]) >= kPageSize;
     }
+    if (stubs_ != nullptr && unit->linkable) {
+      unit->heat.store(options_.min_tier > 0 ? 1 : options_.tier1_threshold + 1, std::memory_order_relaxed);
+    }
     Statistics& statistics = translator.statistics;
     ++statistics.blocks;
     statistics.guest_insns += unit->guest_insns;
@@ -205,10 +247,22 @@ CodeManager::Statistics CodeManager::statistics() const {
     total.lift_ns += one.lift_ns;
     total.lower_ns += one.lower_ns;
     total.pages_marked += one.pages_marked;
+    if (translator->compiler != nullptr) {
+      const light::Statistics& made = translator->compiler->statistics();
+      total.light.units += made.units;
+      total.light.guest_insns += made.guest_insns;
+      total.light.host_bytes += made.host_bytes;
+      total.light.ops += made.ops;
+      total.light.stepped_ops += made.stepped_ops;
+      total.light.no_room += made.no_room;
+      total.light.timed_insns += made.timed_insns;
+      total.light.ns += made.ns;
+    }
     for (u32 i = 0; i < interp::kFusionCount; ++i) {
       total.fusions[i] += translator->lowering.fusion_count(static_cast<interp::Fusion>(i));
     }
   }
+  if (code_memory_ != nullptr) total.code_bytes = code_memory_->used_bytes();
   return total;
 }
 

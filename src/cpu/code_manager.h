@@ -15,6 +15,7 @@
 #include "memory/guest_memory.h"
 #include "tcg/cache/code_cache.h"
 #include "tcg/interp/interp.h"
+#include "tcg/light/light.h"
 
 namespace pagoda {
 
@@ -25,6 +26,10 @@ struct CodeOptions {
   u64 cache_bytes = u64{64} << 20;
   u32 max_block_insns = 48;
   bool forward_state = true;
+  u32 max_tier = 0;
+  u32 min_tier = 0;                 // 1: compile a unit before it runs for the first time
+  u32 tier1_threshold = 8;          // entries of a unit before tier 1 compiles it
+  u64 code_bytes = u64{128} << 20;  // of compiled code at most
 };
 
 class CodeManager final : public CodeWriteObserver {
@@ -36,6 +41,8 @@ class CodeManager final : public CodeWriteObserver {
   // `max_insns` below max_block_insns gives a unit for one run (Unit::cut_short), which the caller frees; so does code
   // in a page with a protection boundary in it.
   Unit* unit_at(Vcpu& vcpu, u32 max_insns);
+  // Runs `unit`, which is at the vcpu's pc, on the best tier there is for it.
+  interp::LeaveInfo execute(Vcpu& vcpu, Unit& unit);
   CodeCache& cache() { return cache_; }
   u32 max_block_insns() const { return options_.max_block_insns; }
 
@@ -46,11 +53,14 @@ class CodeManager final : public CodeWriteObserver {
     // Host time of every 16th block: fetch, decode and IR; then lowering to threaded code.
     u64 timed_insns = 0, lift_ns = 0, lower_ns = 0;
     u64 fusions[interp::kFusionCount] = {};
+    light::Statistics light;
+    u64 code_bytes = 0;  // of code memory in use
   };
   Statistics statistics() const;
 
  private:
   struct Translator;  // per vcpu
+  void compile(Vcpu& vcpu, Unit& unit);
   void mark_page(Vcpu& vcpu, GuestPhys page);
   void request_epochs();
   // What a unit is to be made from.
@@ -71,6 +81,8 @@ class CodeManager final : public CodeWriteObserver {
   Rendezvous& rendezvous_;
   const Guest& guest_;
   CodeOptions options_;
+  std::unique_ptr<CodeMemory> code_memory_;  // null: no compiler tier; outlives the cache
+  std::unique_ptr<light::Stubs> stubs_;
   CodeCache cache_;
   std::vector<std::unique_ptr<Translator>> translators_;
 };

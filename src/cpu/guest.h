@@ -58,8 +58,9 @@ struct Guest {
   void (*destroy)(VcpuFrame* frame);
   ir::SlotTable slots;
   HelperTable helpers;
-  u32 memory_modes;    // number of memory modes in use (<= kMemoryModes)
-  u32 max_insn_bytes;  // of the longest instruction (<= kMaxInsnBytes)
+  u32 memory_modes;             // number of memory modes in use (<= kMemoryModes)
+  std::span<const u16> pinned;  // frame offsets of the registers that compilers keep in host registers, hottest first
+  u32 max_insn_bytes;           // of the longest instruction (<= kMaxInsnBytes)
 
   // Length in bytes of the instruction at `bytes` (at least 2 bytes are readable), for the page-straddling case.
   u32 (*instruction_length)(const u8* bytes);
@@ -83,5 +84,10 @@ struct Guest {
   // Architectural reset of the state behind the frame.
   void (*reset)(Vcpu& vcpu);
 };
+
+// Where a vcpu's first-level TLB table of a memory mode lies, in bytes from its frame.
+inline u32 tlb_offset(const Guest& guest, u32 memory_mode) {
+  return ((guest.state_size + 4095u) & ~4095u) + memory_mode * static_cast<u32>(sizeof(TlbTable));
+}
 
 }  // namespace pagoda

@@ -23,20 +23,20 @@ void clear(TlbTable& table) {
 
 }  // namespace
 
-Softmmu::Softmmu(Vcpu& vcpu, VcpuFrame& frame, GuestMemory& memory, const Guest& guest)
+Softmmu::Softmmu(Vcpu& vcpu, VcpuFrame& frame, GuestMemory& memory, const Guest& guest, TlbTable* tables)
     : vcpu_(vcpu),
       frame_(frame),
       memory_(memory),
       guest_(guest),
+      tables_(tables, guest.memory_modes),
       phys_(guest.memory_modes * kTlbEntries),
       second_(kSets * kWays),
       victim_(kSets),
       live_(kKeySlots) {
   CHECK(guest.memory_modes <= kMemoryModes);
   for (u32 mode = 0; mode < guest.memory_modes; ++mode) {
-    tables_.push_back(std::make_unique<TlbTable>());
-    clear(*tables_.back());
-    frame_.contexts[mode] = {tables_.back().get(), 0};
+    clear(tables_[mode]);
+    frame_.contexts[mode] = {&tables_[mode], 0};
   }
   frame_.memory_mode = 0;
   reassign_contexts();
@@ -80,7 +80,7 @@ u32 Softmmu::new_generation() {
 }
 
 void Softmmu::forget_everything() {
-  for (auto& table : tables_) clear(*table);
+  for (TlbTable& table : tables_) clear(table);
   std::fill(second_.begin(), second_.end(), Entry{});
   std::fill(live_.begin(), live_.end(), Context{});
   next_generation_ = 1;
@@ -122,8 +122,8 @@ void Softmmu::flush_context(u64 key) {
 }
 
 void Softmmu::invalidate_first_level(u64 page) {
-  for (auto& table : tables_) {
-    table->entries[tlb_index(page)] = {kTlbInvalid, kTlbInvalid, kTlbInvalid, 0};
+  for (TlbTable& table : tables_) {
+    table.entries[tlb_index(page)] = {kTlbInvalid, kTlbInvalid, kTlbInvalid, 0};
   }
 }
 
@@ -157,8 +157,8 @@ void Softmmu::drop_write_tags(GuestPhys page) {
   const GuestMemory::Range* range = memory_.find(page);
   if (range == nullptr || !range->is_ram()) return;
   const u64 host = reinterpret_cast<u64>(range->host + (page.value - range->start));
-  for (auto& table : tables_) {
-    for (TlbEntry& entry : table->entries) {
+  for (TlbTable& table : tables_) {
+    for (TlbEntry& entry : table.entries) {
       if (entry.write_tag != kTlbInvalid && (entry.write_tag & kTlbPageMask) + entry.addend == host) {
         entry.write_tag = kTlbInvalid;
       }

@@ -20,7 +20,8 @@ namespace pagoda {
 
 class Softmmu {
  public:
-  Softmmu(Vcpu& vcpu, VcpuFrame& frame, GuestMemory& memory, const Guest& guest);
+  // `tables`: one for each of the guest's memory modes; they outlive this.
+  Softmmu(Vcpu& vcpu, VcpuFrame& frame, GuestMemory& memory, const Guest& guest, TlbTable* tables);
 
   // Says which context a memory mode's accesses belong to from now on. Cheap when nothing changes.
   void set_context(u32 memory_mode, u64 key);
@@ -99,7 +100,7 @@ class Softmmu {
   VcpuFrame& frame_;
   GuestMemory& memory_;
   const Guest& guest_;
-  std::vector<std::unique_ptr<TlbTable>> tables_;
+  std::span<TlbTable> tables_;
   std::vector<u64> phys_;  // physical page of each first-level entry, by mode and index
   std::vector<Entry> second_;
   std::vector<u8> victim_;     // next way to replace, per set

@@ -30,8 +30,10 @@ void clear_jump_cache(JumpCacheEntry* entries) {
 
 Vcpu::Vcpu(u32 index, const Guest& guest, u64 features, const Environment& environment)
     : index_(index), guest_(guest), features_(features), environment_(environment) {
-  const std::size_t bytes = (guest.state_size + 63u) & ~63u;
-  void* memory = std::aligned_alloc(64, bytes);
+  // The TLB tables follow the state, at the same offsets for every vcpu: compiled code finds them there.
+  const std::size_t state = tlb_offset(guest, 0);
+  const std::size_t bytes = state + guest.memory_modes * sizeof(TlbTable);
+  void* memory = std::aligned_alloc(4096, bytes);
   CHECK(memory != nullptr, "out of memory");
   std::memset(memory, 0, bytes);
   frame_ = guest.construct(memory);
@@ -43,7 +45,8 @@ Vcpu::Vcpu(u32 index, const Guest& guest, u64 features, const Environment& envir
   jump_cache_ = std::make_unique<JumpCacheEntry[]>(kJumpCacheEntries);
   clear_jump_cache(jump_cache_.get());
   frame_->jump_cache = jump_cache_.get();
-  mmu_ = std::make_unique<Softmmu>(*this, *frame_, *environment.memory, guest);
+  mmu_ = std::make_unique<Softmmu>(*this, *frame_, *environment.memory, guest,
+                                   reinterpret_cast<TlbTable*>(static_cast<std::byte*>(memory) + state));
   guest.reset(*this);
 }
 
@@ -118,6 +121,7 @@ Vcpu::Stop Vcpu::run(i64 budget) {
   budget_at_start_ = budget;
   frame_->budget = budget;
   Link* link = nullptr;
+  Unit* ready = nullptr;  // the unit at frame.pc, where it is known
   Stop stop = Stop::budget;
   frame_->poll.store(1, std::memory_order_relaxed);  // the first round looks at everything
   for (;;) {
@@ -128,22 +132,27 @@ Vcpu::Stop Vcpu::run(i64 budget) {
         break;
       }
       link = nullptr;  // its unit may be gone
+      ready = nullptr;
     }
     if (frame_->budget <= 0) break;
-    Unit* unit = next_unit(link);
+    Unit* unit = ready != nullptr ? ready : next_unit(link);
     link = nullptr;
+    ready = nullptr;
     if (unit == nullptr) {
       frame_->fault = 0;
       guest_.take_exception(*this);
       continue;
     }
     if (log_enabled(Log::exec)) log(Log::exec, "vcpu {} pc {:#x} mode {:#x}", index_, frame_->pc, frame_->mode);
-    interp::LeaveInfo left = interp::execute(*frame_, *unit);
+    interp::LeaveInfo left = environment_.code->execute(*this, *unit);
     frame_->insn_index = 0;
     if (unit->cut_short) interp::free_unit(unit), left.link = nullptr;
     switch (left.reason) {
       case interp::Leave::lookup:
         link = left.link;
+        break;
+      case interp::Leave::hot:
+        ready = left.unit;
         break;
       case interp::Leave::exception:
         frame_->fault = 0;

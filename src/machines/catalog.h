@@ -81,7 +81,4 @@ inline constexpr std::array kDeviceProperties = {
 #undef PAGODA_DEVICE_PROPERTY
 };
 
-// Tiers that are built in: 0 up to this one.
-inline constexpr u32 kHighestTier = 0;
-
 }  // namespace pagoda

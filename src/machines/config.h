@@ -83,10 +83,14 @@ struct IcountConfig {
   std::optional<u64> stop_at;
 };
 
+inline constexpr u32 kHighestTier = 1;  // tiers that are built in: 0 up to this one
+
 struct AccelConfig {
-  u32 max_tier = 0;
-  std::optional<u32> force_tier;  // everything on exactly this tier
-  bool fusion = true;             // tier 0: fused instruction sequences (off: the reference)
+  u32 max_tier = kHighestTier;
+  std::optional<u32> force_tier;          // everything on exactly this tier
+  u32 tier1_threshold = 8;                // entries of a block before tier 1 compiles it
+  u64 code_cache_bytes = u64{128} << 20;  // compiled code at most; a power of two
+  bool fusion = true;                     // tier 0: fused instruction sequences (off: the reference)
 };
 
 enum class FirmwareKind { builtin, none, file };

@@ -87,6 +87,10 @@ void Machine::make_vcpus(const Guest& guest, u64 features, const VcpuInspector& 
   inspector_ = inspector;
   CodeOptions options;
   if (!config_.accel.fusion) options.fusions = 0;
+  options.max_tier = config_.accel.force_tier.value_or(config_.accel.max_tier);
+  options.min_tier = config_.accel.force_tier.value_or(0);
+  options.tier1_threshold = config_.accel.tier1_threshold;
+  options.code_bytes = config_.accel.code_cache_bytes;
   code_ = std::make_unique<CodeManager>(memory_, rendezvous_, guest, config_.smp.cpus, options);
   for (u32 i = 0; i < config_.smp.cpus; ++i) {
     vcpus_.push_back(std::make_unique<Vcpu>(i, guest, features,

@@ -111,6 +111,13 @@ std::string Machine::translation_statistics() {
     text += fmt::format("pages marked          {}\n", made.pages_marked);
     text += fmt::format("units                 {} ({} KiB); made {}, invalidated {}, evicted {}, links {}\n",
                         cache.units, cache.bytes >> 10, cache.made, cache.invalidated, cache.evicted, cache.links);
+    const light::Statistics& light = made.light;
+    text += fmt::format(
+        "tier 1                {} units, {} guest instructions, {} bytes of host code ({:.1f} each), {:.1f} ns each; "
+        "{} of {} "
+        "ops by tier 0's handlers; no room {} times; code memory in use {} KiB\n",
+        light.units, light.guest_insns, light.host_bytes, ratio(light.host_bytes, light.guest_insns),
+        ratio(light.ns, light.timed_insns), light.stepped_ops, light.ops, light.no_room, made.code_bytes >> 10);
     for (u32 i = 0; i < interp::kFusionCount; ++i) {
       text += fmt::format("fusion {:<15}{}\n", interp::fusion_name(static_cast<interp::Fusion>(i)), made.fusions[i]);
     }

@@ -43,6 +43,8 @@ std::vector<u64> compare_variants(u64 seed, u32 blocks, const Make& make) {
   std::vector<std::unique_ptr<interp::Lowering>> lowerings;
   for (const Variant& variant : list)
     lowerings.push_back(std::make_unique<interp::Lowering>(slots, helpers, variant.fusions));
+  const std::unique_ptr<ToyHost> host = make_toy_host();
+  u64 compiled = 0, not_compiled = 0;
   auto start = std::make_unique<Toy>(), reference = std::make_unique<Toy>(), other = std::make_unique<Toy>();
   ir::Block block;
   for (u32 n = 0; n < blocks; ++n) {
@@ -52,13 +54,25 @@ std::vector<u64> compare_variants(u64 seed, u32 blocks, const Make& make) {
       start->randomize(rng);
       reference->copy_from(*start);
       reference->run(plain, block);
-      for (u32 i = 0; i < list.size(); ++i) {
+      // Tier 1 last, from fused and from plain code.
+      for (u32 run = 0; run < list.size() + (host != nullptr ? 2 : 0); ++run) {
+        const bool on_host = run >= list.size();
+        const u32 i = on_host ? 0 : run;
+        interp::Lowering& lowering = run == list.size() + 1 ? plain : *lowerings[i];
         other->copy_from(*start);
-        other->run(*lowerings[i], block);
+        if (!on_host) {
+          other->run(lowering, block);
+        } else if (other->run_compiled(*host, lowering, block)) {
+          ++compiled;
+        } else {
+          ++not_compiled;
+          continue;
+        }
         const std::string difference = reference->difference(*other);
         if (difference.empty()) continue;
-        Unit* unit = lowerings[i]->lower(block);
-        ADD_FAILURE() << "seed " << seed << " block " << n << ", without fusion against " << list[i].name << ":\n"
+        Unit* unit = lowering.lower(block);
+        ADD_FAILURE() << "seed " << seed << " block " << n << ", without fusion against "
+                      << (on_host ? "tier 1" : list[i].name) << ":\n"
                       << difference << ir::print(block, slots, helpers) << interp::print_code(*unit, slots);
         interp::free_unit(unit);
         return {};
@@ -70,6 +84,11 @@ std::vector<u64> compare_variants(u64 seed, u32 blocks, const Make& make) {
     const auto fusion = static_cast<interp::Fusion>(i);
     counts.push_back(lowerings[0]->fusion_count(fusion));
     EXPECT_EQ(plain.fusion_count(fusion), 0u) << interp::fusion_name(fusion);
+  }
+  if (host != nullptr) {
+    EXPECT_GT(compiled, not_compiled);
+    testing::Test::RecordProperty("compiled", std::to_string(compiled));
+    testing::Test::RecordProperty("stepped_ops", std::to_string(host->compiler->statistics().stepped_ops));
   }
   return counts;
 }

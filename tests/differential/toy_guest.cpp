@@ -197,14 +197,15 @@ struct Toy::Paths {
 };
 
 Toy::Toy()
-    : state_(std::make_unique<ToyState>()),
-      tlb_(std::make_unique<TlbTable>()),
+    : frame_(std::make_unique<Frame>()),
+      state_(&frame_->state),
+      tlb_(&frame_->tlb),
       jump_cache_(std::make_unique<JumpCacheEntry[]>(kJumpCacheEntries)) {
   static Unit none;
   for (u32 i = 0; i < kJumpCacheEntries; ++i) jump_cache_[i] = {~u64{0}, &none};
   for (TlbEntry& entry : tlb_->entries) entry = {kTlbInvalid, kTlbInvalid, kTlbInvalid, 0};
   ToyState& state = *state_;
-  state.memory = {tlb_.get(), u64{1} << 4};
+  state.memory = state.contexts[0] = {tlb_, u64{1} << 4};
   for (u64 page = 0; page < 3; ++page) {
     const u64 address = kToyMemoryBase + (page << kTlbPageBits);
     TlbEntry& entry = tlb_->entries[tlb_index(address)];
@@ -232,18 +233,61 @@ void Toy::randomize(ir::Rng& rng) {
 
 void Toy::copy_from(const Toy& other) {
   constexpr u32 kStart = offsetof(ToyState, base);
-  std::memcpy(reinterpret_cast<u8*>(state_.get()) + kStart, reinterpret_cast<const u8*>(other.state_.get()) + kStart,
+  std::memcpy(reinterpret_cast<u8*>(state_) + kStart, reinterpret_cast<const u8*>(other.state_) + kStart,
               sizeof(ToyState) - kStart);
   memory_ = other.memory_;
   state_->fp_control = other.state_->fp_control;
 }
 
-interp::LeaveInfo Toy::run(interp::Lowering& lowering, const ir::Block& block) {
+void Toy::prepare() {
   ToyState& state = *state_;
   state.pc = kToyPc;
   state.budget = 1000;
   state.fault = state.leave = 0;
   state.fault_cause = state.fault_value = 0;
+}
+
+std::unique_ptr<ToyHost> make_toy_host() {
+  auto memory = CodeMemory::create(std::size_t{1} << 20);
+  if (!memory) return nullptr;
+  static const std::vector<u16> pinned = [] {
+    std::vector<u16> offsets;
+    for (const ToySlot slot : {ToySlot::a0, ToySlot::b0, ToySlot::base0, ToySlot::a1, ToySlot::f0}) {
+      offsets.push_back(static_cast<u16>(toy_slots().slots[static_cast<u32>(slot)].offset));
+    }
+    return offsets;
+  }();
+  auto host = std::make_unique<ToyHost>();
+  host->memory = std::move(*memory);
+  light::Layout layout{.pinned = pinned, .helpers = toy_helpers()};
+  layout.tlb_offset[0] = offsetof(Toy::Frame, tlb);
+  host->stubs = std::make_unique<light::Stubs>(*host->memory, layout);
+  host->compiler = std::make_unique<light::Compiler>(*host->stubs);
+  return host;
+}
+
+bool Toy::run_compiled(ToyHost& host, interp::Lowering& lowering, const ir::Block& block) {
+  prepare();
+  static const std::vector<HelperFn> functions = [] {
+    std::vector<HelperFn> result;
+    for (u32 i = 0; i < toy_helpers().count; ++i) result.push_back(toy_helpers().helpers[i].function);
+    return result;
+  }();
+  state_->helpers = functions.data();
+  Unit* unit = lowering.lower(block);
+  const bool compiled = host.compiler->compile(*unit, 0);
+  if (compiled) {
+    unit->host.entry.store(unit->host.start, std::memory_order_relaxed);
+    reason_ = light::execute(*host.stubs, *state_, *unit).reason;
+    host.memory->release(unit->host.start, unit->host.data);
+  }
+  interp::free_unit(unit);
+  return compiled;
+}
+
+interp::LeaveInfo Toy::run(interp::Lowering& lowering, const ir::Block& block) {
+  prepare();
+  ToyState& state = *state_;
   Unit* unit = lowering.lower(block);
   const interp::LeaveInfo left = interp::execute(state, *unit);
   reason_ = left.reason;
@@ -264,7 +308,9 @@ std::string Toy::difference(const Toy& other) const {
   compare("fault", a.fault, b.fault);
   compare("fault cause", a.fault_cause, b.fault_cause);
   compare("fault value", a.fault_value, b.fault_value);
-  compare("floating-point control", a.fp_control, b.fp_control);
+  // The host's sixth flag, a denormal operand, is nobody's.
+  compare("floating-point flags", fp::flags_of(a.fp_control), fp::flags_of(b.fp_control));
+  compare("rounding", fp::with_flags(a.fp_control, 0), fp::with_flags(b.fp_control, 0));
   for (const ir::SlotInfo& slot : kSlots) {
     const u32 size = ir::type_bytes(slot.type);
     for (u32 done = 0; done < size; done += 8) {

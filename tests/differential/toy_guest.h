@@ -8,6 +8,7 @@
 
 #include "ir/random_block.h"
 #include "tcg/interp/interp.h"
+#include "tcg/light/light.h"
 
 namespace pagoda {
 
@@ -62,6 +63,14 @@ struct ToyState : VcpuFrame {
 ir::SlotTable toy_slots();
 HelperTable toy_helpers();
 
+// Code memory and stubs for toys; null where executable memory cannot be had.
+struct ToyHost {
+  std::unique_ptr<CodeMemory> memory;
+  std::unique_ptr<light::Stubs> stubs;
+  std::unique_ptr<light::Compiler> compiler;
+};
+std::unique_ptr<ToyHost> make_toy_host();
+
 class Toy {
  public:
   Toy();
@@ -74,13 +83,23 @@ class Toy {
   // Executes the block on tier 0, lowered as `lowering` does.
   interp::LeaveInfo run(interp::Lowering& lowering, const ir::Block& block);
 
+  // The same on tier 1; false if it has no code for the block.
+  bool run_compiled(ToyHost& host, interp::Lowering& lowering, const ir::Block& block);
+
   // Empty if two that ran the same block ended alike; else what differs, a line each.
   std::string difference(const Toy& other) const;
 
  private:
   struct Paths;
-  std::unique_ptr<ToyState> state_;
-  std::unique_ptr<TlbTable> tlb_;
+  friend std::unique_ptr<ToyHost> make_toy_host();
+  struct Frame {  // compiled code finds the table behind the state
+    ToyState state;
+    TlbTable tlb;
+  };
+  void prepare();
+  std::unique_ptr<Frame> frame_;
+  ToyState* state_;
+  TlbTable* tlb_;
   std::unique_ptr<JumpCacheEntry[]> jump_cache_;
   alignas(4096) std::array<u8, kToyMemoryBytes + 64> memory_{};
   interp::Leave reason_{};

@@ -2,6 +2,7 @@
 // The Guest object, reset, and the list of a hart's state.
 #include "cpu/riscv64/riscv64_guest.h"
 
+#include <array>
 #include <new>
 
 #include "base/log.h"
@@ -112,6 +113,17 @@ void hart_restored(Vcpu& vcpu) {
   vcpu.kick();
 }
 
+// By how often compilers use them: arguments, return address, stack and frame pointer, then saved and temporary ones.
+std::span<const u16> pinned_registers() {
+  static const std::array<u16, 10> offsets = [] {
+    constexpr u32 registers[] = {15, 14, 10, 13, 8, 2, 11, 12, 9, 1};
+    std::array<u16, 10> result{};
+    for (u32 i = 0; i < 10; ++i) result[i] = static_cast<u16>(slot_table().slots[x_slot(registers[i])].offset);
+    return result;
+  }();
+  return offsets;
+}
+
 }  // namespace riscv64
 
 const Guest& riscv64_guest() {
@@ -124,6 +136,7 @@ const Guest& riscv64_guest() {
       .slots = slot_table(),
       .helpers = helper_table(),
       .memory_modes = kMemoryModeCount,
+      .pinned = pinned_registers(),
       .max_insn_bytes = 4,
       .instruction_length = instruction_length,
       .translate = translate_block,

@@ -29,6 +29,14 @@ struct MemorySlowPaths {
   void (*store_wide)(VcpuFrame*, u64 address, const void* from, u32 op);
 };
 
+// What compiled code calls in C++ besides slow paths and helpers (tcg/light).
+struct CompiledCalls {
+  // Helper by number with the operands in call_args; `host_fp`: it runs under the host's floating-point mode.
+  u64 (*helper)(VcpuFrame*, u32 number, u32 host_fp);
+  // Executes one op of the unit's threaded code.
+  void (*step)(VcpuFrame*, const Unit*, u32 op);
+};
+
 // C++ helper called by translated code: two or three operands and an immediate.
 using HelperFn = u64 (*)(VcpuFrame*, u64 a, u64 b, u64 c, u64 imm);
 
@@ -60,6 +68,10 @@ struct alignas(64) VcpuFrame {
   JumpCacheEntry* jump_cache;
   void* vcpu;  // the cpu/vcpu.h object
   MemoryContext contexts[kMemoryModes];
+  // --- compiled code ---
+  u64 pc_page;       // virtual address of the page of the block that runs
+  u64 call_args[4];  // operands of slow paths and helpers
+  const CompiledCalls* calls;
   u64 mem_epoch;  // grows whenever this vcpu's mappings or code protection changed
   u64 temps[kFrameTemps];
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "tcg/cache/code_memory.h"
 #include "tcg/interp/interp.h"
 #include "tcg/interp/unit_memory.h"
 
@@ -35,6 +36,19 @@ u64 granules_in(const Unit& unit, u64 page) {
   return granule_mask(0, unit.guest_bytes - in_first);
 }
 
+// Compiled code of the link's owner follows the link from now on; null takes it back.
+void set_host_link(Link& link, Unit* target) {
+  if (link.host == nullptr) return;
+  const u8* entry = target != nullptr ? target->host.entry.load(std::memory_order_relaxed) : nullptr;
+  link.host->jump.store(entry != nullptr ? entry : link.host->ask, std::memory_order_release);
+  link.host->unit.store(entry != nullptr ? target : nullptr, std::memory_order_release);
+}
+
+void free_all(Unit* unit) {
+  if (unit->host.memory != nullptr) unit->host.memory->release(unit->host.start, unit->host.data);
+  interp::free_unit(unit);
+}
+
 u32 side_of(const Unit& unit, u64 page) { return page == (unit.phys & ~(kPage - 1)) ? 0 : 1; }
 
 }  // namespace
@@ -43,11 +57,11 @@ CodeCache::CodeCache(u64 capacity, u32 readers) : capacity_(capacity), buckets_(
 
 CodeCache::~CodeCache() {
   for (Unit* unit : age_) {
-    if (unit != nullptr) interp::free_unit(unit);
+    if (unit != nullptr) free_all(unit);
   }
-  for (Unit* unit : batch_) interp::free_unit(unit);
+  for (Unit* unit : batch_) free_all(unit);
   for (const Retired& batch : retired_) {
-    for (Unit* unit : batch.units) interp::free_unit(unit);
+    for (Unit* unit : batch.units) free_all(unit);
   }
 }
 
@@ -121,6 +135,7 @@ void CodeCache::link(Link* link, Unit* target) {
   if (target->incoming != nullptr) target->incoming->back = &link->next;
   target->incoming = link;
   link->target.store(target, std::memory_order_release);
+  set_host_link(*link, target);
   ++statistics_.links;
 }
 
@@ -128,6 +143,7 @@ void CodeCache::unlink(Unit* unit) {
   for (Link* link = unit->incoming; link != nullptr;) {
     Link* next = link->next;
     link->target.store(nullptr, std::memory_order_release);
+    set_host_link(*link, nullptr);
     link->next = nullptr;
     link->back = nullptr;
     link = next;
@@ -141,7 +157,17 @@ void CodeCache::unlink(Unit* unit) {
     link.back = nullptr;
     // A vcpu in this unit goes no further on code that may be as old.
     link.target.store(nullptr, std::memory_order_release);
+    set_host_link(link, nullptr);
   }
+}
+
+void CodeCache::attach(Unit* unit) {
+  const std::lock_guard lock(mutex_);
+  if (unit->mode.load(std::memory_order_relaxed) == kDeadMode) return;
+  unit->host.entry.store(unit->host.start, std::memory_order_release);
+  for (Link& link : unit->links) set_host_link(link, link.target.load(std::memory_order_relaxed));
+  for (Link* link = unit->incoming; link != nullptr; link = link->next) set_host_link(*link, unit);
+  statistics_.host_bytes += unit->host.bytes;
 }
 
 void CodeCache::unhash(Unit* unit) {
@@ -174,6 +200,7 @@ void CodeCache::retire(Unit* unit) {
   --statistics_.units;
   ++statistics_.retired;
   statistics_.bytes -= unit->memory_bytes;
+  if (unit->host.entry.load(std::memory_order_relaxed) != nullptr) statistics_.host_bytes -= unit->host.bytes;
   const u64 first_age = statistics_.made - age_.size();
   age_[unit->age - first_age] = nullptr;
   while (!age_.empty() && age_.front() == nullptr) age_.pop_front();
@@ -198,6 +225,12 @@ void CodeCache::evict() {
     ++statistics_.evicted;
     retire(unit);
   }
+}
+
+void CodeCache::evict_generation() {
+  const std::lock_guard lock(mutex_);
+  evict();
+  close_batch();
 }
 
 void CodeCache::invalidate(u64 phys, u64 size, std::atomic<u8>* marks, u8 mark) {
@@ -251,7 +284,7 @@ void CodeCache::free_passed() {
     if (!reader.idle) passed = std::min(passed, reader.seen);
   }
   while (!retired_.empty() && retired_.front().epoch < passed) {
-    for (Unit* unit : retired_.front().units) interp::free_unit(unit);
+    for (Unit* unit : retired_.front().units) free_all(unit);
     statistics_.freed += retired_.front().units.size();
     retired_.pop_front();
   }

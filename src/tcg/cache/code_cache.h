@@ -41,6 +41,10 @@ class CodeCache {
   // Sets a link if both ends are still alive.
   void link(Link* link, Unit* target);
 
+  // Publishes the host code that a compiler hung on `unit`: links to and from it go to the code from now on. A unit
+  // that is out of use meanwhile stays without.
+  void attach(Unit* unit);
+
   // Takes out of use every unit that overlaps [phys, phys + size) at 64-byte grain; the range must lie in one page. If
   // the page holds no unit any more and none is being made from it, clears `mark` in its marks (may be null), in one
   // step with finding that out.
@@ -54,8 +58,12 @@ class CodeCache {
     return wants_epoch_.load(std::memory_order_relaxed) && wants_epoch_.exchange(false, std::memory_order_relaxed);
   }
 
+  // Takes the oldest generation of units out of use.
+  void evict_generation();
+
   struct Statistics {
     u64 units = 0, bytes = 0, made = 0, invalidated = 0, evicted = 0, evictions = 0, links = 0, raced = 0;
+    u64 host_bytes = 0;          // of code that compilers made for the units in use
     u64 retired = 0, freed = 0;  // units out of use so far; those of them whose memory was given back
   };
   Statistics statistics() const;

@@ -19,9 +19,17 @@ struct Unit;
 
 inline constexpr u32 kDeadMode = ~u32{0};
 
+// A link as compiled code sees it, in the data beside the code.
+struct HostLink {
+  std::atomic<const void*> jump{nullptr};  // where to go on: the target's code, or what asks the caller
+  std::atomic<Unit*> unit{nullptr};        // the target if it has code; for links to another page, which check it
+  const void* ask = nullptr;
+};
+
 struct Link {
   std::atomic<Unit*> target{nullptr};
   Unit* owner = nullptr;
+  HostLink* host = nullptr;  // null: the owner has no code
   // List of the links that lead to the same target; under the cache's lock.
   Link* next = nullptr;
   Link** back = nullptr;
@@ -43,6 +51,17 @@ struct InsnStart {
 };
 }  // namespace interp
 
+class CodeMemory;
+
+// Code that a compiler tier made of a unit.
+struct HostCode {
+  std::atomic<const u8*> entry{nullptr};  // null: none yet
+  const u8* start = nullptr;
+  std::byte* data = nullptr;
+  CodeMemory* memory = nullptr;
+  u32 bytes = 0;
+};
+
 struct Unit {
   // --- read by the chain path ---
   u32 guest_insns = 0;
@@ -53,6 +72,8 @@ struct Unit {
   bool linkable = true;           // false: straddles two pages, or was cut short; never linked to nor cached by pc
   bool cut_short = false;  // made for one run, in no cache: less than a block's budget, or a boundary in its page
   Link links[2];
+  HostCode host;
+  std::atomic<u32> heat{0};  // entries left before a compiler is asked; 0: never ask
   const interp::ThreadedOp* code = nullptr;
   // --- cold ---
   const interp::InsnStart* insns = nullptr;

@@ -70,7 +70,7 @@ T atomic_step(T* memory, T value, ir::Rmw kind) {
 // Steps of one instruction, then a leave: what runs when a store asked to leave behind its instruction.
 constexpr u32 kMaxRest = 64;
 
-LeaveInfo run(VcpuFrame* f, const Unit* unit, const void* const** addresses_out) {
+LeaveInfo run(VcpuFrame* f, const Unit* unit, const ThreadedOp* op, const void* const** addresses_out) {
   static const void* const addresses[] = {
 #define BINARY(op)                                                                                                \
   &&L_##op##_i8_rr, &&L_##op##_i8_ri, &&L_##op##_i16_rr, &&L_##op##_i16_ri, &&L_##op##_i32_rr, &&L_##op##_i32_ri, \
@@ -102,7 +102,6 @@ LeaveInfo run(VcpuFrame* f, const Unit* unit, const void* const** addresses_out)
     goto * op->handler; \
   } while (false)
 
-  const ThreadedOp* op = unit->code;
   const Unit* next = nullptr;
   u32 side = 0;
   u64 pc = 0;
@@ -125,7 +124,7 @@ LeaveInfo run(VcpuFrame* f, const Unit* unit, const void* const** addresses_out)
 const void* const* handler_addresses() {
   static const void* const* const addresses = [] {
     const void* const* table = nullptr;
-    run(nullptr, nullptr, &table);
+    run(nullptr, nullptr, nullptr, &table);
     return table;
   }();
   return addresses;
@@ -134,9 +133,14 @@ const void* const* handler_addresses() {
 LeaveInfo execute(VcpuFrame& frame, const Unit& unit) {
   frame.temps[0] = 0;
   fp::enter_guest(frame.fp_control);
-  const LeaveInfo info = run(&frame, &unit, nullptr);
+  const LeaveInfo info = run(&frame, &unit, unit.code, nullptr);
   frame.fp_control = fp::leave_guest();
   return info;
+}
+
+void step(VcpuFrame& frame, const ThreadedOp& op) {
+  const ThreadedOp code[] = {op, {handler_addresses()[static_cast<u32>(Handler::stop)], 0, 0, 0, 0, 0}};
+  run(&frame, nullptr, code, nullptr);
 }
 
 }  // namespace pagoda::interp

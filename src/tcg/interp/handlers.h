@@ -24,6 +24,14 @@ enum class Handler : u16 {
 // Addresses of the handlers, indexed by Handler.
 const void* const* handler_addresses();
 const char* handler_name(Handler handler);
+// The handler with this address; count if there is none (the second half of a step of two ops).
+Handler handler_of(const void* address);
+// Threaded ops that a step with this handler consists of.
+constexpr u32 ops_of(Handler handler) {
+  const bool two = handler == Handler::call || handler == Handler::call_may_fault ||
+                   (handler >= Handler::cas_8 && handler <= Handler::store_cond_64);
+  return two ? 2 : 1;
+}
 
 constexpr Handler operator+(Handler base, u32 n) { return static_cast<Handler>(static_cast<u32>(base) + n); }
 // 0..3 for i8..i64.

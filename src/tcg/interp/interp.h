@@ -52,6 +52,7 @@ std::string print_code(const Unit& unit, ir::SlotTable slots);
 // Why execution left translated code.
 enum class Leave : u8 {
   lookup,     // frame.pc has no linked unit: link->target may be set to the one found
+  hot,        // frame.pc is at `unit`, which has host code or was entered often enough for a compiler
   budget,     // the next unit has more instructions than the budget allows
   poll,       // frame.poll is set
   exception,  // frame.fault: exception recorded, frame.pc is the faulting instruction
@@ -59,8 +60,12 @@ enum class Leave : u8 {
 };
 struct LeaveInfo {
   Leave reason;
-  Link* link;  // lookup: the exit that was taken, or null
+  Link* link;            // lookup: the exit that was taken, or null
+  Unit* unit = nullptr;  // hot
 };
+
+// Executes one op that neither faults nor ends a block, in guest mode.
+void step(VcpuFrame& frame, const ThreadedOp& op);
 
 // Runs from the start of `unit`, whose pc is frame.pc, until something needs the caller. Loads the guest's
 // floating-point mode from frame.fp_control and stores it back.

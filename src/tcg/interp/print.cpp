@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Names of handlers and text of threaded code.
-#include <unordered_map>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -38,12 +38,32 @@ std::string place_name(u16 place, ir::SlotTable slots) {
 }
 }  // namespace
 
+Handler handler_of(const void* address) {
+  // Open addressing; labels of one function lie close together, so the low bits tell them apart.
+  constexpr u32 kSlots = 4096;
+  static_assert(static_cast<u32>(Handler::count) < kSlots / 4);
+  struct Table {
+    std::array<u16, kSlots> slots;
+    static u32 slot(const void* key) {
+      return static_cast<u32>(reinterpret_cast<u64>(key) * 0x9e3779b97f4a7c15 >> 52) & (kSlots - 1);
+    }
+    Table() {
+      slots.fill(static_cast<u16>(Handler::count));
+      for (u32 i = 0; i < static_cast<u32>(Handler::count); ++i) {
+        u32 at = slot(handler_addresses()[i]);
+        while (slots[at] != static_cast<u16>(Handler::count)) at = (at + 1) & (kSlots - 1);
+        slots[at] = static_cast<u16>(i);
+      }
+    }
+  };
+  static const Table table;
+  for (u32 at = Table::slot(address);; at = (at + 1) & (kSlots - 1)) {
+    const auto handler = static_cast<Handler>(table.slots[at]);
+    if (handler == Handler::count || handler_addresses()[static_cast<u32>(handler)] == address) return handler;
+  }
+}
+
 std::string print_code(const Unit& unit, ir::SlotTable slots) {
-  static const auto by_address = [] {
-    std::unordered_map<const void*, Handler> map;
-    for (u32 i = 0; i < static_cast<u32>(Handler::count); ++i) map[handler_addresses()[i]] = static_cast<Handler>(i);
-    return map;
-  }();
   std::string text;
   u32 insn = 0;
   for (u32 i = 0; i < unit.op_count; ++i) {
@@ -51,9 +71,9 @@ std::string print_code(const Unit& unit, ir::SlotTable slots) {
       text += fmt::format("+{}:\n", unit.insns[insn++].offset);
     }
     const ThreadedOp& op = unit.code[i];
-    const auto it = by_address.find(op.handler);
-    if (it == by_address.end()) continue;  // the second half of a two-op step
-    text += fmt::format("  {:<20} d={} a={} b={} c={} imm={:#x}\n", handler_name(it->second), place_name(op.d, slots),
+    const Handler handler = handler_of(op.handler);
+    if (handler == Handler::count) continue;  // the second half of a two-op step
+    text += fmt::format("  {:<20} d={} a={} b={} c={} imm={:#x}\n", handler_name(handler), place_name(op.d, slots),
                         place_name(op.a, slots), place_name(op.b, slots), place_name(op.c, slots), op.imm);
   }
   return text;

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+// The compiler's core: one pass over the threaded code, then placing the result in code memory.
+#include "tcg/light/light.h"
+
+#include <chrono>
+#include <cstring>
+
+#include "base/check.h"
+#include "tcg/light/emitter.h"
+
+namespace pagoda::light {
+namespace {
+
+constexpr u32 kTimedEvery = 16;
+constexpr std::size_t kMostBytes = 60000;  // of one unit: what a piece of code memory may be
+
+u64 now_ns() { return static_cast<u64>(std::chrono::steady_clock::now().time_since_epoch().count()); }
+
+// A faulting op, which only an emitter of its own can do.
+bool may_leave(Handler handler) {
+  return (handler >= Handler::load_u8 && handler <= Handler::store_cond_64) || handler >= Handler::trap_if;
+}
+
+}  // namespace
+
+Compiler::Work::Work(const Stubs& from) : stubs(from) {
+  const asmjit::CpuFeatures::X86& features = asmjit::CpuInfo::host().features().x86();
+  has_bmi = features.hasBMI2() && features.hasBMI();
+  has_lzcnt = features.hasLZCNT();
+  has_fma = features.hasFMA();
+  index_of_place.resize(0x10000 / 8);
+  for (std::size_t i = 0; i < stubs.layout.pinned.size(); ++i) {
+    index_of_place[stubs.layout.pinned[i] / 8] = static_cast<u8>(i + 1);
+  }
+}
+
+void Compiler::Work::constant(x86::Gp to, u64 value) {
+  if (value <= 0xffffffff) {
+    a.mov(to.r32(), static_cast<u32>(value));
+  } else {
+    a.mov(to.r64(), value);
+  }
+}
+
+x86::Gp Compiler::Work::read64(u16 place, x86::Gp scratch) {
+  if (const x86::Gp* reg = pinned(place)) return *reg;
+  move(scratch.r64(), place, true);
+  return scratch.r64();
+}
+
+x86::Gp Compiler::Work::read32(u16 place, x86::Gp scratch) {
+  if (const x86::Gp* reg = pinned(place)) return reg->r32();
+  move(scratch.r32(), place, false);
+  return scratch.r32();
+}
+
+void Compiler::Work::move(x86::Gp to, u16 place, bool wide) {
+  const x86::Gp* reg = pinned(place);
+  if (reg != nullptr) {
+    if (reg->id() == to.id()) return;
+    wide ? a.mov(to.r64(), *reg) : a.mov(to.r32(), reg->r32());
+  } else if (is_zero(place)) {
+    a.mov(to.r32(), 0);
+  } else if (wide) {
+    a.mov(to.r64(), at(place, 8));
+  } else {
+    a.mov(to.r32(), at(place, 4));
+  }
+}
+
+void Compiler::Work::done(u16 place, x86::Gp reg) {
+  const x86::Gp* own = pinned(place);
+  if (own == nullptr) {
+    a.mov(at(place, 8), reg.r64());
+  } else if (own->id() != reg.id()) {
+    a.mov(*own, reg.r64());
+  }
+}
+
+void Compiler::Work::jump_to(const u8* code_at) {
+  a.db(0xe9);
+  fixups.push_back({static_cast<u32>(a.offset()), code_at, 0});
+  a.dd(0);
+}
+
+void Compiler::Work::call_stub(const u8* code_at) {
+  a.db(0xe8);
+  fixups.push_back({static_cast<u32>(a.offset()), code_at, 0});
+  a.dd(0);
+}
+
+void Compiler::Work::data_reference(u32 data_offset) {
+  fixups.push_back({static_cast<u32>(a.offset()) - 4, nullptr, data_offset});
+}
+
+void Compiler::Work::emit_step(u32 index) {
+  ++stepped;
+  a.mov(x86::rax, x86::ptr(x86::rip, 0));
+  data_reference(offsetof(HostData, unit));
+  a.mov(x86::ecx, index);
+  a.mov(x86::edx, site());
+  call_stub(stubs.step);
+}
+
+void Compiler::Work::cold_step(const asmjit::Label& at_label, const asmjit::Label& end) {
+  const u32 index = static_cast<u32>(op - unit->code), at_insn = insn;
+  cold.push_back([this, at_label, end, index, at_insn] {
+    a.bind(at_label);
+    insn = at_insn;
+    emit_step(index);
+    a.jmp(end);
+  });
+}
+
+bool Compiler::Work::emit(Handler handler, const ThreadedOp& step) {
+  op = &step;
+  if (emit_integer(handler) || emit_memory(handler) || emit_control(handler) || emit_float(handler)) return true;
+  if (may_leave(handler)) return false;
+  emit_step(static_cast<u32>(&step - unit->code));
+  return true;
+}
+
+Compiler::Compiler(const Stubs& stubs) : work_(std::make_unique<Work>(stubs)), stubs_(stubs) {}
+Compiler::~Compiler() = default;
+
+bool Compiler::compile(Unit& unit, u32 memory_mode) {
+  const bool timed = statistics_.units % kTimedEvery == 0;
+  const u64 start = timed ? now_ns() : 0;
+  Work& w = *work_;
+  w.holder.reset(asmjit::ResetPolicy::kSoft);
+  w.holder.init(asmjit::Environment::host());
+  w.holder.attach(&w.a);
+  w.fixups.clear();
+  w.cold.clear();
+  w.unit = &unit;
+  w.memory_mode = memory_mode;
+  w.insn = 0;
+  w.stepped = 0;
+  w.fault_exit_used = false;
+  w.fault_exit = w.a.newLabel();
+
+  w.prologue();
+  u32 next_insn = 1;
+  for (u32 i = 0; i < unit.op_count;) {
+    while (next_insn < unit.guest_insns && unit.insns[next_insn].first_op <= i) w.insn = next_insn++;
+    const ThreadedOp& op = unit.code[i];
+    const Handler handler = interp::handler_of(op.handler);
+    if (!w.emit(handler, op)) return false;
+    i += interp::ops_of(handler);
+  }
+  for (std::size_t i = 0; i < w.cold.size(); ++i) {
+    const auto write = std::move(w.cold[i]);  // it may add more
+    write();
+  }
+  if (w.fault_exit_used) {
+    w.a.bind(w.fault_exit);
+    w.a.mov(x86::rdx, x86::ptr(x86::rip, 0));
+    w.data_reference(offsetof(HostData, unit));
+    w.a.mov(x86::eax, static_cast<u32>(Left::exception));
+    w.jump_to(stubs_.leave);
+  }
+  // What an exit without a target does.
+  u32 ask[2] = {};
+  for (u32 side = 0; side < 2; ++side) {
+    ask[side] = static_cast<u32>(w.a.offset());
+    w.exit_to(side == 0 ? Left::lookup_link0 : Left::lookup_link1, unit.exit_offset[side]);
+  }
+
+  const std::size_t bytes = w.a.offset();
+  CHECK(!w.holder.hasUnresolvedLinks());
+  CodeMemory& memory = stubs_.memory;
+  const CodeMemory::Piece piece = bytes <= kMostBytes ? memory.allocate(bytes) : CodeMemory::Piece{};
+  if (piece.write == nullptr) {
+    ++statistics_.no_room;
+    return false;
+  }
+  std::memcpy(piece.write, w.holder.textSection()->data(), bytes);
+  for (const Work::Fixup& fixup : w.fixups) {
+    const u8* to = fixup.target != nullptr ? fixup.target : reinterpret_cast<const u8*>(piece.data) + fixup.data_offset;
+    const auto displacement = static_cast<i32>(to - (piece.execute + fixup.at + 4));
+    std::memcpy(piece.write + fixup.at, &displacement, 4);
+  }
+  auto* data = new (piece.data) HostData();
+  data->unit = &unit;
+  for (u32 side = 0; side < 2; ++side) {
+    data->links[side].ask = piece.execute + ask[side];
+    data->links[side].jump.store(data->links[side].ask, std::memory_order_relaxed);
+    unit.links[side].host = &data->links[side];
+  }
+  unit.host.start = piece.execute;
+  unit.host.data = piece.data;
+  unit.host.memory = &memory;
+  unit.host.bytes = static_cast<u32>(bytes);
+  ++statistics_.units;
+  statistics_.guest_insns += unit.guest_insns;
+  statistics_.host_bytes += bytes;
+  statistics_.ops += unit.op_count;
+  statistics_.stepped_ops += w.stepped;
+  if (timed) {
+    statistics_.timed_insns += unit.guest_insns;
+    statistics_.ns += now_ns() - start;
+  }
+  return true;
+}
+
+}  // namespace pagoda::light

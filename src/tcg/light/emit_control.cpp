@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+// Block entry, block ends, links, helper calls, traps.
+#include "tcg/light/emitter.h"
+
+namespace pagoda::light {
+
+x86::CondCode branch_condition(Operation operation);
+
+// Every unit starts with the poll and the budget; who comes here has set pc_page.
+void Compiler::Work::prologue() {
+  const asmjit::Label poll = a.newLabel(), budget = a.newLabel();
+  a.cmp(at(offsetof(VcpuFrame, poll), 4), 0);
+  a.jne(poll);
+  a.sub(kBudget, unit->guest_insns);
+  a.js(budget);
+  cold.push_back([this, poll, budget] {
+    a.bind(budget);
+    a.add(kBudget, unit->guest_insns);
+    exit_to(Left::budget, 0);
+    a.bind(poll);
+    exit_to(Left::poll, 0);
+  });
+}
+
+// Leaves with the pc at an offset from the unit's start.
+void Compiler::Work::exit_to(Left left, i64 pc_offset) {
+  a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
+  a.add(x86::rax, static_cast<i32>(static_cast<i64>(page_offset()) + pc_offset));
+  a.mov(at(offsetof(VcpuFrame, pc), 8), x86::rax);
+  a.mov(x86::rdx, x86::ptr(x86::rip, 0));
+  data_reference(offsetof(HostData, unit));
+  a.mov(x86::eax, static_cast<u32>(left));
+  jump_to(stubs.leave);
+}
+
+void Compiler::Work::chain(u32 side) {
+  if (unit->exit_is_far[side]) return chain_far(side);
+  a.jmp(x86::qword_ptr(x86::rip, 0));
+  data_reference(static_cast<u32>(offsetof(HostData, links) + side * sizeof(HostLink) + offsetof(HostLink, jump)));
+}
+
+// Into another page: only while the TLB maps the target's page to the one the target was made from.
+void Compiler::Work::chain_far(u32 side) {
+  const asmjit::Label ask = a.newLabel();
+  const i64 to_offset = static_cast<i64>(page_offset()) + unit->exit_offset[side];
+  const i64 pages = to_offset & ~i64{0xfff};
+  const std::size_t link = offsetof(HostData, links) + side * sizeof(HostLink);
+  const i32 table = static_cast<i32>(stubs.layout.tlb_offset[memory_mode]);
+  a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
+  a.add(x86::rax, static_cast<i32>(pages));
+  a.mov(x86::rdx, x86::ptr(x86::rip, 0));
+  data_reference(static_cast<u32>(link + offsetof(HostLink, unit)));
+  a.mov(at(offsetof(VcpuFrame, pc_page), 8), x86::rax);
+  a.test(x86::rdx, x86::rdx);
+  a.jz(ask);
+  a.mov(x86::ecx, x86::eax);
+  a.shr(x86::ecx, 7);
+  a.and_(x86::ecx, (kTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
+  a.add(x86::rax,
+        at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
+  a.cmp(x86::rax, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, exec_tag)), 8));
+  a.jne(ask);
+  a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
+  a.add(x86::rax, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, addend)), 8));
+  a.cmp(x86::rax, x86::ptr(x86::rdx, offsetof(Unit, host_page), 8));
+  a.jne(ask);
+  a.jmp(x86::ptr(x86::rdx, static_cast<i32>(offsetof(Unit, host) + offsetof(HostCode, entry)), 8));
+  cold.push_back([this, ask, side, to_offset] {
+    a.bind(ask);
+    // pc_page is the target's already.
+    a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
+    a.add(x86::rax, static_cast<i32>(to_offset & 0xfff));
+    a.mov(at(offsetof(VcpuFrame, pc), 8), x86::rax);
+    a.mov(x86::rdx, x86::ptr(x86::rip, 0));
+    data_reference(offsetof(HostData, unit));
+    a.mov(x86::eax, static_cast<u32>(side == 0 ? Left::lookup_link0 : Left::lookup_link1));
+    jump_to(stubs.leave);
+  });
+}
+
+// The per-vcpu jump cache, checked like a link to another page.
+void Compiler::Work::jump_indirect() {
+  const asmjit::Label miss = a.newLabel();
+  const i32 table = static_cast<i32>(stubs.layout.tlb_offset[memory_mode]);
+  move(x86::rax, op->a, true);
+  a.mov(at(offsetof(VcpuFrame, pc), 8), x86::rax);
+  a.mov(x86::rcx, x86::rax);
+  a.shr(x86::rcx, 1);
+  a.mov(x86::rdx, x86::rax);
+  a.shr(x86::rdx, 13);
+  a.xor_(x86::ecx, x86::edx);
+  a.and_(x86::ecx, kJumpCacheEntries - 1);
+  a.shl(x86::ecx, 4);
+  static_assert(sizeof(JumpCacheEntry) == 16);
+  a.add(x86::rcx, at(offsetof(VcpuFrame, jump_cache), 8));
+  a.cmp(x86::rax, x86::ptr(x86::rcx, offsetof(JumpCacheEntry, pc), 8));
+  a.jne(miss);
+  a.mov(x86::rcx, x86::ptr(x86::rcx, offsetof(JumpCacheEntry, unit), 8));
+  a.cmp(x86::ptr(x86::rcx, offsetof(Unit, mode), 4), static_cast<i32>(unit->mode.load(std::memory_order_relaxed)));
+  a.jne(miss);
+  a.mov(x86::edx, x86::eax);
+  a.shr(x86::edx, 7);
+  a.and_(x86::edx, (kTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
+  a.and_(x86::rax, -4096);
+  a.mov(at(offsetof(VcpuFrame, pc_page), 8), x86::rax);
+  a.add(x86::rax,
+        at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
+  a.cmp(x86::rax, x86::ptr(kFrame, x86::rdx, 0, table + static_cast<i32>(offsetof(TlbEntry, exec_tag)), 8));
+  a.jne(miss);
+  a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
+  a.add(x86::rax, x86::ptr(kFrame, x86::rdx, 0, table + static_cast<i32>(offsetof(TlbEntry, addend)), 8));
+  a.cmp(x86::rax, x86::ptr(x86::rcx, offsetof(Unit, host_page), 8));
+  a.jne(miss);
+  a.mov(x86::rax, x86::ptr(x86::rcx, static_cast<i32>(offsetof(Unit, host) + offsetof(HostCode, entry)), 8));
+  a.test(x86::rax, x86::rax);
+  a.jz(miss);
+  a.jmp(x86::rax);
+  cold.push_back([this, miss] {
+    a.bind(miss);  // frame.pc is set
+    a.mov(x86::rdx, x86::ptr(x86::rip, 0));
+    data_reference(offsetof(HostData, unit));
+    a.mov(x86::eax, static_cast<u32>(Left::lookup));
+    jump_to(stubs.leave);
+  });
+}
+
+// Two ops: the second holds the helper's address, the instruction's index, and whether it wants the host's FP mode.
+void Compiler::Work::call_helper(const ThreadedOp& step) {
+  const ThreadedOp& second = (&step)[1];
+  const HelperTable& helpers = stubs.layout.helpers;
+  u32 number = 0;
+  while (number < helpers.count && reinterpret_cast<const void*>(helpers.helpers[number].function) != second.handler)
+    ++number;
+  insn = second.d;
+  const u16 places[] = {step.a, step.b, step.c};
+  for (u32 i = 0; i < 3; ++i) {
+    if (is_zero(places[i])) {
+      a.mov(at(offsetof(VcpuFrame, call_args) + 8 * i, 8), 0);
+    } else {
+      a.mov(at(offsetof(VcpuFrame, call_args) + 8 * i, 8), read64(places[i], x86::rax));
+    }
+  }
+  if (fits(step.imm)) {
+    a.mov(at(offsetof(VcpuFrame, call_args) + 24, 8), static_cast<i32>(step.imm));
+  } else {
+    constant(x86::rax, step.imm);
+    a.mov(at(offsetof(VcpuFrame, call_args) + 24, 8), x86::rax);
+  }
+  a.mov(x86::ecx, number | (second.a != 0 ? 0x80000000u : 0u));
+  a.mov(x86::edx, site());
+  call_stub(stubs.call);
+  a.cmp(at(offsetof(VcpuFrame, fault), 4), 0);
+  a.jne(fault_exit);
+  fault_exit_used = true;
+  done(step.d, x86::rax);
+}
+
+// What is left of a guest instruction, then out.
+void Compiler::Work::emit_rest(const ThreadedOp* first, u32 insn_index) {
+  a.mov(at(offsetof(VcpuFrame, leave), 4), 0);
+  insn = insn_index;
+  const u32 next = insn_index + 1;
+  const bool last = next >= unit->guest_insns;
+  const ThreadedOp* stop = last ? unit->code + unit->op_count : unit->code + unit->insns[next].first_op;
+  for (const ThreadedOp* at_op = first; at_op < stop;) {
+    const Handler handler = interp::handler_of(at_op->handler);
+    op = at_op;
+    emit(handler, *at_op);
+    at_op += interp::ops_of(handler);
+  }
+  if (last) return;  // the block's end is part of it
+  a.add(kBudget, unit->guest_insns - next);
+  exit_to(Left::lookup, unit->insns[next].offset);
+}
+
+bool Compiler::Work::emit_control(Handler handler) {
+  const u32 number = static_cast<u32>(handler);
+  const auto finish_branch = [&](x86::CondCode taken) {
+    const asmjit::Label yes = a.newLabel();
+    a.j(taken, yes);
+    chain(1);
+    a.bind(yes);
+    chain(0);
+    return true;
+  };
+  switch (handler) {
+#define BRANCH(name)                                                         \
+  case Handler::br_##name##_i32_rr:                                          \
+  case Handler::br_##name##_i32_ri:                                          \
+  case Handler::br_##name##_i64_rr:                                          \
+  case Handler::br_##name##_i64_ri: {                                        \
+    const u32 form = number - static_cast<u32>(Handler::br_##name##_i32_rr); \
+    compare(form >= 2, (form & 1) != 0);                                     \
+    return finish_branch(branch_condition(Operation::name));                 \
+  }
+#include "tcg/interp/handlers.def"
+    case Handler::branch_true: {
+      const x86::Gp value = read32(op->a, x86::rax);
+      a.test(value.r8(), value.r8());
+      return finish_branch(x86::CondCode::kNE);
+    }
+    case Handler::jump:
+      chain(0);
+      return true;
+    case Handler::jump_indirect:
+      jump_indirect();
+      return true;
+    case Handler::exit_lookup:
+      exit_to(Left::lookup, static_cast<i64>(op->imm));
+      return true;
+    case Handler::exit_wait:
+      exit_to(Left::wait, static_cast<i64>(op->imm));
+      return true;
+    case Handler::exit_exception:
+      a.mov(at(offsetof(VcpuFrame, insn_index), 4), op->c);
+      a.jmp(fault_exit);
+      fault_exit_used = true;
+      return true;
+    case Handler::trap_if: {
+      const asmjit::Label trap = a.newLabel();
+      const x86::Gp value = read32(op->a, x86::rax);
+      a.test(value.r8(), value.r8());
+      a.jne(trap);
+      const ThreadedOp& step = *op;
+      cold.push_back([this, trap, &step] {
+        a.bind(trap);
+        constant(x86::rax, step.imm);
+        a.mov(at(offsetof(VcpuFrame, fault_cause), 8), x86::rax);
+        a.mov(at(offsetof(VcpuFrame, fault_value), 8), read64(step.b, x86::rax));
+        a.mov(at(offsetof(VcpuFrame, fault), 4), 1);
+        a.mov(at(offsetof(VcpuFrame, insn_index), 4), step.c);
+        a.jmp(fault_exit);
+        fault_exit_used = true;
+      });
+      return true;
+    }
+    case Handler::call:
+    case Handler::call_may_fault:
+      call_helper(*op);
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace pagoda::light

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+// The emitter's state and vocabulary; what each handler of the threaded code becomes stands in emit_*.cpp by subject.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "tcg/interp/handlers.h"
+#include "tcg/light/light.h"
+#include "tcg/light/registers.h"
+
+namespace pagoda::light {
+
+using interp::Handler;
+using interp::ThreadedOp;
+
+// Two-operand operations, numbered as their handlers follow one another.
+enum class Operation : u16 {
+#define BINARY(name) name,
+#define COMPARE(name) name,
+#include "tcg/interp/handlers.def"
+  count
+};
+
+// Data beside the code of a unit.
+struct HostData {
+  HostLink links[2];
+  const Unit* unit;
+};
+static_assert(sizeof(HostData) <= CodeMemory::kDataBytes);
+
+// Where in the guest code a slow path was entered: offset of the unit in its page, its instructions, the current one.
+constexpr u32 site_word(u32 page_offset, u32 insns, u32 index) { return page_offset | insns << 12 | index << 20; }
+
+struct Compiler::Work {
+  explicit Work(const Stubs& from);
+
+  const Stubs& stubs;
+  asmjit::CodeHolder holder;
+  x86::Assembler a;
+  const Unit* unit = nullptr;
+  const ThreadedOp* op = nullptr;  // the op being emitted
+  u32 memory_mode = 0;
+  u32 insn = 0;  // guest instruction of the op
+  u32 stepped = 0;
+  bool has_bmi = false, has_lzcnt = false, has_fma = false;
+
+  // 32-bit displacements at `at` in the code (their end is at + 4) to an address outside or to the data.
+  struct Fixup {
+    u32 at;
+    const u8* target;  // null: into the data
+    u32 data_offset;
+  };
+  std::vector<Fixup> fixups;
+  // Code that rarely runs, put behind the rest.
+  std::vector<std::function<void()>> cold;
+  asmjit::Label fault_exit;
+  bool fault_exit_used = false;
+  std::vector<u8> index_of_place;  // by frame offset / 8: index into kPinned + 1
+
+  // --- places
+  bool is_zero(u16 place) const { return place == offsetof(VcpuFrame, temps); }
+  const x86::Gp* pinned(u16 place) const {
+    const u8 index = index_of_place[place / 8];
+    return index == 0 ? nullptr : &kPinned[index - 1];
+  }
+  x86::Mem at(std::size_t offset, u32 size) const { return x86::ptr(kFrame, static_cast<i32>(offset), size); }
+  // The place's low 64 or 32 bits in a register: its own, or `scratch` after a load.
+  x86::Gp read64(u16 place, x86::Gp scratch);
+  x86::Gp read32(u16 place, x86::Gp scratch);
+  x86::Gp read(u16 place, bool wide, x86::Gp scratch) { return wide ? read64(place, scratch) : read32(place, scratch); }
+  void move(x86::Gp to, u16 place, bool wide);  // copies; never changes flags
+  // Where a 64-bit result should be computed: the place's own register or `scratch`; then done() stores it.
+  x86::Gp target(u16 place, x86::Gp scratch) const {
+    const x86::Gp* reg = pinned(place);
+    return reg != nullptr ? *reg : scratch;
+  }
+  void done(u16 place, x86::Gp reg);  // the 64-bit value of `reg` becomes the place's
+  void constant(x86::Gp to, u64 value);
+  // The address `field` of a frame field.
+  static constexpr bool fits(u64 value) { return static_cast<i64>(value) == static_cast<i32>(value); }
+
+  // --- links to the outside
+  void jump_to(const u8* target);
+  void call_stub(const u8* target);
+  void data_reference(u32 data_offset);  // the last four bytes emitted are a displacement to it
+  u32 page_offset() const { return static_cast<u32>(unit->phys & 0xfff); }
+  u32 site() const { return site_word(page_offset(), unit->guest_insns, insn); }
+
+  // --- groups; false: no emitter for this handler
+  bool emit(Handler handler, const ThreadedOp& step);
+  bool emit_integer(Handler handler);
+  bool emit_two_operand(Operation operation, u32 width, bool immediate, bool extend);
+  bool emit_unary(u32 operation, u32 width);
+  bool emit_move(Handler handler);
+  bool emit_memory(Handler handler);
+  bool emit_float(Handler handler);
+  bool emit_control(Handler handler);
+  void emit_step(u32 index);
+
+  // --- floating point
+  void read_float(x86::Xmm to, u16 place, bool wide);
+  void write_float(u16 place, x86::Xmm from, bool wide);
+  void finish_float(x86::Xmm result, bool wide);
+  bool float_arithmetic(Handler base, bool wide);
+  bool fused_multiply_add(bool wide);
+  bool float_compare(bool wide);
+  bool float_to_int(bool wide);
+  bool int_to_float(bool wide);
+  // Cold code: does the op from its operands by tier 0's handler, then goes on at `end`.
+  void cold_step(const asmjit::Label& at_label, const asmjit::Label& end);
+
+  // --- pieces
+  void arithmetic(Operation operation, bool wide, bool immediate, bool extend);
+  void multiply_high(Operation operation, bool wide, bool immediate, bool extend);
+  void divide(Operation operation, bool wide, bool immediate, bool extend);
+  void shift(Operation operation, bool wide, bool immediate, bool extend);
+  void rotate(Operation operation, bool wide, bool immediate, bool extend);
+  void min_max(Operation operation, bool wide, bool immediate, bool extend);
+  void finish(x86::Gp result, bool extend);
+  void compare(bool wide, bool immediate);
+  // Leaves the host address of [address + displacement] as base and index; jumps to `slow` on a miss. Clobbers rcx,
+  // rdx.
+  void check_tlb(x86::Gp address, u32 size, std::size_t tag, const asmjit::Label& slow);
+  x86::Gp address_of(u16 place, u64 displacement);  // the place's register or rax
+  void load(u32 size, bool sign);
+  void store(u32 size);
+  void read_modify_write(ir::Rmw kind, u32 width);
+  void store_conditional(u32 size);
+  void compare_and_swap(u32 size);
+  void argument(u32 number, u16 place, u32 size);
+  void leave_on_fault();
+  void leave_behind(const ThreadedOp& slow_op, u32 ops);
+  void zero_extend(x86::Gp reg, u32 size);
+  void emit_rest(const ThreadedOp* first, u32 insn_index);
+  void call_helper(const ThreadedOp& step);
+  void exit_to(Left left, i64 pc_offset);
+  void chain(u32 side);
+  void chain_far(u32 side);
+  void jump_indirect();
+  void raise_fault();
+  void prologue();
+};
+
+}  // namespace pagoda::light

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// Tier 1: host code for one block, made in one pass from the block's placed code (the threaded code of tier 0).
+//
+// Lowering has already given every value a place: a guest register or a temporary of the frame. The hottest guest
+// registers live in host registers while compiled code runs, by one map for all blocks, so that a link is a plain jump
+// and nothing is stored back around a memory access: a guest register is exact in its host register at every
+// instruction boundary, and the stubs of the slow paths write all of them to the frame. An op without an emitter is
+// executed by tier 0's handler through a stub, and counted.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <span>
+
+#include "tcg/abi/helper_table.h"
+#include "tcg/abi/vcpu_frame.h"
+#include "tcg/cache/code_memory.h"
+#include "tcg/cache/unit.h"
+#include "tcg/interp/interp.h"
+
+namespace pagoda::light {
+
+// What compiled code of one guest needs to know; the same for all its vcpus.
+struct Layout {
+  std::span<const u16> pinned;  // frame offsets of the guest registers to keep in host registers, hottest first
+  HelperTable helpers;
+  u32 tlb_offset[kMemoryModes] = {};  // of each memory mode's first-level table from the frame
+};
+
+struct Statistics {
+  u64 units = 0, guest_insns = 0, host_bytes = 0, ops = 0, stepped_ops = 0, no_room = 0;
+  u64 timed_insns = 0, ns = 0;  // of every 16th unit
+};
+
+// The stubs that all code shares; one for each code memory.
+class Stubs {
+ public:
+  Stubs(CodeMemory& memory, const Layout& layout);
+  CodeMemory& memory;
+  Layout layout;
+  // Executable addresses.
+  const u8* enter = nullptr;
+  const u8* leave = nullptr;
+  const u8* load = nullptr;
+  const u8* store = nullptr;
+  const u8* rmw = nullptr;
+  const u8* cas = nullptr;
+  const u8* call = nullptr;
+  const u8* step = nullptr;
+};
+
+// One compiler per translating thread; it is reused.
+class Compiler {
+ public:
+  explicit Compiler(const Stubs& stubs);
+  ~Compiler();
+  // Makes host code for the unit and hangs it on unit.host; false: no room. The unit is not entered by anybody else
+  // through its host code until CodeCache::attach has published it.
+  bool compile(Unit& unit, u32 memory_mode);
+  const Statistics& statistics() const { return statistics_; }
+
+ private:
+  struct Work;
+  std::unique_ptr<Work> work_;
+  const Stubs& stubs_;
+  Statistics statistics_;
+};
+
+// Runs compiled code from the start of `unit`, whose pc is frame.pc, until something needs the caller; as
+// interp::execute.
+interp::LeaveInfo execute(const Stubs& stubs, VcpuFrame& frame, const Unit& unit);
+
+}  // namespace pagoda::light
