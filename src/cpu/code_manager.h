@@ -37,6 +37,9 @@ class CodeManager final : public CodeWriteObserver {
   Unit* unit_at(Vcpu& vcpu, u32 max_insns);
   CodeCache& cache() { return cache_; }
   u32 max_block_insns() const { return options_.max_block_insns; }
+  // Units end before these offsets in any page and none that begins at one is linked to, so that control passes there
+  // by the run loop. Ascending. Only while no vcpu is inside Vcpu::run().
+  void set_stops(std::vector<u16> page_offsets);
 
   void code_written(GuestPhys address, u64 size) override;
 
@@ -61,6 +64,7 @@ class CodeManager final : public CodeWriteObserver {
   const Guest& guest_;
   CodeOptions options_;
   CodeCache cache_;
+  std::vector<u16> stops_;
   std::vector<std::unique_ptr<Translator>> translators_;
 };
 
