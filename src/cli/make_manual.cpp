@@ -2,12 +2,12 @@
 // A program of the build: the manual page and the shells' completions, made from the tables that the parser reads.
 //
 //   make_manual man|bash|zsh       writes to standard output
-#include <array>
 #include <cstdio>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "machines/catalog.h"
 
@@ -58,7 +58,7 @@ std::string joined(const std::vector<std::string_view>& words) {
 // no character of its own, and no line that begins with a control character.
 std::string roff(std::string_view text) {
   std::string safe = replaced(replaced(text, "\\", "\\e"), "-", "\\-");
-  if (safe.starts_with('.') || safe.starts_with('\'')) safe.insert(0, "\\&");
+  if (safe.starts_with('.') || safe.starts_with('\'')) safe = fmt::format("\\&{}", safe);
   return replaced(safe, "\n", " ");
 }
 
@@ -88,9 +88,9 @@ void write_manual() {
       line(".SS ", roff(row.name));
       continue;
     }
-    put(".TP\n.B \\-" + roff(row.name));
-    if (!row.other_name.empty()) put(", \\-" + roff(row.other_name));
-    if (!row.argument.empty()) put(" \\fI" + roff(row.argument) + "\\fR");
+    fmt::print(".TP\n.B \\-{}", roff(row.name));
+    if (!row.other_name.empty()) fmt::print(", \\-{}", roff(row.other_name));
+    if (!row.argument.empty()) fmt::print(" \\fI{}\\fR", roff(row.argument));
     line("\n", roff(row.help));
   }
   line(".SH MACHINES");
@@ -209,25 +209,25 @@ std::string zsh(std::string_view text) {
 
 void write_zsh() {
   put("#compdef pagoda");
-  for (const std::string_view guest : guest_names()) put(" pagoda-system-" + std::string(guest));
+  for (const std::string_view guest : guest_names()) fmt::print(" pagoda-system-{}", guest);
   line("\n# SPDX-License-Identifier: MIT\n# Completion for zsh; made from the option table by the build.");
   line("_pagoda_options=(");
   for (const Row& row : kRows) {
     if (row.is_group) continue;
     for (const std::string_view name : {row.name, row.other_name}) {
       if (name.empty()) continue;
-      put("  '*-" + std::string(name) + "[" + zsh(row.help) + "]");
+      fmt::print("  '*-{}[{}]", name, zsh(row.help));
       if (takes_file(row)) {
         put(":file:_files");
       } else if (!row.argument.empty()) {
         std::string action = " ";
         for (const Values& values : known_values()) {
-          const std::string pattern = "|" + std::string(values.options) + "|";
-          if (pattern.find("|-" + std::string(name) + "|") != std::string::npos) {
-            action = "(" + zsh(joined(values.words)) + ")";
+          const std::string pattern = fmt::format("|{}|", values.options);
+          if (pattern.find(fmt::format("|-{}|", name)) != std::string::npos) {
+            action = fmt::format("({})", zsh(joined(values.words)));
           }
         }
-        put(":" + zsh(row.argument) + ":" + action);
+        fmt::print(":{}:{}", zsh(row.argument), action);
       }
       line("'");
     }

@@ -25,17 +25,17 @@ TEST_F(GdbStubTest, ConnectingStopsTheMachine) {
 
 TEST_F(GdbStubTest, Acknowledges) {
   machine.receive("$?#3f");
-  EXPECT_EQ(machine.sent, "+$T05thread:1;#d2");
+  EXPECT_EQ(machine.sent, "+$T05thread:1;#d7");
   machine.sent.clear();
   machine.receive("-");
-  EXPECT_EQ(machine.sent, "$T05thread:1;#d2");
+  EXPECT_EQ(machine.sent, "$T05thread:1;#d7");
   machine.sent.clear();
   machine.receive("$?#00");
   EXPECT_EQ(machine.sent, "-");
   EXPECT_EQ(ask("QStartNoAckMode"), "OK");
   machine.sent.clear();
   machine.receive("+$?#00");
-  EXPECT_EQ(machine.sent, "$T05thread:1;#d2");
+  EXPECT_EQ(machine.sent, "$T05thread:1;#d7");
 }
 
 TEST_F(GdbStubTest, Registers) {
@@ -174,7 +174,7 @@ TEST_F(GdbStubTest, Questions) {
   EXPECT_EQ(ask("qqemu.sstep"), "0x7");
   EXPECT_EQ(ask("Qqemu.sstep=1"), "OK");
   ask("qRcmd," + gdb::to_hex("info registers"));
-  EXPECT_NE(machine.sent.find("$O" + gdb::to_hex("registers\n")), std::string::npos);
+  EXPECT_NE(machine.sent.find("$O" + gdb::to_hex("CPU#0\nregisters\n")), std::string::npos);
   EXPECT_EQ(machine.last_packet(), "OK");
   EXPECT_EQ(ask("qRcmd,123"), "E22");
 }

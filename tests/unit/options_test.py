@@ -97,8 +97,8 @@ def semihosting(folder):
     wanted = """hello
 !
 is tty 1
-left 0
 to the console
+left 0
 command line 0
 one two
 its length 7
@@ -128,10 +128,8 @@ clock is small 1
 trap 3
 pagoda: the guest ended with status 42
 """
-    got = re.sub(r"^(time 17673)\d+$", r"\1", err, flags=re.M).replace("left 0\nto the console\n", "@")
-    got = got.replace("to the console\nleft 0\n", "left 0\nto the console\n")
     check_equal((status, out), (42, ""), "(status, stdout)")
-    check_equal(got, wanted, "the guest's text")
+    check_equal(re.sub(r"^(time 17673)\d+$", r"\1", err, flags=re.M), wanted, "the guest's text")
     with open(os.path.join(work, "output.txt")) as f:
         check_equal(f.read(), "from the guest", "the file")
 
