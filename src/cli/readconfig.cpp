@@ -84,7 +84,10 @@ struct Section {
 
 Result<> finish_section(Builder& b, const Section& section) {
   if (section.group == nullptr) return {};
-  return handle_option(b, section.group->option, section.value);
+  const std::string origin = b.origin;
+  auto done = handle_option(b, section.group->option, section.value);
+  b.origin = origin;
+  return done;
 }
 
 // "[group]" or "[group "id"]"
@@ -115,7 +118,6 @@ Result<> on_readconfig(Builder& b, std::string_view value) {
   Section section;
   u32 number = 0;
   const auto in_line = [&](const Error& error) { return fail("line {}: {}", number, error.message); };
-  const std::string origin = b.origin;
   for (std::string text; std::getline(file, text);) {
     ++number;
     const std::string_view line = trim(text);
@@ -135,7 +137,6 @@ Result<> on_readconfig(Builder& b, std::string_view value) {
     section.add(trim(line.substr(0, equals)), *word);
   }
   if (const auto done = finish_section(b, section); !done) return in_line(done.error());
-  b.origin = origin;
   return {};
 }
 

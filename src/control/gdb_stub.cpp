@@ -30,7 +30,7 @@ GdbStub::GdbStub(DebugHooks hooks, MonitorHooks monitor, std::function<void(std:
     : hooks_(std::move(hooks)),
       monitor_(std::move(monitor), [](std::string_view) {}),
       write_(std::move(write)),
-      description_(gdb::target_description(hooks_)) {}
+      description_(gdb::description_xml(hooks_)) {}
 
 void GdbStub::connected(bool is_open) {
   reader_.reset();

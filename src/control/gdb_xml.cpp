@@ -6,7 +6,7 @@
 
 namespace pagoda::gdb {
 
-std::string target_description(const DebugHooks& hooks) {
+std::string description_xml(const DebugHooks& hooks) {
   std::string text = fmt::format(
       "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n"
       "<target version=\"1.0\">\n<architecture>{}</architecture>\n",

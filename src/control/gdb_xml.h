@@ -9,6 +9,6 @@
 namespace pagoda::gdb {
 
 // One XML document with all features of the guest.
-std::string target_description(const DebugHooks& hooks);
+std::string description_xml(const DebugHooks& hooks);
 
 }  // namespace pagoda::gdb

@@ -87,9 +87,8 @@ void hart_main(u32) {
   print_number("left", transfer(0x05, output, "from the guest", 14));
   with_handle(0x02, output);
 
-  for (const char* name : {"../secret", "/etc/passwd", "link", "folder/../../secret", "pipe", "missing"}) {
-    print_number(name, open(name, kRead));
-  }
+  const char* const names[] = {"../secret", "/etc/passwd", "link", "folder/../../secret", "pipe", "missing"};
+  for (const char* name : names) print_number(name, open(name, kRead));
   print_number("errno", semihosting(0x13, nullptr));
   print_number("bad pointer", semihosting(0x01, reinterpret_cast<const void*>(8)));
   print_number("bad handle", transfer(0x06, 99, buffer, 1));
