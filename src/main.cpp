@@ -4,8 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "base/daemon.h"
 #include "base/log.h"
 #include "cli/parse.h"
+#include "control/gdb_stub.h"
 #include "control/monitor.h"
 #include "machines/describe.h"
 #include "machines/run.h"
@@ -40,6 +42,12 @@ int main(int argc, char** argv) {
     case ParsedCommandLine::Command::run:
       break;
   }
+  pagoda::Daemon daemon;
+  if (parsed->config.daemonize) {
+    if (const auto done = daemon.start(); !done) return report(done.error());
+  }
   if (const auto done = set_log(parsed->config); !done) return report(done.error());
-  return pagoda::run_machine(parsed->config, pagoda::start_monitor);
+  return pagoda::run_machine(
+      parsed->config,
+      {.monitor = pagoda::start_monitor, .debugger = pagoda::start_gdb_stub, .ready = [&daemon] { daemon.ready(); }});
 }

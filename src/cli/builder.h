@@ -34,10 +34,14 @@ struct Builder {
 #undef PAGODA_OPTION
 #undef PAGODA_UNSUPPORTED_OPTION
 
+// An option by its name without dashes, from a file: as if it had been typed.
+Result<> handle_option(Builder& b, std::string_view name, std::string_view value);
+
 // After the last option: defaults and references between options. The error begins with the option.
 Result<> finish(Builder& b);
 // Its parts, by subject.
 Result<> finish_machine(Builder& b);
+Result<> finish_run(Builder& b);
 Result<> finish_devices(const Builder& b);
 Result<> finish_consoles(Builder& b);
 

@@ -171,7 +171,7 @@ std::string chardev_list() {
       {"file", "path=file[,append=on|off]"},
       {"null", "goes nowhere"},
       {"pty", "[path=link]"},
-      {"socket", "path=unix-socket[,server=on|off][,wait=on|off]"},
+      {"socket", "path=unix-socket|[host=name,]port=number[,server=on|off][,wait=on|off]"},
       {"stdio", "[signal=on|off]: off sends Ctrl-C to the guest"},
   };
   std::string text = "Available chardev backend types:\n";

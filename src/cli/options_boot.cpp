@@ -49,21 +49,6 @@ Result<> on_bios(Builder& b, std::string_view value) {
   return set_file(b.config.bios, value);
 }
 
-Result<> on_no_reboot(Builder& b, std::string_view) {
-  b.config.no_reboot = true;
-  return {};
-}
-
-Result<> on_action(Builder& b, std::string_view value) {
-  TRY_ASSIGN(const auto items, parse_key_values(value, ""));
-  for (const KeyValue& item : items) {
-    if (item.key != "reboot") return fail("only reboot=reset and reboot=shutdown are supported");
-    if (item.value != "reset" && item.value != "shutdown") return fail("reboot={}: 'reset' or 'shutdown'", item.value);
-    b.config.no_reboot = item.value == "shutdown";
-  }
-  return {};
-}
-
 Result<> on_name(Builder& b, std::string_view value) {
   constexpr std::array<std::string_view, 1> kKeys = {"guest"};
   TRY_ASSIGN(const auto items, parse_key_values(value, "guest"));

@@ -21,6 +21,9 @@ constexpr std::array kKinds = {
     KindName{"pty", CharKind::pty},     KindName{"socket", CharKind::socket},
 };
 
+// Nobody's own: an id does not begin with "@".
+constexpr std::string_view kGdbChardev = "@gdb";
+
 const CharSpec* find_chardev(const MachineConfig& config, std::string_view id) {
   const auto it = std::ranges::find(config.chardevs, id, &CharSpec::id);
   return it == config.chardevs.end() ? nullptr : &*it;
@@ -32,10 +35,13 @@ Result<> add_chardev(MachineConfig& config, CharSpec spec) {
   return {};
 }
 
-// A Unix socket's "server" and "wait", also in the old short forms "server" and "nowait". False: not one of them.
+// A socket's "server" and "wait", also in the old short forms "server" and "nowait", and what makes no difference here:
+// "nodelay" is always on and a lost peer of a client's is not looked for again. False: not one of them.
 Result<bool> take_socket_key(CharSpec& spec, const KeyValue& item) {
   if (item.key == "nowait" && !item.has_value) {
     spec.wait = false;
+  } else if (item.key == "nodelay" || item.key == "delay") {
+    if (item.has_value) TRY(parse_switch(item));
   } else if (item.key == "server" || item.key == "wait") {
     bool& flag = item.key == "server" ? spec.server : spec.wait;
     flag = true;
@@ -46,6 +52,20 @@ Result<bool> take_socket_key(CharSpec& spec, const KeyValue& item) {
     return false;
   }
   return true;
+}
+
+// "host:port", "[address]:port" or ":port".
+Result<> set_tcp_address(CharSpec& spec, std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon + 1 == text.size()) {
+    return fail("a port is missing: an address is host:port or :port");
+  }
+  std::string_view host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  TRY(parse_number(text.substr(colon + 1), "the port", 1, 65535));
+  spec.host = host;
+  spec.port = text.substr(colon + 1);
+  return {};
 }
 
 // The path of a Unix socket address, which the kernel keeps in 108 bytes.
@@ -62,7 +82,8 @@ Result<CharSpec> parse_backend(std::string_view value) {
     spec.mux = true;
     value.remove_prefix(4);
   }
-  constexpr std::array<std::string_view, 6> kNames = {"stdio", "null", "none", "pty", "mon:stdio", "file:"};
+  constexpr std::array<std::string_view, 8> kNames = {"stdio",     "null",  "none",  "pty",
+                                                      "mon:stdio", "file:", "unix:", "tcp:"};
   if (value == "null") {
     spec.kind = CharKind::null;
   } else if (value == "stdio") {
@@ -74,22 +95,28 @@ Result<CharSpec> parse_backend(std::string_view value) {
     spec.kind = CharKind::file;
     spec.path = value.substr(5);
     if (spec.path.empty()) return fail("the file's name is missing");
-  } else if (value.starts_with("unix:")) {
+  } else if (value.starts_with("unix:") || value.starts_with("tcp:")) {
+    const bool is_unix = value.starts_with("unix:");
     spec.kind = CharKind::socket;
-    TRY_ASSIGN(const auto items, parse_key_values(value.substr(5), "path"));
+    TRY_ASSIGN(const auto items, parse_key_values(value.substr(is_unix ? 5 : 4), "address"));
     for (const KeyValue& item : items) {
-      if (item.key == "path") {
-        spec.path = item.value;
+      if (item.key == "address") {
+        if (is_unix) {
+          spec.path = item.value;
+        } else {
+          TRY(set_tcp_address(spec, item.value));
+        }
         continue;
       }
-      constexpr std::array<std::string_view, 2> kKeys = {"server", "wait"};
+      constexpr std::array<std::string_view, 3> kKeys = {"server", "wait", "nodelay"};
       TRY_ASSIGN(const bool taken, take_socket_key(spec, item));
       if (!taken) return fail("unknown key '{}'{}", item.key, suggestion(item.key, kKeys));
     }
-    TRY(check_socket_path(spec.path));
+    if (is_unix) TRY(check_socket_path(spec.path));
   } else {
-    return fail("unknown back end '{}'{} (stdio, mon:stdio, null, none, pty, file:, unix: and chardev: are supported)",
-                value, suggestion(value, kNames));
+    return fail(
+        "unknown back end '{}'{} (stdio, mon:stdio, null, none, pty, file:, unix:, tcp: and chardev: are supported)",
+        value, suggestion(value, kNames));
   }
   return spec;
 }
@@ -166,6 +193,53 @@ Result<> on_monitor(Builder& b, std::string_view value) {
   return {};
 }
 
+Result<> on_gdb(Builder& b, std::string_view value) {
+  b.config.gdb.clear();
+  std::erase_if(b.config.chardevs, [](const CharSpec& spec) { return spec.id == kGdbChardev; });
+  if (value == "none") return {};
+  if (value.starts_with("chardev:")) {
+    b.config.gdb = value.substr(8);
+    return {};
+  }
+  TRY_ASSIGN(CharSpec spec, parse_backend(value));
+  if (spec.mux) return fail("a debugger shares its connection with nobody");
+  spec.id = kGdbChardev;
+  spec.origin = b.origin;
+  // Nobody wants to wait, nor to connect to a debugger, unless he says so.
+  const bool says_server = value.find(",server") != std::string_view::npos;
+  if (spec.kind == CharKind::socket && !says_server) {
+    spec.server = true;
+    spec.wait = false;
+  }
+  b.config.gdb = spec.id;
+  return add_chardev(b.config, std::move(spec));
+}
+
+Result<> on_gdb_default(Builder& b, std::string_view) { return on_gdb(b, "tcp::1234"); }
+
+Result<> on_start_stopped(Builder& b, std::string_view) {
+  b.config.start_stopped = true;
+  return {};
+}
+
+// "[chardev=]id[,mode=readline]"
+Result<> on_mon(Builder& b, std::string_view value) {
+  TRY_ASSIGN(const auto items, parse_key_values(value, "chardev"));
+  std::string id;
+  for (const KeyValue& item : items) {
+    if (item.key == "chardev") {
+      id = item.value;
+    } else if (item.key == "mode") {
+      if (item.value != "readline") return fail("mode={}: only 'readline' is supported", item.value);
+    } else {
+      constexpr std::array<std::string_view, 2> kKeys = {"chardev", "mode"};
+      return fail("unknown key '{}'{}", item.key, suggestion(item.key, kKeys));
+    }
+  }
+  if (id.empty()) return fail("chardev= is missing");
+  return on_monitor(b, "chardev:" + id);
+}
+
 Result<> on_chardev(Builder& b, std::string_view value) {
   if (is_help(value)) {
     b.text = chardev_list();
@@ -187,7 +261,8 @@ Result<> on_chardev(Builder& b, std::string_view value) {
       if (spec.kind == CharKind::stdio) keys.push_back("signal");
       if (spec.kind == CharKind::file) keys.insert(keys.end(), {"path", "append"});
       if (spec.kind == CharKind::pty) keys.push_back("path");
-      if (spec.kind == CharKind::socket) keys.insert(keys.end(), {"path", "server", "wait", "nowait"});
+      if (spec.kind == CharKind::socket)
+        keys.insert(keys.end(), {"path", "host", "port", "server", "wait", "nowait", "nodelay"});
       continue;
     }
     if (std::ranges::find(keys, item.key) == keys.end()) {
@@ -198,6 +273,11 @@ Result<> on_chardev(Builder& b, std::string_view value) {
       spec.id = item.value;
     } else if (item.key == "path") {
       spec.path = item.value;
+    } else if (item.key == "host") {
+      spec.host = item.value;
+    } else if (item.key == "port") {
+      TRY(parse_number(item.value, "port", 1, 65535));
+      spec.port = item.value;
     } else if (item.key == "mux") {
       TRY_ASSIGN(spec.mux, parse_switch(item));
     } else if (item.key == "signal") {
@@ -211,7 +291,11 @@ Result<> on_chardev(Builder& b, std::string_view value) {
   if (items.front().key != "backend") return fail("the kind of back end comes first (-chardev help lists them)");
   if (spec.id.empty()) return fail("id= is missing");
   if (spec.kind == CharKind::file && spec.path.empty()) return fail("path= is missing");
-  if (spec.kind == CharKind::socket) TRY(check_socket_path(spec.path));
+  if (spec.kind == CharKind::socket) {
+    if (!spec.path.empty() && !(spec.port.empty() && spec.host.empty())) return fail("path= or port=, not both");
+    if (!spec.host.empty() && spec.port.empty()) return fail("port= is missing");
+    if (spec.port.empty()) TRY(check_socket_path(spec.path));
+  }
   return add_chardev(b.config, std::move(spec));
 }
 
@@ -238,6 +322,10 @@ Result<> finish_consoles(Builder& b) {
     if (!id.empty()) TRY(use("-serial chardev:" + id, id));
   }
   for (const std::string& id : config.monitors) TRY(use("-monitor chardev:" + id, id));
+  if (!config.semihosting.chardev.empty()) {
+    TRY(use("-semihosting-config chardev=" + config.semihosting.chardev, config.semihosting.chardev));
+  }
+  if (!config.gdb.empty()) TRY(use("-gdb chardev:" + config.gdb, config.gdb));
   for (const DeviceConfig& device : config.devices) {
     if (const std::string* id = device.find("chardev")) TRY(use(device.origin, *id));
   }

@@ -87,10 +87,13 @@ Result<> on_machine(Builder& b, std::string_view value) {
         if (last || !hardware) return checked;
         rest.remove_prefix(name.size() + 1);
       }
+    } else if (item.key == "dumpdtb") {
+      if (item.value.empty()) return fail("dumpdtb: a file name is missing");
+      b.config.dump_dtb = item.value;
     } else {
       const auto fixed = std::ranges::find(kFixedProperties, item.key, &FixedProperty::key);
       if (fixed == kFixedProperties.end()) {
-        constexpr std::array<std::string_view, 2> kKeys = {"type", "accel"};
+        constexpr std::array<std::string_view, 3> kKeys = {"type", "accel", "dumpdtb"};
         return unknown_key(item, kKeys);
       }
       if (item.value != fixed->only_value) return fail("{}: only '{}' is supported", item.key, fixed->only_value);

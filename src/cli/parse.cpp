@@ -138,7 +138,10 @@ Result<ParsedCommandLine> parse(std::span<const std::string> arguments) {
   const std::span<const std::string> rest = arguments.subspan(1);
   if (is_guest(first)) return parse_options(first, rest);
   if (first == "describe") {
-    return ParsedCommandLine{ParsedCommandLine::Command::describe, {}, {}, {rest.begin(), rest.end()}};
+    ParsedCommandLine line;
+    line.command = ParsedCommandLine::Command::describe;
+    line.arguments.assign(rest.begin(), rest.end());
+    return line;
   }
   const std::string_view option = option_name(first);
   if (first == "help" || option == "help" || option == "h") {
@@ -155,9 +158,18 @@ Result<ParsedCommandLine> parse(std::span<const std::string> arguments) {
   return fail("{}: neither a guest ({}) nor a command{}", first, guest_names(), suggestion(first, words));
 }
 
+Result<> handle_option(Builder& b, std::string_view name, std::string_view value) {
+  const Option* option = find_option(name);
+  if (option == nullptr) return fail("-{}: this option of QEMU's is not supported", name);
+  b.origin = fmt::format("-{} {}", name, value);
+  if (auto done = option->handler(b, value); !done) return fail("{}: {}", b.origin, done.error().message);
+  return {};
+}
+
 Result<> finish(Builder& b) {
   TRY(finish_machine(b));
   TRY(finish_consoles(b));
+  TRY(finish_run(b));
   return finish_devices(b);
 }
 

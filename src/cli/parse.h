@@ -28,7 +28,8 @@ struct ParsedCommandLine {
   std::vector<std::string> arguments;
 };
 
-// `arguments` begins with the program's name. Nothing is printed and no file is touched. An error reads
+// `arguments` begins with the program's name. Nothing is printed, and no file but
+// those of -readconfig is read. An error reads
 // "-opt value: what is wrong"; the caller puts the program's name in front and exits with status 1.
 Result<ParsedCommandLine> parse(std::span<const std::string> arguments);
 

@@ -4,23 +4,26 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "base/suggest.h"
+#include "control/monitor_memory.h"
 
 namespace pagoda {
 namespace {
 
-using Handler = std::string (*)(MonitorHooks& hooks, std::string_view arguments);
+using Handler = std::string (*)(MonitorState& state, std::string_view arguments);
 
 #define PAGODA_MONITOR_COMMAND(name, other, arguments, handler, help) \
-  std::string handler(MonitorHooks& hooks, std::string_view words);
+  std::string handler(MonitorState& state, std::string_view words);
 #define PAGODA_MONITOR_INFO(name, arguments, handler, help) \
-  std::string handler(MonitorHooks& hooks, std::string_view words);
+  std::string handler(MonitorState& state, std::string_view words);
 #include "control/monitor_commands.def"
 #undef PAGODA_MONITOR_COMMAND
 #undef PAGODA_MONITOR_INFO
@@ -78,55 +81,99 @@ std::string unknown(std::span<const Command> table, std::string_view what, std::
 }
 
 // Runs the named row; every handler but those with an argument column refuses extra words.
-std::string run(std::span<const Command> table, std::string_view what, std::string_view name, MonitorHooks& hooks,
+std::string run(std::span<const Command> table, std::string_view what, std::string_view name, MonitorState& state,
                 std::string_view words) {
   const Command* command = find(table, name);
   if (command == nullptr) return unknown(table, what, name);
   if (command->arguments.empty() && !words.empty()) return fmt::format("'{}' takes no arguments\n", command->name);
-  return command->handler(hooks, words);
+  return command->handler(state, words);
 }
 
-std::string command_help(MonitorHooks&, std::string_view words) {
+// The vcpu that a command's word names; the state's own where it names none.
+std::optional<u32> vcpu_of(const MonitorState& state, std::string_view word) {
+  if (word.empty()) return state.vcpu;
+  u32 index = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), index);
+  if (error != std::errc{} || end != word.data() + word.size() || index >= state.hooks.debug.vcpus) return {};
+  return index;
+}
+std::string no_vcpu(const MonitorState& state, std::string_view word) {
+  return fmt::format("'{}': vcpus are 0 to {}\n", word, state.hooks.debug.vcpus - 1);
+}
+
+std::string command_help(MonitorState&, std::string_view words) {
   if (words.empty()) return list(kCommands, "");
   const Command* command = find(kCommands, words);
   if (command == nullptr) return unknown(kCommands, "command", words);
   return list({command, 1}, "") + (command->name == "info" ? list(kInfo, "info ") : "");
 }
 
-std::string command_info(MonitorHooks& hooks, std::string_view words) {
+std::string command_info(MonitorState& state, std::string_view words) {
   const std::string_view subject = take_word(words);
-  return subject.empty() ? list(kInfo, "info ") : run(kInfo, "subject", subject, hooks, words);
+  return subject.empty() ? list(kInfo, "info ") : run(kInfo, "subject", subject, state, words);
 }
 
-std::string command_quit(MonitorHooks& hooks, std::string_view) {
-  hooks.quit();
+std::string command_quit(MonitorState& state, std::string_view) {
+  state.hooks.quit();
   return {};
 }
-std::string command_stop(MonitorHooks& hooks, std::string_view) {
-  hooks.stop();
+std::string command_stop(MonitorState& state, std::string_view) {
+  state.hooks.stop();
   return {};
 }
-std::string command_cont(MonitorHooks& hooks, std::string_view) {
-  hooks.cont();
+std::string command_cont(MonitorState& state, std::string_view) {
+  state.hooks.cont();
   return {};
 }
-std::string command_reset(MonitorHooks& hooks, std::string_view) {
-  hooks.system_reset();
+std::string command_reset(MonitorState& state, std::string_view) {
+  state.hooks.system_reset();
   return {};
 }
-std::string command_powerdown(MonitorHooks& hooks, std::string_view) { return hooks.system_powerdown(); }
+std::string command_powerdown(MonitorState& state, std::string_view) { return state.hooks.system_powerdown(); }
+std::string command_cpu(MonitorState& state, std::string_view words) {
+  const auto vcpu = vcpu_of(state, words);
+  if (!vcpu) return no_vcpu(state, words);
+  state.vcpu = *vcpu;
+  return {};
+}
+std::string command_x(MonitorState& state, std::string_view words) {
+  return monitor_dump(state.hooks.debug, state.vcpu, words, false);
+}
+std::string command_xp(MonitorState& state, std::string_view words) {
+  return monitor_dump(state.hooks.debug, state.vcpu, words, true);
+}
 
-std::string info_registers(MonitorHooks& hooks, std::string_view words) {
-  if (!words.empty() && words != "-a") return "only -a is known: the registers of all vcpus\n";
-  return hooks.registers(words == "-a");
+std::string info_registers(MonitorState& state, std::string_view words) {
+  if (words == "-a") {
+    std::string text;
+    for (u32 vcpu = 0; vcpu < state.hooks.debug.vcpus; ++vcpu) {
+      text += fmt::format("{}CPU#{}\n{}", vcpu == 0 ? "" : "\n", vcpu, state.hooks.registers(vcpu));
+    }
+    return text;
+  }
+  const auto vcpu = vcpu_of(state, words);
+  if (!vcpu) return no_vcpu(state, words);
+  return fmt::format("CPU#{}\n{}", *vcpu, state.hooks.registers(*vcpu));
 }
-std::string info_cpus(MonitorHooks& hooks, std::string_view) { return hooks.vcpus(); }
-std::string info_jit(MonitorHooks& hooks, std::string_view) { return hooks.translation(); }
-std::string info_mtree(MonitorHooks& hooks, std::string_view) { return hooks.memory_tree(); }
-std::string info_status(MonitorHooks& hooks, std::string_view) {
-  return hooks.is_running() ? "VM status: running\n" : "VM status: paused\n";
+std::string info_mem(MonitorState& state, std::string_view) { return state.hooks.mappings(state.vcpu); }
+std::string info_tlb(MonitorState& state, std::string_view) { return state.hooks.tlb(state.vcpu); }
+std::string info_qtree(MonitorState& state, std::string_view) { return state.hooks.devices(); }
+std::string info_block(MonitorState& state, std::string_view) { return state.hooks.disks(); }
+std::string info_chardev(MonitorState& state, std::string_view) { return state.hooks.chardevs(); }
+std::string info_cpus(MonitorState& state, std::string_view) {
+  // As QEMU marks it: a star before the one that other commands are about.
+  std::string text = state.hooks.vcpus();
+  const std::string mark = fmt::format("  CPU #{}:", state.vcpu);
+  const std::size_t at = text.find(mark);
+  if (at != std::string::npos) text[at] = '*';
+  return text;
 }
-std::string info_version(MonitorHooks&, std::string_view) { return "Pagoda " PAGODA_VERSION "\n"; }
+std::string info_jit(MonitorState& state, std::string_view) { return state.hooks.translation(); }
+std::string info_mtree(MonitorState& state, std::string_view) { return state.hooks.memory_tree(); }
+std::string info_status(MonitorState& state, std::string_view) {
+  return state.hooks.is_running() ? "VM status: running\n" : "VM status: paused\n";
+}
+std::string info_version(MonitorState&, std::string_view) { return "Pagoda " PAGODA_VERSION "\n"; }
 
 // The terminal is raw: a line ends in both characters.
 std::string with_returns(std::string_view text) {
@@ -141,9 +188,16 @@ std::string with_returns(std::string_view text) {
 }  // namespace
 
 std::string Monitor::execute(std::string_view line) {
-  const std::string_view name = take_word(line);
+  std::string_view name = take_word(line);
+  // "x/4i address" is "x /4i address".
+  std::string with_format;
+  if (const std::size_t slash = name.find('/'); slash != 0 && slash != std::string_view::npos) {
+    with_format = fmt::format("{} {}", name.substr(slash), line);
+    name = name.substr(0, slash);
+    line = with_format;
+  }
   while (!line.empty() && (line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
-  return name.empty() ? std::string{} : run(kCommands, "command", name, hooks_, line);
+  return name.empty() ? std::string{} : run(kCommands, "command", name, state_, line);
 }
 
 void Monitor::prompt() { write_("(pagoda) "); }

@@ -12,10 +12,16 @@
 
 namespace pagoda {
 
+// What a monitor's commands work on.
+struct MonitorState {
+  MonitorHooks hooks;
+  u32 vcpu = 0;  // that commands are about: "cpu N"
+};
+
 class Monitor {
  public:
   Monitor(MonitorHooks hooks, std::function<void(std::string_view)> write)
-      : hooks_(std::move(hooks)), write_(std::move(write)) {}
+      : state_{std::move(hooks)}, write_(std::move(write)) {}
 
   // The terminal has turned to the monitor: greets the first time, then prompts.
   void focus();
@@ -28,7 +34,7 @@ class Monitor {
   void prompt();
   void run_line();
 
-  MonitorHooks hooks_;
+  MonitorState state_;
   std::function<void(std::string_view)> write_;
   std::string line_;
   std::string last_line_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <iterator>
 
 #include "base/log.h"
 #include "cpu/rendezvous.h"
@@ -139,11 +140,22 @@ Unit* CodeManager::translate(Vcpu& vcpu, const Source& source) {
       size += kMaxInsnBytes;
     }
     // Another vcpu may have put a longer instruction at the end since the caller looked.
-    if (guest_.instruction_length(translator.bytes.data()) > size) return nullptr;
+    const u32 first_length = guest_.instruction_length(translator.bytes.data());
+    if (first_length > size) return nullptr;
+    const auto stop = std::ranges::upper_bound(stops_, offset);
+    const bool is_stop = stop != stops_.begin() && stop[-1] == offset;
+    u32 most = source.max_insns;
+    if (stop != stops_.end() && *stop - offset < size) {
+      size = *stop - offset;
+      if (size < first_length) {  // in the middle of the instruction
+        size = first_length;
+        most = 1;
+      }
+    }
     translator.builder.start(&translator.block, guest_.slots, options_.forward_state);
     guest_.translate(translator.builder, {.code = {translator.bytes.data(), static_cast<u32>(size), frame.pc},
                                           .mode = frame.mode,
-                                          .max_insns = source.max_insns,
+                                          .max_insns = most,
                                           .features = vcpu.features()});
 #ifdef PAGODA_VERIFY_IR
     ir::verify_or_die(translator.block, guest_.slots, guest_.helpers);
@@ -163,7 +175,7 @@ Unit* CodeManager::translate(Vcpu& vcpu, const Source& source) {
     unit->phys_next = source.phys_next;
     unit->host_page = source.host_page;
     unit->cut_short = source.once;
-    unit->linkable = !straddles && !source.once;
+    unit->linkable = !straddles && !source.once && !is_stop;
     for (u32 side = 0; side < 2; ++side) {
       unit->exit_is_far[side] = static_cast<u64>(static_cast<i64>(offset) + unit->exit_offset[side]) >= kPageSize;
     }
@@ -193,6 +205,14 @@ Unit* CodeManager::translate(Vcpu& vcpu, const Source& source) {
     }
     interp::free_unit(unit);
   }
+}
+
+void CodeManager::set_stops(std::vector<u16> page_offsets) {
+  std::vector<u16> changed;
+  std::ranges::set_symmetric_difference(stops_, page_offsets, std::back_inserter(changed));
+  stops_ = std::move(page_offsets);
+  for (const u16 offset : changed) cache_.invalidate_offset(offset);
+  request_epochs();
 }
 
 Unit* CodeManager::unit_at(Vcpu& vcpu, u32 max_insns) {

@@ -45,6 +45,9 @@ class CodeManager final : public CodeWriteObserver {
   interp::LeaveInfo execute(Vcpu& vcpu, Unit& unit);
   CodeCache& cache() { return cache_; }
   u32 max_block_insns() const { return options_.max_block_insns; }
+  // Units end before these offsets in any page and none that begins at one is linked to, so that control passes there
+  // by the run loop. Ascending. Only while no vcpu is inside Vcpu::run().
+  void set_stops(std::vector<u16> page_offsets);
 
   void code_written(GuestPhys address, u64 size) override;
 
@@ -84,6 +87,7 @@ class CodeManager final : public CodeWriteObserver {
   std::unique_ptr<CodeMemory> code_memory_;  // null: no compiler tier; outlives the cache
   std::unique_ptr<light::Stubs> stubs_;
   CodeCache cache_;
+  std::vector<u16> stops_;
   std::vector<std::unique_ptr<Translator>> translators_;
 };
 

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/types.h"
+#include "cpu/inspect.h"
 #include "memory/access.h"
 #include "memory/address.h"
 #include "tcg/abi/helper_table.h"
@@ -51,6 +54,24 @@ struct Translation {
   u64 cause = 0;
 };
 
+// A vcpu as debuggers see it. All are called with the vcpu held parked or paused.
+struct GuestDebug {
+  const char* architecture;  // as BFD names it: "riscv:rv64"
+  u32 general_registers;     // registers 0 up to this one, without gaps, are what a debugger asks for all the time
+  std::vector<DebugFeature> (*features)(const Vcpu& vcpu);
+  // Appends the value's bytes. False: there is no such register.
+  bool (*read_register)(Vcpu& vcpu, u32 number, std::vector<u8>& out);
+  // False: there is no such register, or it cannot hold this.
+  bool (*write_register)(Vcpu& vcpu, u32 number, std::span<const u8> bytes);
+  // Physical address behind a virtual one as the vcpu maps it now, whatever the permissions; no side effects.
+  std::optional<GuestPhys> (*translate)(Vcpu& vcpu, GuestVirt address);
+  // One instruction at `pc` as text; the bytes it takes, 0 if there are too few.
+  u32 (*disassemble)(u64 pc, std::span<const u8> bytes, std::string& text);
+  // The mappings of the current address space as a table for a person, runs of pages joined. Bounded, whatever the
+  // guest's tables look like.
+  std::string (*mappings)(Vcpu& vcpu);
+};
+
 struct Guest {
   const char* name;                       // "riscv64"
   u32 state_size;                         // bytes of the object that begins with the VcpuFrame
@@ -83,6 +104,7 @@ struct Guest {
   bool (*should_wake)(const Vcpu& vcpu);
   // Architectural reset of the state behind the frame.
   void (*reset)(Vcpu& vcpu);
+  const GuestDebug* debug = nullptr;
 };
 
 // Where a vcpu's first-level TLB table of a memory mode lies, in bytes from its frame.

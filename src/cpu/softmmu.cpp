@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 #include "base/log.h"
 #include "cpu/vcpu.h"
@@ -167,6 +169,26 @@ void Softmmu::drop_write_tags(GuestPhys page) {
   ++frame_.mem_epoch;
 }
 
+std::string Softmmu::listing() const {
+  std::string text;
+  for (u32 mode = 0; mode < guest_.memory_modes; ++mode) {
+    for (u32 i = 0; i < kTlbEntries; ++i) {
+      const TlbEntry& entry = tables_[mode]->entries[i];
+      const u64 tag = std::min({entry.read_tag, entry.write_tag, entry.exec_tag});
+      if (tag == kTlbInvalid || (tag & ~kTlbPageMask) != frame_.contexts[mode].tag) continue;
+      text += fmt::format("{:016x} {:016x} {}{}{} memory mode {}\n", tag & kTlbPageMask, phys_[mode * kTlbEntries + i],
+                          entry.read_tag != kTlbInvalid ? 'r' : '-', entry.write_tag != kTlbInvalid ? 'w' : '-',
+                          entry.exec_tag != kTlbInvalid ? 'x' : '-', mode);
+    }
+  }
+  return text.empty() ? "the first level of the TLB is empty\n" : "vaddr            paddr            attr\n" + text;
+}
+
+void Softmmu::watchpoints_changed() {
+  for (auto& table : tables_) clear(*table);
+  ++frame_.mem_epoch;
+}
+
 Softmmu::Entry* Softmmu::set_of(u64 page) {
   const u64 number = page >> kPageBits;
   return &second_[((number ^ number >> 11) & (kSets - 1)) * kWays];
@@ -176,7 +198,13 @@ void Softmmu::fill(u64 address, u32 memory_mode, const Entry& entry, const Found
   if (found.host == nullptr) return;
   const u64 page = address & kTlbPageMask;
   const u64 tag = page + frame_.contexts[memory_mode].tag;
+  bool readable = entry.readable;
   bool writable = entry.writable && !found.range->read_only;
+  if (const DebugPoints* points = vcpu_.debug_points(); points != nullptr && points->any_watchpoint()) [[unlikely]] {
+    const DebugPoints::Watched watched = points->watched(page);
+    readable = readable && !watched.reads;
+    writable = writable && !watched.writes;
+  }
   if (writable) {
     // The mark is read after the page was chosen for writing: whoever marks it later asks this vcpu to drop the tag.
     std::atomic<u8>& marks = found.range->marks[(found.phys - found.range->start) >> kPageBits];
@@ -185,7 +213,7 @@ void Softmmu::fill(u64 address, u32 memory_mode, const Entry& entry, const Found
     if (writable && (bits & GuestMemory::kDirty) == 0) marks.fetch_or(GuestMemory::kDirty, std::memory_order_acq_rel);
   }
   frame_.contexts[memory_mode].table->entries[tlb_index(address)] = {
-      .read_tag = entry.readable ? tag : kTlbInvalid,
+      .read_tag = readable ? tag : kTlbInvalid,
       .write_tag = writable ? tag : kTlbInvalid,
       .exec_tag = entry.executable ? tag : kTlbInvalid,
       .addend = reinterpret_cast<u64>(found.host) - page,

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "cpu/guest.h"
@@ -35,6 +36,8 @@ class Softmmu {
   void flush_page(GuestVirt address, u64 key);  // one page of one context, not global entries
   // Another translation of a page into code was made: no entry may write to it directly any more.
   void drop_write_tags(GuestPhys page);
+  // The machine's watchpoints changed: no tag of old stays.
+  void watchpoints_changed();
 
   // The page of code at an address, filling the TLB. Without `host` the exception is recorded in the frame.
   struct CodePage {
@@ -45,10 +48,10 @@ class Softmmu {
   };
   CodePage fetch_page(GuestVirt address);
 
-  // Debugger access in the current memory mode: no side effects, no exceptions. False if unmapped.
-  bool peek(GuestVirt address, std::span<std::byte> out);
-
   static const MemorySlowPaths kSlowPaths;
+
+  // The valid entries of the first level as a table for a person.
+  std::string listing() const;
 
   struct Statistics {
     u64 first_level_misses = 0, second_level_hits = 0, walks = 0, mmio = 0, code_page_stores = 0, flushes = 0,

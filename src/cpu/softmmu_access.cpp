@@ -170,6 +170,7 @@ struct SoftmmuPaths {
     if (size <= room) {
       if (!check_reach(found, address, size, AccessKind::read)) return false;
       read_piece(found, address, size, to);
+      vcpu.accessed(address, size, true, false);
       return true;
     }
     if (!check_reach(found, address, static_cast<u32>(room), AccessKind::read)) return false;
@@ -178,6 +179,7 @@ struct SoftmmuPaths {
     if (!next.ok || !check_reach(next, next_page, size - static_cast<u32>(room), AccessKind::read)) return false;
     read_run(found, address, static_cast<u32>(room), to);
     read_run(next, address + room, size - static_cast<u32>(room), to + room);
+    vcpu.accessed(address, size, true, false);
     return true;
   }
 
@@ -199,12 +201,17 @@ struct SoftmmuPaths {
     if (!found.ok) return;
     const u64 room = kPageSize - (address & ~kPageMask);
     if (!check_reach(found, address, static_cast<u32>(std::min<u64>(size, room)), AccessKind::write)) return;
-    if (size <= room) return write_piece(found, address, size, from);
+    if (size <= room) {
+      write_piece(found, address, size, from);
+      vcpu.accessed(address, size, false, true);
+      return;
+    }
     const u64 next_page = (address & kPageMask) + kPageSize;
     const Found next = mmu.find_page(next_page, AccessKind::write, mode);
     if (!next.ok || !check_reach(next, next_page, size - static_cast<u32>(room), AccessKind::write)) return;
     write_run(found, address, static_cast<u32>(room), from);
     write_run(next, address + room, size - static_cast<u32>(room), from + room);
+    vcpu.accessed(address, size, false, true);
   }
 
   // Host address for an atomic step on RAM; null after recording a fault.
@@ -219,6 +226,7 @@ struct SoftmmuPaths {
       vcpu.raise(vcpu.guest().bus_error_cause(AccessKind::write), address);
       return nullptr;
     }
+    vcpu.accessed(address, op.size(), true, true);
     return found->host + (address & ~kPageMask);
   }
 
@@ -350,20 +358,5 @@ const MemorySlowPaths Softmmu::kSlowPaths = {
     .load_wide = SoftmmuPaths::load_wide,
     .store_wide = SoftmmuPaths::store_wide,
 };
-
-bool Softmmu::peek(GuestVirt address, std::span<std::byte> out) {
-  // A walk may set accessed bits; what it records is undone, and device pages are not read.
-  const u32 fault = frame_.fault;
-  bool ok = true;
-  while (ok && !out.empty()) {
-    const Translation translation = guest_.walk(vcpu_, address, AccessKind::read, frame_.memory_mode);
-    const u64 room = std::min<u64>(out.size(), kPageSize - (address.value & ~kPageMask));
-    ok = translation.ok && memory_.read(translation.page + (address.value & ~kPageMask), out.first(room));
-    out = out.subspan(room);
-    address = address + room;
-  }
-  frame_.fault = fault;
-  return ok;
-}
 
 }  // namespace pagoda

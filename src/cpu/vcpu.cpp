@@ -56,7 +56,7 @@ Vcpu::~Vcpu() {
 }
 
 void Vcpu::reset() {
-  waiting_ = false;
+  waiting_ = watchpoint_hit_ = false;
   frame_->fault = 0;
   frame_->leave = 0;
   frame_->insn_index = 0;
@@ -96,8 +96,8 @@ Vcpu::Next Vcpu::at_poll() {
     if (!guest_.should_wake(*this)) return Next::waiting;
     waiting_ = false;
   }
-  guest_.take_interrupt(*this);
-  return Next::go_on;
+  if (masks_interrupts_) return Next::go_on;
+  return guest_.take_interrupt(*this) && stepping_ ? Next::stepped : Next::go_on;
 }
 
 Unit* Vcpu::next_unit(Link* link) {
@@ -114,6 +114,36 @@ Unit* Vcpu::next_unit(Link* link) {
   return unit;
 }
 
+bool Vcpu::at_breakpoint() {
+  if (environment_.points == nullptr || !environment_.points->any_breakpoint() || stepping_) [[likely]]
+    return false;
+  const DebugPoint* point = environment_.points->breakpoint_at(frame_->pc);
+  if (point == nullptr) return false;
+  debug_stop_ = {.kind = DebugStop::Kind::point, .vcpu = index_, .point = point->kind, .address = point->address};
+  return true;
+}
+
+void Vcpu::look_for_watchpoint(u64 address, u32 size, bool reads, bool writes) {
+  const DebugPoint* point = environment_.points->watchpoint_at(address, size, reads, writes);
+  if (point == nullptr || watchpoint_hit_) return;
+  watchpoint_hit_ = true;
+  debug_stop_ = {.kind = DebugStop::Kind::point,
+                 .vcpu = index_,
+                 .point = point->kind,
+                 .address = address - point->address < point->size ? address : point->address};
+  frame_->leave = 1;
+  poke();  // where the instruction is the block's last
+}
+
+void Vcpu::step(bool take_interrupts) {
+  waiting_ = false;  // WFI and its like may end for no reason
+  stepping_ = true;
+  masks_interrupts_ = !take_interrupts;
+  debug_stop_ = {.kind = DebugStop::Kind::step, .vcpu = index_};
+  while (run(1) == Stop::stopped) continue;  // who asked for that looks at it himself
+  stepping_ = masks_interrupts_ = waiting_ = false;
+}
+
 Vcpu::Stop Vcpu::run(i64 budget) {
   Rendezvous& rendezvous = *environment_.rendezvous;
   rendezvous.unpark(*this);
@@ -125,8 +155,10 @@ Vcpu::Stop Vcpu::run(i64 budget) {
   Stop stop = Stop::budget;
   frame_->poll.store(1, std::memory_order_relaxed);  // the first round looks at everything
   for (;;) {
+    if (stepping_ && frame_->budget <= 0) break;  // before an interrupt makes it more than one
     if (frame_->poll.load(std::memory_order_relaxed) != 0) {
       const Next next = at_poll();
+      if (next == Next::stepped) break;
       if (next != Next::go_on) {
         stop = next == Next::waiting ? Stop::waiting : Stop::stopped;
         break;
@@ -135,12 +167,17 @@ Vcpu::Stop Vcpu::run(i64 budget) {
       ready = nullptr;
     }
     if (frame_->budget <= 0) break;
+    if (at_breakpoint()) {
+      stop = Stop::debug;
+      break;
+    }
     Unit* unit = ready != nullptr ? ready : next_unit(link);
     link = nullptr;
     ready = nullptr;
     if (unit == nullptr) {
       frame_->fault = 0;
       guest_.take_exception(*this);
+      if (stepping_) break;
       continue;
     }
     if (log_enabled(Log::exec)) log(Log::exec, "vcpu {} pc {:#x} mode {:#x}", index_, frame_->pc, frame_->mode);
@@ -166,6 +203,13 @@ Vcpu::Stop Vcpu::run(i64 budget) {
       case interp::Leave::poll:
         break;
     }
+    if (watchpoint_hit_) [[unlikely]] {
+      watchpoint_hit_ = false;
+      frame_->leave = 0;
+      stop = Stop::debug;
+      break;
+    }
+    if (stepping_ && left.reason == interp::Leave::exception) break;
   }
   instructions_at_start_ = instructions();
   budget_at_start_ = frame_->budget = 0;

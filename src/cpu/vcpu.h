@@ -7,6 +7,7 @@
 
 #include <memory>
 
+#include "cpu/debug_points.h"
 #include "cpu/guest.h"
 #include "cpu/rendezvous.h"
 #include "cpu/softmmu.h"
@@ -15,6 +16,7 @@
 namespace pagoda {
 
 class CodeManager;
+class Semihosting;
 
 class Vcpu {
  public:
@@ -23,6 +25,8 @@ class Vcpu {
     VirtualClock* clock;
     Rendezvous* rendezvous;
     CodeManager* code;
+    const DebugPoints* points = nullptr;  // null: none, ever
+    Semihosting* semihosting = nullptr;   // null: breakpoint instructions are the guest's own
     bool deterministic = false;  // leave after each device write, so that its effects land at an exact instruction
   };
   // `features`: the guest's own set of implemented extensions.
@@ -74,17 +78,38 @@ class Vcpu {
     budget,   // the budget is used up, exactly
     waiting,  // the guest waits for an interrupt and none is pending
     stopped,  // request_stop()
+    debug,    // a break- or watchpoint, or a step is done: debug_stop() says what
   };
   // Runs at most `budget` instructions; starts and ends parked.
   Stop run(i64 budget);
+  // Executes exactly one instruction, or enters the handler of the exception that it raises (with `take_interrupts`, or
+  // of a pending interrupt). A breakpoint at the pc does not count, a wait for an interrupt ends. Starts and ends
+  // parked.
+  void step(bool take_interrupts);
+  const DebugStop& debug_stop() const { return debug_stop_; }
+  // The debugger moves the vcpu: it goes on at `pc` whatever it was waiting for.
+  void set_pc(u64 pc) {
+    frame_->pc = pc;
+    waiting_ = false;
+  }
+  // For the softmmu's slow path: the current instruction has accessed these bytes.
+  void accessed(u64 address, u32 size, bool reads, bool writes) {
+    if (environment_.points != nullptr && environment_.points->any_watchpoint()) [[unlikely]] {
+      look_for_watchpoint(address, size, reads, writes);
+    }
+  }
+  Semihosting* semihosting() const { return environment_.semihosting; }
+  const DebugPoints* debug_points() const { return environment_.points; }
   // Parked: blocks until kicked.
   void sleep();
   void reset();
 
  private:
-  enum class Next : u8 { go_on, waiting, stopped };
+  enum class Next : u8 { go_on, waiting, stopped, stepped };
   Next at_poll();
   Unit* next_unit(Link* link);
+  bool at_breakpoint();
+  void look_for_watchpoint(u64 address, u32 size, bool reads, bool writes);
 
   u32 index_;
   const Guest& guest_;
@@ -97,6 +122,10 @@ class Vcpu {
   u64 instructions_at_start_ = 0;
   i64 budget_at_start_ = 0;
   bool waiting_ = false;
+  DebugStop debug_stop_;
+  bool watchpoint_hit_ = false;    // leave run() behind the current instruction
+  bool stepping_ = false;          // run() is step()'s
+  bool masks_interrupts_ = false;  // for the step
   std::atomic<bool> stop_requested_{false};
 };
 

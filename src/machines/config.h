@@ -52,6 +52,14 @@ struct DriveConfig {
   std::string origin;
 };
 
+// "-global driver.key=value": a key of every device of a driver that does not say otherwise itself.
+struct GlobalProperty {
+  std::string driver;
+  std::string key;
+  std::string value;
+  std::string origin;
+};
+
 // A -device, or what "-drive if=virtio" implies. The driver and its keys are in devices.def, the values have their
 // kind.
 struct DeviceConfig {
@@ -93,6 +101,20 @@ struct AccelConfig {
   bool fusion = true;                     // tier 0: fused instruction sequences (off: the reference)
 };
 
+// The guest's real-time clock.
+struct RtcConfig {
+  bool is_local = false;     // the host's local time instead of UTC
+  std::optional<i64> start;  // seconds since 1970 at the start instead of the host's
+  bool is_virtual = false;   // goes by virtual time, standing still when the machine does
+};
+
+struct SemihostingConfig {
+  bool enabled = false;
+  bool allows_user = false;
+  std::vector<std::string> arguments;  // none: kernel and its command line
+  std::string chardev;                 // of its console; empty: standard error
+};
+
 enum class FirmwareKind { builtin, none, file };
 
 struct MachineConfig {
@@ -117,6 +139,16 @@ struct MachineConfig {
   std::vector<CharSpec> chardevs;
   std::vector<std::string> serials;   // chardev id of each serial port in order; empty: the port leads nowhere
   std::vector<std::string> monitors;  // chardev ids
+  std::string gdb;                    // chardev id of the debugger's connection; empty: none
+  bool start_stopped = false;         // the vcpus wait for the monitor's "cont" or the debugger
+
+  RtcConfig rtc;
+  SemihostingConfig semihosting;
+  std::vector<GlobalProperty> globals;
+  std::string dump_dtb;  // write the device tree there and end
+  std::string pidfile;
+  bool daemonize = false;
+  bool pause_on_shutdown = false;  // a guest's power-off stops the machine, which stays to be looked at
 
   bool nographic = false;
   bool nodefaults = false;

@@ -33,7 +33,9 @@ u64 next_random(u64& state) {
 
 }  // namespace
 
-Inputs::Inputs(Mode mode, u64 seed) : mode_(mode), start_ns_(host_ns(CLOCK_MONOTONIC)), random_state_(seed) {}
+Inputs::Inputs(Mode mode, u64 seed) : mode_(mode), start_ns_(host_ns(CLOCK_MONOTONIC)), random_state_(seed) {
+  set_wall_clock({}, 0, false);
+}
 
 u64 Inputs::now() const {
   if (mode_ == Mode::deterministic) return virtual_time_.load(std::memory_order_relaxed);
@@ -54,7 +56,20 @@ void Inputs::resume() {
   paused_at_.store(kRunning, std::memory_order_release);
 }
 
-u64 Inputs::wall_clock_ns() const { return mode_ == Mode::deterministic ? kEpochNs + now() : host_ns(CLOCK_REALTIME); }
+u64 Inputs::wall_clock_ns() const { return wall_offset_ns_ + (wall_is_virtual_ ? now() : host_ns(CLOCK_REALTIME)); }
+
+void Inputs::set_wall_clock(std::optional<i64> start_s, i64 add_s, bool is_virtual) {
+  constexpr u64 kSecond = 1'000'000'000;
+  const u64 add = static_cast<u64>(add_s) * kSecond;  // modulo 2^64
+  wall_is_virtual_ = is_virtual || mode_ == Mode::deterministic;
+  if (mode_ == Mode::deterministic) {
+    wall_offset_ns_ = start_s ? static_cast<u64>(*start_s) * kSecond : kEpochNs;
+    return;
+  }
+  const u64 host = host_ns(CLOCK_REALTIME);
+  const u64 start = start_s ? static_cast<u64>(*start_s) * kSecond : host + add;
+  wall_offset_ns_ = wall_is_virtual_ ? start - now() : start - host;
+}
 
 void Inputs::entropy(std::span<std::byte> out) {
   if (mode_ == Mode::deterministic) {

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -34,6 +35,9 @@ class Inputs {
   void set_virtual_time(u64 ns) { virtual_time_.store(ns, std::memory_order_relaxed); }
   // Nanoseconds since 1970, the guest's real-time clock: the host's; deterministic: a fixed date plus virtual time.
   u64 wall_clock_ns() const;
+  // Before the machine runs: another start of the real-time clock (seconds since 1970), or seconds to add to the host's
+  // (a time zone); whether it goes by virtual time.
+  void set_wall_clock(std::optional<i64> start_s, i64 add_s, bool is_virtual);
   // Random bytes: the host's; deterministic: a sequence that follows from the seed.
   void entropy(std::span<std::byte> out);
 
@@ -59,6 +63,8 @@ class Inputs {
   std::mutex mutex_;
   std::vector<std::function<void()>> events_;
   u64 random_state_;
+  bool wall_is_virtual_ = false;
+  u64 wall_offset_ns_ = 0;  // what the clock is ahead of the host's, or of virtual time
 };
 
 }  // namespace pagoda

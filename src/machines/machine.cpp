@@ -4,6 +4,7 @@
 
 #include <sys/prctl.h>
 #include <csignal>
+#include <ctime>
 #include <limits>
 
 #include "base/check.h"
@@ -17,6 +18,14 @@ namespace {
 constexpr u64 kSeed = 0x5061676f6461;
 
 constexpr u64 kNoDeadline = std::numeric_limits<u64>::max();
+
+// Seconds that the host's local time is ahead of UTC now.
+i64 local_time_offset() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  return local.tm_gmtoff;
+}
 
 Inputs::Mode mode_of(const MachineConfig& config) {
   return config.icount ? Inputs::Mode::deterministic : Inputs::Mode::realtime;
@@ -32,6 +41,7 @@ Machine::Machine(const MachineConfig& config)
       chardevs_(loop_, [this] { end({}); }),
       awake_until_(kNoDeadline) {
   runner_.set_clock(&clock_);
+  inputs_.set_wall_clock(config_.rtc.start, config_.rtc.is_local ? local_time_offset() : 0, config_.rtc.is_virtual);
   inputs_.set_dispatch([this](std::function<void()> event) { loop_.post(std::move(event)); });
   loop_.set_before_wait([this] { return before_wait(); });
   if (!config_.icount) {
@@ -91,6 +101,7 @@ void Machine::make_vcpus(const Guest& guest, u64 features, const VcpuInspector& 
   options.min_tier = config_.accel.force_tier.value_or(0);
   options.tier1_threshold = config_.accel.tier1_threshold;
   options.code_bytes = config_.accel.code_cache_bytes;
+  make_semihosting();
   code_ = std::make_unique<CodeManager>(memory_, rendezvous_, guest, config_.smp.cpus, options);
   for (u32 i = 0; i < config_.smp.cpus; ++i) {
     vcpus_.push_back(std::make_unique<Vcpu>(i, guest, features,
@@ -98,6 +109,8 @@ void Machine::make_vcpus(const Guest& guest, u64 features, const VcpuInspector& 
                                                               .clock = &clock_,
                                                               .rendezvous = &rendezvous_,
                                                               .code = code_.get(),
+                                                              .points = &points_,
+                                                              .semihosting = semihosting_.get(),
                                                               .deterministic = config_.icount.has_value()}));
     rendezvous_.add(vcpus_.back().get());
   }
@@ -132,6 +145,12 @@ PowerSink Machine::power_sink() {
 void Machine::on_power_request(const PowerRequest& request) {
   runner_.pause();
   power_requested_.store(false);
+  if (request.action == PowerRequest::Action::power_off && config_.pause_on_shutdown) {
+    inputs_.pause();
+    is_paused_ = has_shut_down_ = true;
+    if (debugger_) debugger_->stopped({.kind = DebugStop::Kind::asked});
+    return;
+  }
   if (request.action == PowerRequest::Action::power_off) {
     if (request.exit_code == 0) return end({});
     if (failure_text_) return end(failure_text_(request.exit_code));
@@ -150,6 +169,7 @@ void Machine::reset() {
   if (images_) images_->load(memory_);
   for (const auto& device : devices_) device->reset();
   for (const auto& vcpu : vcpus_) vcpu->reset();
+  has_shut_down_ = false;
 }
 
 void Machine::system_reset() {
@@ -159,15 +179,16 @@ void Machine::system_reset() {
   if (!is_paused_) runner_.resume();
 }
 
-void Machine::pause() {
+void Machine::pause(bool tells_debugger) {
   if (is_paused_) return;
   runner_.pause();
   inputs_.pause();
   is_paused_ = true;
+  if (tells_debugger && debugger_) debugger_->stopped({.kind = DebugStop::Kind::asked});
 }
 
 void Machine::cont() {
-  if (!is_paused_) return;
+  if (!is_paused_ || has_shut_down_) return;  // only a reset makes a guest go on that has powered off
   is_paused_ = false;
   inputs_.resume();
   runner_.resume();
@@ -188,16 +209,10 @@ void Machine::stop_at_reached() {
   });
 }
 
-Machine::Ending Machine::run(const StartMonitor& start_monitor) {
-  // Guest timers are this thread's timeouts: the default slack of 50 us would delay each of them.
-  prctl(PR_SET_TIMERSLACK, 1UL);
-  const QuitSignals signals(loop_, [this](int signal, int sender) {
-    const std::string from = sender != 0 ? fmt::format(" from pid {}", sender) : "";
-    end({.status = 128 + signal, .message = fmt::format("terminating on signal {}{}", signal, from)});
-  });
+void Machine::start_monitors(const StartMonitor& start) {
   for (const std::string& id : config_.monitors) {
     CharBackend& backend = chardevs_.attach_to_loop(id);
-    const MonitorSession session = start_monitor(monitor_hooks(), [&backend](std::string_view text) {
+    const MonitorSession session = start(monitor_hooks(), [&backend](std::string_view text) {
       backend.write({reinterpret_cast<const u8*>(text.data()), text.size()});
     });
     backend.set_receiver([session](std::span<const u8> bytes) {
@@ -208,11 +223,27 @@ Machine::Ending Machine::run(const StartMonitor& start_monitor) {
       if (event == CharEvent::focus) session.focus();
     });
   }
+}
+
+Machine::Ending Machine::run(const Controls& controls) {
+  // Guest timers are this thread's timeouts: the default slack of 50 us would delay each of them.
+  prctl(PR_SET_TIMERSLACK, 1UL);
+  const QuitSignals signals(loop_, [this](int signal, int sender) {
+    const std::string from = sender != 0 ? fmt::format(" from pid {}", sender) : "";
+    end({.status = 128 + signal, .message = fmt::format("terminating on signal {}{}", signal, from)});
+  });
+  start_monitors(controls.monitor);
+  start_debugger(controls.debugger);
   reset();
+  is_paused_ = config_.start_stopped;
+  if (is_paused_) inputs_.pause();
   chardevs_.start();
-  runner_.start(rendezvous_.vcpus(), [this] { stop_at_reached(); });
+  runner_.start(
+      rendezvous_.vcpus(), is_paused_, [this] { stop_at_reached(); },
+      [this](const DebugStop& stop) { loop_.post([this, stop] { on_debug_stop(stop); }); });
   loop_.run();
   runner_.stop();
+  if (debugger_) debugger_->ended(ending_.status);
   return std::move(ending_);
 }
 

@@ -8,12 +8,16 @@
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/event_loop.h"
 #include "cpu/code_manager.h"
+#include "cpu/debug_points.h"
 #include "cpu/rendezvous.h"
+#include "cpu/semihosting.h"
 #include "cpu/vcpu.h"
 #include "devices/bus/device.h"
 #include "devices/bus/power.h"
@@ -87,10 +91,11 @@ class Machine {
 
   // --- life ---
   // Resets the machine and runs it until something ends it.
-  Ending run(const StartMonitor& start_monitor);
+  Ending run(const Controls& controls);
   void end(Ending ending);
   bool is_running() const { return !is_paused_; }
-  void pause();
+  // `tells_debugger`: a debugger hears of the stop.
+  void pause(bool tells_debugger = true);
   void cont();
   void system_reset();
 
@@ -98,12 +103,36 @@ class Machine {
   u64 state_hash();
 
   // --- for the monitor ---
-  std::string registers(bool all_vcpus);
+  std::string registers(u32 vcpu);
+  std::string device_tree() const;
+  std::string disk_list() const;
+  std::string chardev_list() const;
   std::string memory_tree() const;
   std::string vcpu_list();
   std::string translation_statistics();
 
+  // --- for the debugger: machine_debug.cpp ---
+  u64 debug_read(u32 vcpu, u64 address, std::span<std::byte> out, bool is_physical);
+  u64 debug_write(u32 vcpu, u64 address, std::span<const std::byte> bytes, bool is_physical);
+  void debug_resume(std::span<const DebugAction> actions, std::span<const DebugPoint> points,
+                    bool steps_with_interrupts);
+
  private:
+  void make_semihosting();
+  struct DebugPiece;
+  DebugPiece debug_piece(u32 vcpu, u64 address, u64 size, bool is_physical);
+  void on_debug_stop(const DebugStop& stop);
+  // What `work` returns, done with all vcpus held parked.
+  template <class F>
+  auto held(F&& work) {
+    decltype(work()) result{};
+    rendezvous_.exclusive(nullptr, [&] { result = work(); });
+    return result;
+  }
+  void set_debug_points(std::span<const DebugPoint> points);
+  DebugHooks debug_hooks();
+  void start_debugger(const StartDebugger& start);
+  void start_monitors(const StartMonitor& start);
   std::optional<u64> before_wait();
   void on_power_request(const PowerRequest& request);
   void reset();
@@ -130,6 +159,12 @@ class Machine {
   std::atomic<u64> awake_until_;  // virtual time at which the loop's wait ends by itself
   std::atomic<bool> power_requested_{false};
   bool is_paused_ = false;
+  bool has_shut_down_ = false;  // under -no-shutdown
+  std::unique_ptr<Semihosting> semihosting_;
+  std::optional<DebugSession> debugger_;
+  DebugPoints points_;
+  std::vector<DebugPoint> debug_set_;    // what points_ was made from
+  std::vector<DebugStop> missed_stops_;  // while another one was being reported
   Ending ending_;
 };
 

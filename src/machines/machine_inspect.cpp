@@ -62,16 +62,53 @@ u64 Machine::state_hash() {
   return hash.result();
 }
 
-std::string Machine::registers(bool all_vcpus) {
+std::string Machine::registers(u32 vcpu) {
   std::string text;
-  rendezvous_.exclusive(nullptr, [&] {
-    for (const auto& vcpu : vcpus_) {
-      if (vcpu->index() != 0 && !all_vcpus) break;
-      if (all_vcpus) text += fmt::format("CPU#{}\n", vcpu->index());
-      text += inspector_.registers(*vcpu);
-    }
-  });
+  rendezvous_.exclusive(nullptr, [&] { text = inspector_.registers(*vcpus_[vcpu]); });
   return text;
+}
+
+std::string Machine::device_tree() const {
+  std::string text = "bus: main-system-bus\n";
+  const std::vector<GuestMemory::Range> ranges = memory_.ranges();
+  for (const auto& device : devices_) {
+    text += fmt::format("  dev: {}\n", device->name());
+    for (const GuestMemory::Range& range : ranges) {
+      if (range.mmio == nullptr || dynamic_cast<const Device*>(range.mmio) != device.get()) continue;
+      text += fmt::format("    mmio {:016x}/{:016x}\n", range.start, range.size);
+    }
+  }
+  for (const DeviceConfig& device : config_.devices) {
+    text += fmt::format("  dev: {}, id \"{}\"\n", device.driver, device.id);
+    for (const Property& property : device.properties)
+      text += fmt::format("    {} = \"{}\"\n", property.key, property.value);
+  }
+  return text;
+}
+
+std::string Machine::disk_list() const {
+  std::string text;
+  for (const DriveConfig& drive : config_.drives) {
+    text += fmt::format("{}: {} ({})\n", drive.id, drive.file, drive.readonly ? "read-only" : "read-write");
+    for (const DeviceConfig& device : config_.devices) {
+      const std::string* used = device.find("drive");
+      if (used == nullptr || *used != drive.id) continue;
+      text += fmt::format("    Attached to:      {}{}{}\n", device.driver, device.id.empty() ? "" : " ", device.id);
+    }
+  }
+  return text.empty() ? "no disks\n" : text;
+}
+
+std::string Machine::chardev_list() const {
+  constexpr std::string_view kKinds[] = {"null", "stdio", "file", "pty", "socket"};
+  std::string text;
+  for (const CharSpec& spec : config_.chardevs) {
+    const std::string address = spec.port.empty() ? spec.path : fmt::format("{}:{}", spec.host, spec.port);
+    text +=
+        fmt::format("{}: filename={}{}{}{}{}\n", spec.id, spec.mux ? "mux:" : "", kKinds[static_cast<u32>(spec.kind)],
+                    address.empty() ? "" : ":", address, spec.server ? ",server=on" : "");
+  }
+  return text.empty() ? "no character devices\n" : text;
 }
 
 std::string Machine::memory_tree() const {
@@ -140,8 +177,23 @@ std::string Machine::translation_statistics() {
 
 MonitorHooks Machine::monitor_hooks() {
   return {
-      .registers = [this](bool all_vcpus) { return registers(all_vcpus); },
+      .registers = [this](u32 vcpu) { return registers(vcpu); },
+      .mappings =
+          [this](u32 vcpu) {
+            std::string text;
+            rendezvous_.exclusive(nullptr, [&] { text = vcpus_[vcpu]->guest().debug->mappings(*vcpus_[vcpu]); });
+            return text;
+          },
+      .tlb =
+          [this](u32 vcpu) {
+            std::string text;
+            rendezvous_.exclusive(nullptr, [&] { text = vcpus_[vcpu]->mmu().listing(); });
+            return text;
+          },
       .memory_tree = [this] { return memory_tree(); },
+      .devices = [this] { return device_tree(); },
+      .disks = [this] { return disk_list(); },
+      .chardevs = [this] { return chardev_list(); },
       .vcpus = [this] { return vcpu_list(); },
       .translation = [this] { return translation_statistics(); },
       .is_running = [this] { return is_running(); },
@@ -150,6 +202,7 @@ MonitorHooks Machine::monitor_hooks() {
       .system_reset = [this] { system_reset(); },
       .system_powerdown = [] { return std::string("this machine has no power button that a guest could see\n"); },
       .quit = [this] { end({}); },
+      .debug = debug_hooks(),
   };
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "base/daemon.h"
 #include "machines/boards.h"
 #include "machines/machine.h"
 
@@ -23,22 +24,26 @@ constexpr Board kBoards[] = {
 };
 
 // The machine is gone, its terminal restored and its files written when this returns.
-Result<Machine::Ending> build_and_run(const MachineConfig& config, const StartMonitor& start_monitor) {
+Result<Machine::Ending> build_and_run(const MachineConfig& config, const Controls& controls) {
   for (const Board& board : kBoards) {
     if (board.guest != config.guest || board.machine != config.machine) continue;
     Machine machine(config);
     TRY(machine.open_chardevs());
     TRY(machine.open_drives());
     TRY(board.build(machine));
-    return machine.run(start_monitor);
+    if (!config.dump_dtb.empty()) return Machine::Ending{};
+    PidFile pidfile;
+    TRY(pidfile.write(config.pidfile));
+    if (controls.ready) controls.ready();
+    return machine.run(controls);
   }
   CHECK(false, "machine {} {} of machines.def has no file", config.guest, config.machine);
 }
 
 }  // namespace
 
-int run_machine(const MachineConfig& config, const StartMonitor& start_monitor) {
-  const Result<Machine::Ending> ending = build_and_run(config, start_monitor);
+int run_machine(const MachineConfig& config, const Controls& controls) {
+  const Result<Machine::Ending> ending = build_and_run(config, controls);
   if (!ending) {
     fmt::print(stderr, "pagoda: {}\n", ending.error().message);
     return 1;

@@ -18,7 +18,7 @@ namespace pagoda {
 // Every status but 0 comes with one line on stderr.
 //
 // With -icount nothing from outside but console input reaches the guest: entropy (a -object rng-random's, too) and the
-// time of day are a fixed sequence and a fixed date. `start_monitor` is called once for each of config.monitors.
-int run_machine(const MachineConfig& config, const StartMonitor& start_monitor);
+// time of day are a fixed sequence and a fixed date.
+int run_machine(const MachineConfig& config, const Controls& controls);
 
 }  // namespace pagoda

@@ -26,11 +26,14 @@ u64 VcpuRunner::now() {
   return time;
 }
 
-void VcpuRunner::start(std::vector<Vcpu*> vcpus, std::function<void()> on_stop_at) {
+void VcpuRunner::start(std::vector<Vcpu*> vcpus, bool paused, std::function<void()> on_stop_at,
+                       std::function<void(const DebugStop&)> on_debug_stop) {
   CHECK(threads_.empty());
   vcpus_ = std::move(vcpus);
   on_stop_at_ = std::move(on_stop_at);
-  may_run_ = true;
+  on_debug_stop_ = std::move(on_debug_stop);
+  actions_.assign(vcpus_.size(), DebugAction::run);
+  may_run_ = !paused;
   if (icount_) {
     CHECK(vcpus_.size() == 1);
     inputs_.set_wakeup([this] {
@@ -48,8 +51,10 @@ void VcpuRunner::start(std::vector<Vcpu*> vcpus, std::function<void()> on_stop_a
   for (Vcpu* vcpu : vcpus_) {
     threads_.emplace_back([this, vcpu] {
       pthread_setname_np(pthread_self(), fmt::format("vcpu {}", vcpu->index()).c_str());
-      while (wait_for_permission()) {
-        if (icount_) {
+      while (wait_for_permission(*vcpu)) {
+        if (do_step(*vcpu)) {
+          debug_stop(*vcpu);
+        } else if (icount_) {
           run_counted(*vcpu);
         } else {
           run_realtime(*vcpu);
@@ -88,14 +93,36 @@ void VcpuRunner::pause() {
 }
 
 void VcpuRunner::resume() {
+  const std::vector<DebugAction> all(vcpus_.size(), DebugAction::run);
+  resume(all, false);
+}
+
+void VcpuRunner::resume(std::span<const DebugAction> actions, bool steps_with_interrupts) {
   const std::lock_guard lock(mutex_);
+  actions_.assign(actions.begin(), actions.end());
+  steps_with_interrupts_ = steps_with_interrupts;
   may_run_ = true;
   changed_.notify_all();
 }
 
-bool VcpuRunner::wait_for_permission() {
+bool VcpuRunner::do_step(Vcpu& vcpu) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (actions_[vcpu.index()] != DebugAction::step) return false;
+    actions_[vcpu.index()] = DebugAction::stay;
+  }
+  vcpu.step(steps_with_interrupts_);
+  return true;
+}
+
+void VcpuRunner::debug_stop(Vcpu& vcpu) {
+  request_pause();
+  on_debug_stop_(vcpu.debug_stop());
+}
+
+bool VcpuRunner::wait_for_permission(const Vcpu& vcpu) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return may_run_ || ending_; });
+  changed_.wait(lock, [&] { return (may_run_ && actions_[vcpu.index()] != DebugAction::stay) || ending_; });
   if (ending_) return false;
   ++running_;
   return true;
@@ -113,6 +140,8 @@ void VcpuRunner::run_realtime(Vcpu& vcpu) {
     switch (vcpu.run(kEndless)) {
       case Vcpu::Stop::stopped:
         return;
+      case Vcpu::Stop::debug:
+        return debug_stop(vcpu);
       case Vcpu::Stop::waiting:
         vcpu.sleep();
         break;
@@ -144,6 +173,7 @@ void VcpuRunner::run_counted(Vcpu& vcpu) {
     running_until_ = now() + (budget << icount_->shift);
     const Vcpu::Stop stop = vcpu.run(static_cast<i64>(budget));
     running_until_ = 0;
+    if (stop == Vcpu::Stop::debug) return debug_stop(vcpu);
     if (stop == Vcpu::Stop::waiting) {
       idle(clock_->next_deadline());
       if (inputs_.has_pending()) inputs_.deliver();

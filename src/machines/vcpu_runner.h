@@ -15,6 +15,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -37,7 +38,9 @@ class VcpuRunner {
   u64 now();
   void set_clock(VirtualClock* clock) { clock_ = clock; }
   // `on_stop_at`: called on the vcpu's thread, paused, when IcountConfig::stop_at is reached.
-  void start(std::vector<Vcpu*> vcpus, std::function<void()> on_stop_at);
+  // `on_debug_stop`: called on a vcpu's thread when it stopped for the debugger; the others are on their way to stop.
+  void start(std::vector<Vcpu*> vcpus, bool paused, std::function<void()> on_stop_at,
+             std::function<void(const DebugStop&)> on_debug_stop);
   // Ends the threads. Afterwards nothing runs.
   void stop();
 
@@ -46,6 +49,8 @@ class VcpuRunner {
   // Returns when every vcpu is outside of Vcpu::run().
   void pause();
   void resume();
+  // For the debugger, paused: some vcpus go on, some do one step each.
+  void resume(std::span<const DebugAction> actions, bool steps_with_interrupts);
 
  private:
   void run_realtime(Vcpu& vcpu);
@@ -53,8 +58,11 @@ class VcpuRunner {
   // Counted: waits while the vcpu has nothing to do; moves virtual time on.
   void idle(std::optional<u64> deadline);
   // Waits until vcpus may run; false: the thread is to end.
-  bool wait_for_permission();
+  bool wait_for_permission(const Vcpu& vcpu);
   void leave();
+  // True if the vcpu was to do one step; it has done it.
+  bool do_step(Vcpu& vcpu);
+  void debug_stop(Vcpu& vcpu);
 
   Inputs& inputs_;
   const std::optional<IcountConfig> icount_;
@@ -62,13 +70,16 @@ class VcpuRunner {
   std::vector<Vcpu*> vcpus_;
   std::vector<std::thread> threads_;
   std::function<void()> on_stop_at_;
+  std::function<void(const DebugStop&)> on_debug_stop_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
   bool may_run_ = false;
   bool ending_ = false;
-  bool woken_ = false;  // counted: something came from outside
-  u32 running_ = 0;     // threads between wait_for_permission() and leave()
+  bool woken_ = false;                // counted: something came from outside
+  u32 running_ = 0;                   // threads between wait_for_permission() and leave()
+  std::vector<DebugAction> actions_;  // of each vcpu while may_run_; a step turns into staying
+  bool steps_with_interrupts_ = false;
 
   // Counted, vcpu's thread only.
   u64 idle_ns_ = 0;        // virtual time that no instruction accounts for

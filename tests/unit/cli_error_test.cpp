@@ -25,7 +25,7 @@ TEST(CliError, Options) {
       {"disk.img", "disk.img: an option is expected (a disk image is given as -drive file=disk.img)"},
       {"-", "-: an option is expected (a disk image is given as -drive file=-)"},
       {"-netdev user,id=n", "-netdev: this option of QEMU's is not supported"},
-      {"-S", "-S: this option of QEMU's is not supported"},
+      {"-usb", "-usb: this option of QEMU's is not supported"},
       {"-net user", "-net: only 'none' is supported"},
       {"-vga", "-vga: only 'none' is supported"},
       {"-display gtk", "-display gtk: only 'none' is supported"},
@@ -96,8 +96,8 @@ TEST(CliError, Boot) {
   check({
       {"-initrd i", "-initrd i: it needs -kernel"},
       {"-append quiet", "-append quiet: it needs -kernel"},
-      {"-action panic=none", "-action panic=none: only reboot=reset and reboot=shutdown are supported"},
-      {"-action reboot=no", "-action reboot=no: reboot=no: 'reset' or 'shutdown'"},
+      {"-action panic=no", "-action panic=no: panic=no: it can be pause, shutdown, exit-failure, none"},
+      {"-action reboot=no", "-action reboot=no: reboot=no: it can be reset, shutdown"},
       {"-name a,process=b", "-name a,process=b: unknown key 'process'"},
       {"-d frob", "-d frob: unknown log category 'frob' (-d help lists them)"},
       {"-d unimpl", "-d unimpl: unknown log category 'unimpl'; did you mean 'unimp'? (-d help lists them)"},
@@ -156,14 +156,14 @@ TEST(CliError, Devices) {
 TEST(CliError, Consoles) {
   check({
       {"-serial foo",
-       "-serial foo: unknown back end 'foo' (stdio, mon:stdio, null, none, pty, file:, unix: and chardev: are "
+       "-serial foo: unknown back end 'foo' (stdio, mon:stdio, null, none, pty, file:, unix:, tcp: and chardev: are "
        "supported)"},
       {"-serial stdoi",
        "-serial stdoi: unknown back end 'stdoi'; did you mean 'stdio'? (stdio, mon:stdio, null, none, pty, file:, "
        "unix: "
        "and chardev: are supported)"},
       {"-serial file:", "-serial file:: the file's name is missing"},
-      {"-serial unix:", "-serial unix:: the path is missing"},
+      {"-serial unix:", "-serial unix:: the address is missing"},
       {"-serial unix:/a,serve=on", "-serial unix:/a,serve=on: unknown key 'serve'; did you mean 'server'?"},
       {"-serial unix:/a,server=maybe", "-serial unix:/a,server=maybe: server=maybe: only 'on' or 'off'"},
       {"-serial chardev:x", "-serial chardev:x: there is no chardev with id 'x'"},

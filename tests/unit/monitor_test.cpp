@@ -2,6 +2,7 @@
 // The human monitor: commands and line editing.
 #include "control/monitor.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace pagoda {
@@ -11,8 +12,30 @@ class MonitorTest : public testing::Test {
  protected:
   std::string calls, screen;
   bool running = true;
+  // One register, 256 bytes of memory that count up, instructions of two bytes.
+  static DebugHooks debug_hooks() {
+    DebugHooks hooks;
+    hooks.vcpus = 2;
+    hooks.features = {{"f", "", {{"pc", 0, 64, "int", "general"}}}};
+    hooks.read_register = [](u32, u32, std::vector<u8>& out) {
+      out.assign({0x10, 0, 0, 0, 0, 0, 0, 0});
+      return true;
+    };
+    hooks.read_memory = [](u32, u64 address, std::span<std::byte> out, bool is_physical) {
+      u64 done = 0;
+      for (; done < out.size() && address + done < 256; ++done) {
+        out[done] = static_cast<std::byte>(address + done + (is_physical ? 1 : 0));
+      }
+      return done;
+    };
+    hooks.disassemble = [](u64 pc, std::span<const u8> bytes, std::string& text) {
+      text = fmt::format("insn at {:#x}", pc);
+      return bytes.size() < 2 ? 0u : 2u;
+    };
+    return hooks;
+  }
   Monitor monitor{MonitorHooks{
-                      .registers = [](bool all) { return all ? "all registers\n" : "registers of 0\n"; },
+                      .registers = [](u32 vcpu) { return fmt::format("registers of {}\n", vcpu); },
                       .memory_tree = [] { return "ram\nuart\n"; },
                       .is_running = [this] { return running; },
                       .stop = [this] { calls += "stop "; },
@@ -24,6 +47,7 @@ class MonitorTest : public testing::Test {
                             return std::string();
                           },
                       .quit = [this] { calls += "quit "; },
+                      .debug = debug_hooks(),
                   },
                   [this](std::string_view text) { screen += text; }};
   void type(std::string_view text) { monitor.receive({reinterpret_cast<const u8*>(text.data()), text.size()}); }
@@ -38,14 +62,37 @@ TEST_F(MonitorTest, Commands) {
 }
 
 TEST_F(MonitorTest, Info) {
-  EXPECT_EQ(monitor.execute("info registers"), "registers of 0\n");
-  EXPECT_EQ(monitor.execute("info registers -a"), "all registers\n");
+  EXPECT_EQ(monitor.execute("info registers"), "CPU#0\nregisters of 0\n");
+  EXPECT_EQ(monitor.execute("info registers 1"), "CPU#1\nregisters of 1\n");
+  EXPECT_EQ(monitor.execute("info registers -a"), "CPU#0\nregisters of 0\n\nCPU#1\nregisters of 1\n");
+  EXPECT_EQ(monitor.execute("cpu 1"), "");
+  EXPECT_EQ(monitor.execute("info registers"), "CPU#1\nregisters of 1\n");
   EXPECT_EQ(monitor.execute("info  mtree "), "ram\nuart\n");
   EXPECT_EQ(monitor.execute("info status"), "VM status: running\n");
   running = false;
   EXPECT_EQ(monitor.execute("info status"), "VM status: paused\n");
   EXPECT_EQ(monitor.execute("info version"), "Pagoda " PAGODA_VERSION "\n");
   EXPECT_NE(monitor.execute("info").find("info mtree -- "), std::string::npos);
+}
+
+TEST_F(MonitorTest, Memory) {
+  EXPECT_EQ(monitor.execute("x 0x20"), "0000000000000020: 0x23222120\n");
+  EXPECT_EQ(monitor.execute("xp 0x20"), "0000000000000020: 0x24232221\n");
+  EXPECT_EQ(monitor.execute("x/2xg $pc"), "0000000000000010: 0x1716151413121110 0x1f1e1d1c1b1a1918\n");
+  EXPECT_EQ(monitor.execute("x /2db 0xff - 1"), "00000000000000fe: -2 -1\n");
+  EXPECT_EQ(monitor.execute("x/3cb 0x40+1"), "0000000000000041: 'A' 'B' 'C'\n");
+  EXPECT_EQ(monitor.execute("x/5xw 0"),
+            "0000000000000000: 0x03020100 0x07060504 0x0b0a0908 0x0f0e0d0c\n0000000000000010: 0x13121110\n");
+  EXPECT_EQ(monitor.execute("x/2i $pc+2"),
+            "0x00000012:  1312              insn at 0x12\n0x00000014:  1514              insn at 0x14\n");
+  EXPECT_EQ(monitor.execute("x/2ub 255"), "00000000000000ff: 255\n0000000000000100: Cannot access memory\n");
+  EXPECT_EQ(monitor.execute("x/1i 0x100"), "0000000000000100: Cannot access memory\n");
+  EXPECT_EQ(monitor.execute("x"), "an address is missing\n");
+  EXPECT_EQ(monitor.execute("x $nothing"), "unknown register '$nothing'\n");
+  EXPECT_EQ(monitor.execute("x 12z"), "'12z' is no number\n");
+  EXPECT_EQ(monitor.execute("x 1 2"), "'2' is too much\n");
+  EXPECT_EQ(monitor.execute("x/99999999x 0"), "'/99999999x': a count, one of xduoci and one of bhwg\n");
+  EXPECT_EQ(monitor.execute("x/4q 0"), "'/4q': a count, one of xduoci and one of bhwg\n");
 }
 
 TEST_F(MonitorTest, HelpListsEveryCommand) {
@@ -60,7 +107,7 @@ TEST_F(MonitorTest, HelpListsEveryCommand) {
 TEST_F(MonitorTest, Mistakes) {
   EXPECT_EQ(monitor.execute("qiut"), "unknown command 'qiut'; did you mean 'quit'?\n");
   EXPECT_EQ(monitor.execute("info regsiters"), "unknown subject 'regsiters'; did you mean 'registers'?\n");
-  EXPECT_EQ(monitor.execute("info registers x"), "only -a is known: the registers of all vcpus\n");
+  EXPECT_EQ(monitor.execute("info registers x"), "'x': vcpus are 0 to 1\n");
   EXPECT_EQ(monitor.execute("quit now"), "'quit' takes no arguments\n");
   EXPECT_EQ(monitor.execute("help frobnicate"), "unknown command 'frobnicate'\n");
   EXPECT_EQ(calls, "");

@@ -83,6 +83,15 @@ u64 read_value(const CsrContext& context, const CsrInfo& info, u32 index) {
   return info.storage != nullptr ? context.hart.*info.storage : 0;
 }
 
+void write_value(const CsrContext& context, const CsrInfo& info, u32 index, u64 value) {
+  if (info.storage != nullptr) {
+    u64& storage = context.hart.*info.storage;
+    value = (storage & ~info.mask) | (value & info.mask);
+    if (info.write == nullptr) storage = value;
+  }
+  if (info.write != nullptr) info.write(context, index, value);
+}
+
 }  // namespace
 
 const CsrInfo* find_csr(u32 number) {
@@ -116,12 +125,7 @@ bool csr_instruction(const CsrContext& context, u32 number, CsrOp op, bool reads
     const u64 base = number != kMip ? value : (value & ~irq::kSeip) | (context.hart.software_pending & irq::kSeip);
     result = op == CsrOp::set ? base | source : base & ~source;
   }
-  if (info->storage != nullptr) {
-    u64& storage = context.hart.*info->storage;
-    result = (storage & ~info->mask) | (result & info->mask);
-    if (info->write == nullptr) storage = result;
-  }
-  if (info->write != nullptr) info->write(context, index, result);
+  write_value(context, *info, index, result);
   return true;
 }
 
@@ -130,6 +134,13 @@ u64 csr_peek(Vcpu& vcpu, u32 number) {
   if (info == nullptr) return 0;
   const CsrContext context{vcpu, vcpu.state<Hart>(), vcpu.instructions(), false};
   return read_value(context, *info, number - info->number);
+}
+
+void csr_poke(Vcpu& vcpu, u32 number, u64 value) {
+  const CsrInfo* info = find_csr(number);
+  if (info == nullptr || read_only(number)) return;
+  const CsrContext context{vcpu, vcpu.state<Hart>(), vcpu.instructions(), false};
+  write_value(context, *info, number - info->number, value);
 }
 
 void csr_reset(Hart& hart) {

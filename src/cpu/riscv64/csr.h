@@ -61,6 +61,9 @@ bool csr_instruction(const CsrContext& context, u32 number, CsrOp op, bool reads
 // Value as machine mode would read it, without checks. For listings and the debugger, with the vcpu outside guest code.
 u64 csr_peek(Vcpu& vcpu, u32 number);
 
+// Writes a register as machine mode would, without checks; masks and side effects hold. What is read-only stays.
+void csr_poke(Vcpu& vcpu, u32 number, u64 value);
+
 // Puts every register's storage to its reset value.
 void csr_reset(Hart& hart);
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cpu/riscv64/cpu_model.h"
 #include "cpu/riscv64/csr.h"
+#include "cpu/riscv64/debug.h"
 #include "cpu/riscv64/disassembler.h"
 #include "cpu/riscv64/fp_state.h"
 #include "cpu/riscv64/hart_port.h"
@@ -149,6 +150,7 @@ const Guest& riscv64_guest() {
       .take_interrupt = take_interrupt,
       .should_wake = should_wake,
       .reset = reset,
+      .debug = &guest_debug(),
   };
   return guest;
 }

@@ -6,7 +6,9 @@
 #include "cpu/riscv64/hart_port.h"
 #include "cpu/riscv64/illegal_log.h"
 #include "cpu/riscv64/modes.h"
+#include "cpu/semihosting.h"
 #include "cpu/vcpu.h"
+#include "memory/guest_memory.h"
 
 namespace pagoda::riscv64 {
 namespace {
@@ -88,9 +90,32 @@ void poll_interrupts(Hart& hart) {
   if (interrupt_to_take(hart) >= 0) hart.poll.fetch_or(1, std::memory_order_relaxed);
 }
 
+namespace {
+
+// A breakpoint between two no-operations that only semihosting uses ("RISC-V Semihosting", 2): a0 is the operation, a1
+// its parameter, a0 the result. All three are 4 bytes long and in one page.
+bool semihosting_call(Vcpu& vcpu, Hart& hart) {
+  constexpr u32 kBefore = 0x01f01013, kBreak = 0x00100073,
+                kAfter = 0x40705013;  // slli x0, x0, 31; ebreak; srai x0, x0, 7
+  if (hart.privilege == Mode::user && !vcpu.semihosting()->allows_user()) return false;
+  const u64 first = hart.pc - 4;
+  if ((first ^ (hart.pc + 4)) >> kPageBits != 0) return false;
+  const auto phys = vcpu.guest().debug->translate(vcpu, GuestVirt(first));
+  u32 words[3] = {};
+  if (!phys || !vcpu.memory().read(*phys, std::as_writable_bytes(std::span(words)))) return false;
+  if (words[0] != kBefore || words[1] != kBreak || words[2] != kAfter) return false;
+  hart.fault = 0;
+  hart.x[10] = vcpu.semihosting()->call(vcpu, hart.x[10], hart.x[11]);
+  hart.pc += 4;
+  return true;
+}
+
+}  // namespace
+
 void take_exception(Vcpu& vcpu) {
   Hart& hart = vcpu.state<Hart>();
   const u64 cause = hart.fault_cause;
+  if (cause == cause::kBreakpoint && vcpu.semihosting() != nullptr && semihosting_call(vcpu, hart)) return;
   if (cause == cause::kIllegal) log_illegal_instruction(hart);
   const bool delegated = hart.privilege != Mode::machine && (hart.medeleg >> cause & 1) != 0;
   hart.fault = 0;

@@ -12,6 +12,8 @@ struct CharSpec {
   std::string id;  // unique in a machine; -serial makes "serial0", -monitor "monitor0"
   CharKind kind = CharKind::null;
   std::string path;     // file: the file; socket: the Unix socket; pty: optional symbolic link to the slave
+  std::string host;     // socket: of a TCP socket; empty: this machine
+  std::string port;     // socket: number or service of a TCP socket; empty: a Unix socket
   bool append = false;  // file: keep what is there
   bool server = false;  // socket: listen (on) or connect (off)
   bool wait = true;     // socket server: opening waits for the first client

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: MIT
-// "socket": a Unix stream socket: as a server for one client at a time, or as a client.
+// "socket": a Unix or TCP stream socket: as a server for one client at a time, or as a client.
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <mutex>
 
 #include "devices/serial/char_channel.h"
 #include "devices/serial/fd_reader.h"
 #include "devices/serial/fd_writer.h"
+#include "devices/serial/socket_address.h"
 
 namespace pagoda {
 namespace {
@@ -30,7 +26,7 @@ class SocketChannel final : public CharChannel {
     if (listener_ < 0) return;
     loop_.unwatch(listener_);
     close(listener_);
-    unlink(spec_.path.c_str());
+    if (spec_.port.empty()) unlink(spec_.path.c_str());
   }
 
   // Output without a client goes nowhere, as on a line with nobody at the end.
@@ -67,7 +63,7 @@ class SocketChannel final : public CharChannel {
   void listen_again() {
     if (listener_ < 0) return;
     loop_.watch(listener_, POLLIN, [this](short) {
-      const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+      const int client = socket_accept(listener_);
       if (client < 0) return;
       loop_.unwatch(listener_);  // the next one waits in the backlog
       adopt(client);
@@ -96,38 +92,13 @@ class SocketChannel final : public CharChannel {
   std::unique_ptr<FdWriter> writer_;
 };
 
-Result<int> make_listener(const std::string& path, const sockaddr_un& address) {
-  // The socket of an earlier run is replaced, anything else of that name is not.
-  struct stat status{};
-  if (lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) unlink(path.c_str());
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  const auto* generic = reinterpret_cast<const sockaddr*>(&address);
-  if (fd < 0 || bind(fd, generic, sizeof(address)) != 0 || listen(fd, 1) != 0) {
-    const int error = errno;
-    if (fd >= 0) close(fd);
-    return fail("{}: {}", path, std::strerror(error));
-  }
-  return fd;
-}
-
-Result<int> make_client(const std::string& path, const sockaddr_un& address) {
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    const int error = errno;
-    if (fd >= 0) close(fd);
-    return fail("{}: {}", path, std::strerror(error));
-  }
-  fcntl(fd, F_SETFL, O_NONBLOCK);
-  return fd;
-}
-
 int wait_for_client(int listener, const CharSpec& spec) {
-  fmt::print("pagoda: waiting for a connection to {} (label {})\n", spec.path, spec.id);
+  fmt::print("pagoda: waiting for a connection to {} (label {})\n", socket_name(spec), spec.id);
   std::fflush(stdout);
   for (;;) {
     pollfd ask{listener, POLLIN, 0};
     if (poll(&ask, 1, -1) < 0) continue;
-    const int client = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const int client = socket_accept(listener);
     if (client >= 0) return client;
   }
 }
@@ -135,16 +106,12 @@ int wait_for_client(int listener, const CharSpec& spec) {
 }  // namespace
 
 Result<std::unique_ptr<CharChannel>> open_socket_channel(const CharSpec& spec, EventLoop& loop) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (spec.path.empty() || spec.path.size() >= sizeof(address.sun_path)) return fail("bad socket path '{}'", spec.path);
-  std::memcpy(address.sun_path, spec.path.data(), spec.path.size());
   int listener = -1, client = -1;
   if (spec.server) {
-    TRY_ASSIGN(listener, make_listener(spec.path, address));
+    TRY_ASSIGN(listener, socket_listen(spec));
     if (spec.wait) client = wait_for_client(listener, spec);
   } else {
-    TRY_ASSIGN(client, make_client(spec.path, address));
+    TRY_ASSIGN(client, socket_connect(spec));
   }
   return std::make_unique<SocketChannel>(loop, spec, listener, client);
 }

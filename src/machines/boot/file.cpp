@@ -49,4 +49,16 @@ Result<std::vector<std::byte>> read_file(std::string_view option, const std::str
   return bytes;
 }
 
+Result<> write_file(std::string_view option, const std::string& path, std::span<const std::byte> bytes) {
+  const Descriptor file{open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
+  if (file.fd < 0) return fail("{} {}: {}", option, path, std::strerror(errno));
+  while (!bytes.empty()) {
+    const ssize_t done = write(file.fd, bytes.data(), bytes.size());
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) return fail("{} {}: {}", option, path, std::strerror(errno));
+    bytes = bytes.subspan(static_cast<std::size_t>(done));
+  }
+  return {};
+}
+
 }  // namespace pagoda

@@ -267,6 +267,24 @@ void CodeCache::invalidate(u64 phys, u64 size, std::atomic<u8>* marks, u8 mark) 
   }
 }
 
+void CodeCache::invalidate_offset(u32 page_offset) {
+  const std::lock_guard lock(mutex_);
+  // retire() changes age_: the units are gathered first.
+  std::vector<Unit*> units;
+  for (Unit* unit : age_) {
+    if (unit == nullptr) continue;
+    const u64 start = unit->phys & (kPage - 1);
+    const bool begins_behind = page_offset < start;
+    const u64 end = start + unit->guest_bytes;  // straddling: beyond the page
+    const bool covers = !begins_behind && page_offset <= end;
+    if (covers || page_offset + kPage <= end) units.push_back(unit);
+  }
+  for (Unit* unit : units) {
+    ++statistics_.invalidated;
+    retire(unit);
+  }
+}
+
 bool CodeCache::enter_epoch(u32 reader, bool idle) {
   const std::lock_guard lock(mutex_);
   Reader& entry = readers_[reader];

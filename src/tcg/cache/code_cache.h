@@ -49,6 +49,8 @@ class CodeCache {
   // the page holds no unit any more and none is being made from it, clears `mark` in its marks (may be null), in one
   // step with finding that out.
   void invalidate(u64 phys, u64 size, std::atomic<u8>* marks, u8 mark);
+  // Takes out of use every unit that begins at this offset in its page, has it inside, or ends before it.
+  void invalidate_offset(u32 page_offset);
 
   // A reader passes a point where it holds no unit: returns true if it must also forget what it remembers (jump cache).
   // `idle` says that it will hold none until the next call. A reader starts idle.
