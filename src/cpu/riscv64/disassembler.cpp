@@ -27,6 +27,13 @@ void append_rounding(std::string& text, u32 rm, u32 unsaid) {
   if (rm != unsaid) fmt::format_to(std::back_inserter(text), ", {}", names[rm]);
 }
 
+// May-be-operations are numbered by scattered bits (Zimop 11, Zcmop).
+u32 mop_number(Format format, u32 w) {
+  if (format == Format::c_mop) return w >> 7 & 15;
+  if (format == Format::mop_rr) return (w >> 30 & 1) << 2 | (w >> 26 & 3);
+  return (w >> 30 & 1) << 4 | (w >> 26 & 3) << 2 | (w >> 20 & 3);
+}
+
 void append_operand(std::string& text, char kind, const Insn& i, u64 pc) {
   constexpr u32 kNearestEven = 0, kDynamic = 7;
   const auto out = std::back_inserter(text);
@@ -104,9 +111,13 @@ std::string disassemble(u32 word, u64 pc) {
                                         : fmt::format(".half {:#06x}", word & 0xffff);
   }
   std::string text = insn.row->name;
-  if (insn.row->format == Format::atomic || insn.row->format == Format::load_reserved) {
+  const Format format = insn.row->format;
+  if (format == Format::atomic || format == Format::load_reserved || format == Format::atomic_cas) {
     constexpr const char* orders[] = {"", ".rl", ".aq", ".aqrl"};
     text += orders[insn.bits >> 25 & 3];
+  }
+  if (format == Format::mop_r || format == Format::mop_rr || format == Format::c_mop) {
+    fmt::format_to(std::back_inserter(text), ".{}", mop_number(format, insn.bits));
   }
   const char* operands = format_info(insn.row->format).operands;
   if (*operands != 0) text += ' ';

@@ -2,7 +2,11 @@
 // The helpers of helpers.def. They run in guest mode of the host's FP state and use no floating point.
 #include "cpu/riscv64/helpers.h"
 
+#include <algorithm>
+#include <thread>
+
 #include "base/check.h"
+#include "cpu/riscv64/crypto.h"
 #include "cpu/riscv64/csr.h"
 #include "cpu/riscv64/fp_state.h"
 #include "cpu/riscv64/mmu.h"
@@ -120,6 +124,25 @@ u64 cbo(VcpuFrame* frame, u64 address, u64, u64, u64 imm) {
 
 u64 mark_fp_dirty(VcpuFrame* frame, u64, u64, u64, u64) {
   riscv64::mark_fp_dirty(vcpu_of(frame), hart_of(frame));
+  return 0;
+}
+
+// Zacas, 16.1. A pair at x0 reads as zero and swallows the result.
+u64 amocas_q(VcpuFrame* frame, u64 address, u64, u64, u64 imm) {
+  Hart& hart = hart_of(frame);
+  const u32 rd = static_cast<u32>(imm & 31), rs2 = static_cast<u32>(imm >> 8 & 31);
+  constexpr u64 kNothing[2] = {0, 0};
+  u64 expected[2] = {0, 0};
+  if (rd != 0) std::copy_n(&hart.x[rd], 2, expected);
+  constexpr u32 op = ir::MemOp{.size_log2 = 4, .align = true, .order = ir::Order::seq_cst}.pack();
+  frame->slow->cas_wide(frame, address, expected, rs2 == 0 ? kNothing : &hart.x[rs2], op);
+  if (frame->fault == 0 && rd != 0) std::copy_n(expected, 2, &hart.x[rd]);
+  return 0;
+}
+
+// Zawrs, 15.1: may end for any reason, and does after the host had a chance to run another hart.
+u64 wait_reservation(VcpuFrame* frame, u64, u64, u64, u64) {
+  if (hart_of(frame).reserved_address != kNoReservation) std::this_thread::yield();
   return 0;
 }
 

@@ -57,8 +57,8 @@ class Builder {
 
   // clang-format off
 #define BINARY(name) Value name(Value a, Value b) { return binary(Op::name, a, b); }
-  BINARY(add) BINARY(sub) BINARY(mul) BINARY(mulh_s) BINARY(mulh_u) BINARY(mulh_su) BINARY(div_s) BINARY(div_u)
-  BINARY(rem_s) BINARY(rem_u) BINARY(and_) BINARY(or_) BINARY(xor_) BINARY(shl) BINARY(shr) BINARY(sar) BINARY(rotl)
+  BINARY(add) BINARY(sub) BINARY(mul) BINARY(mulh_s) BINARY(mulh_u) BINARY(mulh_su) BINARY(clmul) BINARY(clmulh)
+  BINARY(div_s) BINARY(div_u) BINARY(rem_s) BINARY(rem_u) BINARY(and_) BINARY(or_) BINARY(xor_) BINARY(shl) BINARY(shr) BINARY(sar) BINARY(rotl)
   BINARY(rotr) BINARY(min_s) BINARY(max_s) BINARY(min_u) BINARY(max_u) BINARY(eq) BINARY(ne) BINARY(lt_s) BINARY(le_s)
   BINARY(lt_u) BINARY(le_u) BINARY(fmin) BINARY(fmax)
 #undef BINARY
