@@ -141,7 +141,7 @@ TEST(Riscv64Disassembler, MnemonicsAgreeWithLlvm) {
   const std::string text = run(mc +
                                " --disassemble --triple=riscv64 -M no-aliases --mattr=+m,+a,+f,+d,+c,+zba,+zbb,+zbs,"
                                "+zicbom,+zicbop,+zicboz,+zicsr,+zifencei,+zicond,+zihintntl,+zimop,+zabha,+experimental-zacas,"
-                               "+zawrs,+zfa,+zfh,+zcb,+zcmop,+zbc,+zbkb,+zbkc,+zbkx,+zknd,+zkne,+zknh " +
+                               "+zawrs,+zfa,+zfh,+zcb,+zcmop,+zbc,+zbkb,+zbkc,+zbkx,+zknd,+zkne,+zknh,+zksed,+zksh " +
                                path + " 2> " + errors);
   std::map<u32, bool> invalid;  // by line
   {

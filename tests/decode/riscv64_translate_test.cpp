@@ -159,9 +159,9 @@ TEST(Riscv64Translate, IllegalInstructionRaisesWithItsBits) {
   EXPECT_EQ(t.raised_value(), 0xffffffffu);
   EXPECT_EQ(t.block.terminal.taken, 4);
   EXPECT_EQ(t.block.guest_insns, 2u);
-  t = translate_bytes(bytes_of({kAddi, 0x9c41, 0x1234}), kSupervisor);  // 16-bit: what follows is not part of the value
+  t = translate_bytes(bytes_of({kAddi, 0x9c79, 0x1234}), kSupervisor);  // 16-bit: what follows is not part of the value
   EXPECT_EQ(t.raised(), 2);
-  EXPECT_EQ(t.raised_value(), 0x9c41u);
+  EXPECT_EQ(t.raised_value(), 0x9c79u);
   EXPECT_EQ(t.block.guest_bytes, 6u);
 }
 

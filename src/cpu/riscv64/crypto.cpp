@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// AES rounds on half a state (Unprivileged ISA 31; FIPS 197), and crossbar permutations (Zbkx).
+// AES rounds on half a state (Unprivileged ISA 31; FIPS 197), SM4 (GB/T 32907), and crossbar permutations (Zbkx).
 //
-// A state is four columns of four bytes, column 0 in the low word of the first operand. The instructions give the columns
+// An AES state is four columns of four bytes, column 0 in the low word of the first operand. The instructions give the columns
 // 0 and 1 of the next state; software calls them again with the operands exchanged for the other two.
 #include "cpu/riscv64/crypto.h"
 
@@ -11,14 +11,20 @@
 namespace pagoda::riscv64::helper {
 namespace {
 
-// GF(2^8) modulo x^8 + x^4 + x^3 + x + 1.
-constexpr u8 twice(u8 a) { return static_cast<u8>(a << 1 ^ (0x1b & (0 - (a >> 7)))); }
-constexpr u8 multiply(u8 a, u8 b) {
+// GF(2^8) modulo a polynomial of degree 8, of which the low bits are given.
+constexpr u8 kAesField = 0x1b, kSm4Field = 0xf5;
+constexpr u8 multiply(u8 a, u8 b, u8 field = kAesField) {
   u8 product = 0;
-  for (; b != 0; b = static_cast<u8>(b >> 1), a = twice(a)) {
+  for (; b != 0; b = static_cast<u8>(b >> 1)) {
     if ((b & 1) != 0) product ^= a;
+    a = static_cast<u8>(a << 1 ^ (field & (0 - (a >> 7))));
   }
   return product;
+}
+constexpr u8 invert(u8 a, u8 field) {
+  u8 inverse = 1;  // a^254
+  for (u32 i = 0; i < 254; ++i) inverse = multiply(inverse, a, field);
+  return inverse;
 }
 
 struct Boxes {
@@ -29,8 +35,7 @@ consteval Boxes make_boxes() {
   Boxes boxes;
   for (u32 value = 0; value < 256; ++value) {
     const u8 a = static_cast<u8>(value);
-    u8 inverted = 1;  // a^254
-    for (u32 i = 0; i < 254; ++i) inverted = multiply(inverted, a);
+    const u8 inverted = invert(a, kAesField);
     u8 mapped = 0x63;
     for (int turn = 0; turn < 5; ++turn) mapped ^= std::rotl(inverted, turn);
     boxes.forward[value] = mapped;
@@ -39,6 +44,27 @@ consteval Boxes make_boxes() {
   return boxes;
 }
 constexpr Boxes kBoxes = make_boxes();
+
+// SM4's substitution: an affine map before and after the inverse in its field.
+consteval std::array<u8, 256> make_sm4_box() {
+  const auto affine = [](u8 a) {
+    u8 mapped = 0xd3;
+    for (int bit = 0; bit < 8; ++bit) mapped ^= static_cast<u8>((std::popcount(static_cast<u8>(a & std::rotl(u8{0xa7}, bit))) & 1) << bit);
+    return mapped;
+  };
+  std::array<u8, 256> box{};
+  for (u32 value = 0; value < 256; ++value) box[value] = affine(invert(affine(static_cast<u8>(value)), kSm4Field));
+  return box;
+}
+constexpr std::array<u8, 256> kSm4Box = make_sm4_box();
+
+// The contribution of one byte: substituted, spread by a linear map, rotated to its place.
+template <class F>
+u64 sm4_round(u64 a, u64 b, u64 byte, F&& linear) {
+  const u32 substituted = kSm4Box[b >> byte * 8 & 0xff];
+  const u32 word = std::rotl(linear(substituted), static_cast<int>(byte * 8)) ^ static_cast<u32>(a);
+  return static_cast<u64>(i64{static_cast<i32>(word)});
+}
 
 u8 byte_of(u64 value, u32 index) { return static_cast<u8>(value >> 8 * index); }
 
@@ -98,6 +124,15 @@ u64 aes64ks1i(VcpuFrame*, u64 a, u64, u64, u64 round) {
   const u32 word = std::rotr(static_cast<u32>(a >> 32), round == kLast ? 0 : 8);
   const u32 result = static_cast<u32>(substitute(word, kBoxes.forward)) ^ kConstants[round];
   return u64{result} << 32 | result;
+}
+
+u64 sm4ed(VcpuFrame*, u64 a, u64 b, u64, u64 byte) {
+  return sm4_round(a, b, byte, [](u32 x) {
+    return x ^ std::rotl(x, 2) ^ std::rotl(x, 10) ^ std::rotl(x, 18) ^ std::rotl(x, 24);
+  });
+}
+u64 sm4ks(VcpuFrame*, u64 a, u64 b, u64, u64 byte) {
+  return sm4_round(a, b, byte, [](u32 x) { return x ^ std::rotl(x, 13) ^ std::rotl(x, 23); });
 }
 
 u64 xperm4(VcpuFrame*, u64 a, u64 b, u64, u64) { return permute(a, b, 4); }

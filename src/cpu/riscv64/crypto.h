@@ -12,6 +12,8 @@ u64 aes64ds(VcpuFrame*, u64 a, u64 b, u64, u64);
 u64 aes64dsm(VcpuFrame*, u64 a, u64 b, u64, u64);
 u64 aes64im(VcpuFrame*, u64 a, u64, u64, u64);
 u64 aes64ks1i(VcpuFrame*, u64 a, u64, u64, u64 round);
+u64 sm4ed(VcpuFrame*, u64 a, u64 b, u64, u64 byte);
+u64 sm4ks(VcpuFrame*, u64 a, u64 b, u64, u64 byte);
 u64 xperm4(VcpuFrame*, u64 a, u64 b, u64, u64);
 u64 xperm8(VcpuFrame*, u64 a, u64 b, u64, u64);
 

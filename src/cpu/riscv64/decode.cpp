@@ -136,6 +136,8 @@ i64 immediate_of(Immediate kind, u32 w) {
       return extend(place(w, 31, 25, 5), 12);
     case Immediate::round_number:
       return field(w, 20, 4);
+    case Immediate::byte_select:
+      return field(w, 30, 2);
     case Immediate::c_byte:
       return place(w, 6, 6, 0) | place(w, 5, 5, 1);
     case Immediate::c_half:

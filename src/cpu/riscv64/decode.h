@@ -34,6 +34,7 @@ enum class Immediate : u8 {
   csr,
   prefetch,
   round_number,
+  byte_select,
   c_addi4spn,
   c_byte,
   c_half,

@@ -27,6 +27,15 @@ void append_rounding(std::string& text, u32 rm, u32 unsaid) {
   if (rm != unsaid) fmt::format_to(std::back_inserter(text), ", {}", names[rm]);
 }
 
+// Operand of fli (Zfa 25.1).
+const char* constant_name(const Insn& i) {
+  constexpr const char* names[] = {"-1",    "min",    "2^-16", "2^-15",  "2^-8", "2^-7",  "0.0625", "0.125",
+                                   "0.25",  "0.3125", "0.375", "0.4375", "0.5",  "0.625", "0.75",   "0.875",
+                                   "1",     "1.25",   "1.5",   "1.75",   "2",    "2.5",   "3",      "4",
+                                   "8",     "16",     "128",   "256",    "2^15", "2^16",  "inf",    "nan"};
+  return names[i.rs1];
+}
+
 // May-be-operations are numbered by scattered bits (Zimop 11, Zcmop).
 u32 mop_number(Format format, u32 w) {
   if (format == Format::c_mop) return w >> 7 & 15;
@@ -81,6 +90,9 @@ void append_operand(std::string& text, char kind, const Insn& i, u64 pc) {
       break;
     case 'u':
       append_fence_set(text, i.bits >> 20 & 15);
+      break;
+    case 'v':
+      text += constant_name(i);
       break;
     case 'm':
       append_rounding(text, i.rm, kDynamic);

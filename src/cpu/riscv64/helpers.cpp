@@ -13,6 +13,7 @@
 #include "cpu/riscv64/modes.h"
 #include "cpu/riscv64/trap.h"
 #include "cpu/vcpu.h"
+#include "tcg/host/fp.h"
 
 namespace pagoda::riscv64 {
 namespace helper {
@@ -125,6 +126,29 @@ u64 cbo(VcpuFrame* frame, u64 address, u64, u64, u64 imm) {
 u64 mark_fp_dirty(VcpuFrame* frame, u64, u64, u64, u64) {
   riscv64::mark_fp_dirty(vcpu_of(frame), hart_of(frame));
   return 0;
+}
+
+u64 fclass_h(VcpuFrame*, u64 bits, u64, u64, u64) { return fp::fclass(static_cast<u16>(bits)); }
+
+// Zfa, 25.3.
+u64 fcvtmod_w_d(VcpuFrame*, u64 bits, u64, u64, u64) {
+  constexpr int kFraction = 52, kBias = 1023;
+  const int exponent = static_cast<int>(bits >> kFraction & 0x7ff) - kBias;
+  if (exponent == kBias + 1 || exponent > kFraction + 63) {  // not finite, or a multiple of 2^32
+    fp::raise_flags(fp::kInvalid);
+    return 0;
+  }
+  const u64 significand = (bits & ((u64{1} << kFraction) - 1)) | u64{1} << kFraction;
+  const int shift = kFraction - exponent;
+  u64 whole = shift <= 0 ? significand << -shift : shift > kFraction ? 0 : significand >> shift;
+  const bool negative = bits >> 63 != 0;
+  if (exponent >= 31 && !(negative && exponent == 31 && whole == u64{1} << 31)) {
+    fp::raise_flags(fp::kInvalid);
+  } else if (shift > kFraction ? (bits << 1) != 0 : shift > 0 && (significand & ((u64{1} << shift) - 1)) != 0) {
+    fp::raise_flags(fp::kInexact);
+  }
+  if (negative) whole = 0 - whole;
+  return static_cast<u64>(i64{static_cast<i32>(static_cast<u32>(whole))});
 }
 
 // Zacas, 16.1. A pair at x0 reads as zero and swallows the result.

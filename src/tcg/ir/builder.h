@@ -98,6 +98,10 @@ class Builder {
   Value f_to_i(Type type, Value a, Round round, Sign sign);
   Value i_to_f(Type type, Value a, Round round, Sign sign);
   Value f_to_f(Type type, Value a, Round round);
+  Value fround(Value a, Round round) { return fp(Op::fround, round, a); }
+  Value froundx(Value a, Round round) { return fp(Op::froundx, round, a); }
+  Value f16_widen(Type type, Value bits);
+  Value f16_narrow(Value a, Round round);
 
   void trap_if(Value condition, Value tval, u64 cause);
   // Calls a helper (number from a helpers.def); `effects` are its declared ones. Result type none for no result.

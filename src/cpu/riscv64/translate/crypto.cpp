@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// AES and SHA-2: Zknd, Zkne, Zknh, chapter 31. AES rounds are helpers (crypto.cpp of the parent folder).
+// AES, SHA-2, SM4, SM3: Zknd, Zkne, Zknh, Zksed, Zksh, chapter 31. Rounds of ciphers are helpers (crypto.cpp of the parent folder).
 #include "cpu/riscv64/translate/handlers.h"
 #include "cpu/riscv64/translator.h"
 
@@ -31,6 +31,14 @@ void sha512(Translator& t, const Insn& i, u64 first, u64 second, u64 third, Last
   t.set_x(i.rd, mix(t, t.x(i.rs1), first, second, third, last));
 }
 
+// A word xored with two rotations of it to the left.
+void sm3(Translator& t, const Insn& i, u32 first, u32 second) {
+  const Value a = t.w(i.rs1);
+  const Value x = t.b.rotl(a, t.b.i32(first));
+  const Value y = t.b.rotl(a, t.b.i32(second));
+  t.set_x_sext(i.rd, t.b.xor_(t.b.xor_(a, x), y));
+}
+
 }  // namespace
 
 void aes64es(Translator& t, const Insn& i) { aes_round(t, i, HelperId::aes64es); }
@@ -48,6 +56,17 @@ void aes64ks2(Translator& t, const Insn& i) {
   const Value second = t.b.xor_(first, t.b.shr(b, t.b.i64(32)));
   t.set_x(i.rd, t.b.or_(first, t.b.shl(second, t.b.i64(32))));
 }
+
+void sm4ed(Translator& t, const Insn& i) {
+  const auto [a, b] = t.registers(i);
+  t.set_x(i.rd, t.call(HelperId::sm4ed, Type::i64, static_cast<u64>(i.immediate), a, b));
+}
+void sm4ks(Translator& t, const Insn& i) {
+  const auto [a, b] = t.registers(i);
+  t.set_x(i.rd, t.call(HelperId::sm4ks, Type::i64, static_cast<u64>(i.immediate), a, b));
+}
+void sm3p0(Translator& t, const Insn& i) { sm3(t, i, 9, 17); }
+void sm3p1(Translator& t, const Insn& i) { sm3(t, i, 15, 23); }
 
 void sha256sum0(Translator& t, const Insn& i) { sha256(t, i, 2, 13, 22, Last::rotation); }
 void sha256sum1(Translator& t, const Insn& i) { sha256(t, i, 6, 11, 25, Last::rotation); }
