@@ -70,8 +70,9 @@ FdtBuilder describe_spike(const RiscvBoard& board, const HtifPlace& htif) {
   return tree;
 }
 
-// --- signature: what architecture tests leave behind, written when the program powers off ------------------------------
-// Lines of `granularity` bytes as hexadecimal numbers, the last one filled up with zeros: QEMU's format.
+// --- signature: what architecture tests leave behind, written when the program powers off
+// ------------------------------ Lines of `granularity` bytes as hexadecimal numbers, the last one filled up with
+// zeros: QEMU's format.
 struct Signature {
   struct Closer {
     void operator()(std::FILE* file) const { std::fclose(file); }

@@ -97,7 +97,8 @@ TEST(Riscv64Decode, PatternLettersAreTheFieldsTheDecoderReads) {
     for (const FieldAt& field : fields) {
       if (std::strchr(row.pattern, field.letter) == nullptr) continue;
       // A register pair's field has its lowest bit fixed.
-      EXPECT_EQ(set_pattern_field(row.pattern, field.letter, ~0u, 0), ((1u << field.width) - 1) << field.low & ~row.mask)
+      EXPECT_EQ(set_pattern_field(row.pattern, field.letter, ~0u, 0),
+                ((1u << field.width) - 1) << field.low & ~row.mask)
           << label(row) << " field " << field.letter;
     }
   }

@@ -226,8 +226,8 @@ constexpr u32 with_rm(u32 word, u32 rm) { return (word & ~0x7000u) | rm << 12; }
 TEST(Riscv64Translate, FloatingPointOffIsIllegal) {
   Rng rng(3);
   Extensions floating{0};
-  for (const Extension extension : {Extension::f, Extension::d, Extension::zcd, Extension::zfa, Extension::zfh,
-                                    Extension::zfhmin}) {
+  for (const Extension extension :
+       {Extension::f, Extension::d, Extension::zcd, Extension::zfa, Extension::zfh, Extension::zfhmin}) {
     floating.set(extension, true);
   }
   for (const InsnRow& row : insn_rows()) {

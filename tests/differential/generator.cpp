@@ -17,9 +17,9 @@ struct LeftOut {
   const char* reason;
 };
 constexpr LeftOut kLeftOut[] = {
-    {"ecall", "traps"},    {"ebreak", "traps"},    {"c.ebreak", "traps"},  {"pause", "waits"},
-    {"wrs.nto", "waits"},  {"wrs.sto", "waits"},
-    {"wfi", "privileged"}, {"mret", "privileged"}, {"sret", "privileged"}, {"sfence.vma", "privileged"},
+    {"ecall", "traps"},     {"ebreak", "traps"},          {"c.ebreak", "traps"}, {"pause", "waits"},
+    {"wrs.nto", "waits"},   {"wrs.sto", "waits"},         {"wfi", "privileged"}, {"mret", "privileged"},
+    {"sret", "privileged"}, {"sfence.vma", "privileged"},
 };
 
 bool has(std::string_view text, char letter) { return text.find(letter) != std::string_view::npos; }
@@ -44,7 +44,8 @@ RowPlan::RowPlan(const InsnRow& r) : row(&r) {
   must_align = is_swap || r.format == Format::atomic || r.format == Format::load_reserved;
   is_csr = format.immediate == Immediate::csr;
   rounds = has(r.pattern, 'm');
-  // Operand width is the last part of the name: fcvt.s.d reads f64, fmv.x.w and fcvt.w.s f32. Plain stores copy bits. fcvtmod.w.d: f64.
+  // Operand width is the last part of the name: fcvt.s.d reads f64, fmv.x.w and fcvt.w.s f32. Plain stores copy bits.
+  // fcvtmod.w.d: f64.
   if (has(operands, 'A') || has(operands, 'B')) {
     const std::string_view last = name.substr(name.rfind('.') + 1);
     float_width = last == "h" ? 16 : last == "s" || last == "w" ? 32 : 64;

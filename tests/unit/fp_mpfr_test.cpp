@@ -354,7 +354,8 @@ TEST(FpMpfrConvert, narrow_to_half) {
     };
     soft::Env env{round, 0}, single_env{round, 0};
     const u16 from_double = soft::convert<u16>(a, env), from_single = soft::convert<u16>(b, single_env);
-    ASSERT_EQ((Outcome{from_double, env.flags}), expectation(a)) << std::hex << a << " round " << static_cast<int>(round);
+    ASSERT_EQ((Outcome{from_double, env.flags}), expectation(a))
+        << std::hex << a << " round " << static_cast<int>(round);
     ASSERT_EQ((Outcome{from_single, single_env.flags}), expectation(b)) << std::hex << b;
   }
 }

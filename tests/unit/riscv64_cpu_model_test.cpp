@@ -83,8 +83,14 @@ TEST(RiscvCpuModel, AnExtensionBringsWhatItNeeds) {
 
 // Letters that others build on are switched off with these.
 std::string off_option(const std::string& name) {
-  return "max," + name + "=off" + (name == "f" ? ",d=off" : name == "zmmul" ? ",m=off" : name == "zcd" ? ",d=off" : "") +
-         (name == "zaamo" || name == "zalrsc" ? ",a=off" : name == "zca" ? ",c=off" : "");
+  return "max," + name + "=off" +
+         (name == "f"       ? ",d=off"
+          : name == "zmmul" ? ",m=off"
+          : name == "zcd"   ? ",d=off"
+                            : "") +
+         (name == "zaamo" || name == "zalrsc" ? ",a=off"
+          : name == "zca"                     ? ",c=off"
+                                              : "");
 }
 
 TEST(RiscvCpuModel, OffLeavesTheIsaString) {
@@ -134,8 +140,8 @@ TEST(RiscvCpuModel, OffMakesInstructionsIllegal) {
   // their own.
   for (u32 number = 1; number < kExtensionCount; ++number) {
     const auto extension = static_cast<Extension>(number);
-    constexpr Extension others[] = {Extension::c,     Extension::zicntr, Extension::zicsr, Extension::zkt,
-                                    Extension::sstc,  Extension::svade,  Extension::svadu, Extension::a};
+    constexpr Extension others[] = {Extension::c,    Extension::zicntr, Extension::zicsr, Extension::zkt,
+                                    Extension::sstc, Extension::svade,  Extension::svadu, Extension::a};
     const bool other = std::find(std::begin(others), std::end(others), extension) != std::end(others);
     EXPECT_NE(covered.contains(extension), other) << extension_name(extension);
   }

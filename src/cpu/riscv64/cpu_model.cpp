@@ -37,7 +37,7 @@ constexpr Printed kPrinted[] = {
 
 struct Model {
   std::string_view name;
-  bool Row::*column;
+  bool Row::* column;
 };
 constexpr Model kModels[] = {{"rv64", &Row::in_rv64}, {"max", &Row::in_max}, {"rva22s64", &Row::in_rva22}};
 
@@ -47,18 +47,10 @@ struct Dependency {
 // An extension that is switched on by name brings what it needs with it. A need that is switched off takes the
 // extensions of several letters with it, unless they were asked for by name.
 constexpr Dependency kNeeds[] = {
-    {Extension::d, Extension::f},
-    {Extension::f, Extension::zicsr},
-    {Extension::zicntr, Extension::zicsr},
-    {Extension::zabha, Extension::zaamo},
-    {Extension::zacas, Extension::zaamo},
-    {Extension::zawrs, Extension::zalrsc},
-    {Extension::zfa, Extension::f},
-    {Extension::zfh, Extension::zfhmin},
-    {Extension::zfhmin, Extension::f},
-    {Extension::zcb, Extension::zca},
-    {Extension::zcd, Extension::zca},
-    {Extension::zcd, Extension::d},
+    {Extension::d, Extension::f},         {Extension::f, Extension::zicsr},     {Extension::zicntr, Extension::zicsr},
+    {Extension::zabha, Extension::zaamo}, {Extension::zacas, Extension::zaamo}, {Extension::zawrs, Extension::zalrsc},
+    {Extension::zfa, Extension::f},       {Extension::zfh, Extension::zfhmin},  {Extension::zfhmin, Extension::f},
+    {Extension::zcb, Extension::zca},     {Extension::zcd, Extension::zca},     {Extension::zcd, Extension::d},
     {Extension::zcmop, Extension::zca},
 };
 // A letter that is a collection: it implies its parts, and its absence theirs.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // AES rounds on half a state (Unprivileged ISA 31; FIPS 197), SM4 (GB/T 32907), and crossbar permutations (Zbkx).
 //
-// An AES state is four columns of four bytes, column 0 in the low word of the first operand. The instructions give the columns
-// 0 and 1 of the next state; software calls them again with the operands exchanged for the other two.
+// An AES state is four columns of four bytes, column 0 in the low word of the first operand. The instructions give the
+// columns 0 and 1 of the next state; software calls them again with the operands exchanged for the other two.
 #include "cpu/riscv64/crypto.h"
 
 #include <array>
@@ -49,7 +49,8 @@ constexpr Boxes kBoxes = make_boxes();
 consteval std::array<u8, 256> make_sm4_box() {
   const auto affine = [](u8 a) {
     u8 mapped = 0xd3;
-    for (int bit = 0; bit < 8; ++bit) mapped ^= static_cast<u8>((std::popcount(static_cast<u8>(a & std::rotl(u8{0xa7}, bit))) & 1) << bit);
+    for (int bit = 0; bit < 8; ++bit)
+      mapped ^= static_cast<u8>((std::popcount(static_cast<u8>(a & std::rotl(u8{0xa7}, bit))) & 1) << bit);
     return mapped;
   };
   std::array<u8, 256> box{};
@@ -58,11 +59,12 @@ consteval std::array<u8, 256> make_sm4_box() {
 }
 constexpr std::array<u8, 256> kSm4Box = make_sm4_box();
 
-// The contribution of one byte: substituted, spread by a linear map, rotated to its place.
+// The contribution of one byte: substituted, spread by a linear map, rotated to its place. SM4's words are big-endian.
 template <class F>
 u64 sm4_round(u64 a, u64 b, u64 byte, F&& linear) {
-  const u32 substituted = kSm4Box[b >> byte * 8 & 0xff];
-  const u32 word = std::rotl(linear(substituted), static_cast<int>(byte * 8)) ^ static_cast<u32>(a);
+  const u32 substituted = u32{kSm4Box[b >> byte * 8 & 0xff]} << 24;
+  const u32 spread = __builtin_bswap32(linear(substituted));
+  const u32 word = std::rotl(spread, static_cast<int>(byte * 8)) ^ static_cast<u32>(a);
   return static_cast<u64>(i64{static_cast<i32>(word)});
 }
 
@@ -90,8 +92,7 @@ u64 mix_columns(u64 value, const std::array<u8, 4>& factors) {
   u64 result = 0;
   for (u32 at = 0; at < 8; ++at) {
     u8 sum = 0;
-    for (u32 step = 0; step < 4; ++step)
-      sum ^= multiply(byte_of(value, at / 4 * 4 + (at + step) % 4), factors[step]);
+    for (u32 step = 0; step < 4; ++step) sum ^= multiply(byte_of(value, at / 4 * 4 + (at + step) % 4), factors[step]);
     result |= u64{sum} << 8 * at;
   }
   return result;
@@ -127,9 +128,8 @@ u64 aes64ks1i(VcpuFrame*, u64 a, u64, u64, u64 round) {
 }
 
 u64 sm4ed(VcpuFrame*, u64 a, u64 b, u64, u64 byte) {
-  return sm4_round(a, b, byte, [](u32 x) {
-    return x ^ std::rotl(x, 2) ^ std::rotl(x, 10) ^ std::rotl(x, 18) ^ std::rotl(x, 24);
-  });
+  return sm4_round(a, b, byte,
+                   [](u32 x) { return x ^ std::rotl(x, 2) ^ std::rotl(x, 10) ^ std::rotl(x, 18) ^ std::rotl(x, 24); });
 }
 u64 sm4ks(VcpuFrame*, u64 a, u64 b, u64, u64 byte) {
   return sm4_round(a, b, byte, [](u32 x) { return x ^ std::rotl(x, 13) ^ std::rotl(x, 23); });

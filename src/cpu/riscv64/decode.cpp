@@ -37,10 +37,10 @@ consteval InsnRow make_row(const char* name, const char* pattern, Requirement ne
 }
 
 // The extension column is an expression of enumerators.
-#define NEEDS(extension)        \
-  []() -> Requirement {         \
-    using enum Extension;       \
-    return extension;           \
+#define NEEDS(extension)  \
+  []() -> Requirement {   \
+    using enum Extension; \
+    return extension;     \
   }()
 #define INSN(name, pattern, extension, format, handler) \
   make_row<kWidth>(name, pattern, NEEDS(extension), Format::format, false, translate::handler),
@@ -101,8 +101,7 @@ struct Index {
       const auto [place, is_new] = seen.emplace(lists[key], static_cast<u16>(candidates.size()));
       start[key] = place->second;
       if (!is_new) continue;
-      for (const u16 row : lists[key])
-        candidates.push_back({kRows[row].mask, kRows[row].match, kRows[row].needs, row});
+      for (const u16 row : lists[key]) candidates.push_back({kRows[row].mask, kRows[row].match, kRows[row].needs, row});
       candidates.push_back({0, 0, Extension::i, kRowCount});
     }
   }

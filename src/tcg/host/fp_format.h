@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Floating-point values as raw bits: formats, exception flags and what needs no arithmetic. Portable, no host FP.
 //
-// Formats are told apart by the type that holds their bits: u16, u32 and u64 for half, single and double precision. Nothing here touches the host's FP state.
+// Formats are told apart by the type that holds their bits: u16, u32 and u64 for half, single and double precision.
+// Nothing here touches the host's FP state.
 #pragma once
 
 #include "base/types.h"
@@ -92,7 +93,8 @@ constexpr T from_half(u16 a) {
   if (m == 0) return sign;
   constexpr int kMore = F::kPrecision - H::kPrecision;  // fraction bits
   constexpr T least_normal = T{1} << (H::kPrecision - 1);
-  // A leading bit at its place adds one to the exponent field: a normal number brings its own field along, less the bias.
+  // A leading bit at its place adds one to the exponent field: a normal number brings its own field along, less the
+  // bias.
   T significand = m;
   int field = F::kMaxExponent - H::kMaxExponent;
   if (significand < least_normal) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// AES, SHA-2, SM4, SM3: Zknd, Zkne, Zknh, Zksed, Zksh, chapter 31. Rounds of ciphers are helpers (crypto.cpp of the parent folder).
+// AES, SHA-2, SM4, SM3: Zknd, Zkne, Zknh, Zksed, Zksh, chapter 31. Rounds of ciphers are helpers (crypto.cpp of the
+// parent folder).
 #include "cpu/riscv64/translate/handlers.h"
 #include "cpu/riscv64/translator.h"
 

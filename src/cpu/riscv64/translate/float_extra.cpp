@@ -2,7 +2,7 @@
 // Additional floating-point instructions: Zfa, chapter 25.
 #include "cpu/riscv64/translate/handlers.h"
 #include "cpu/riscv64/translator.h"
-#include "tcg/host/fp_format.h"
+#include "tcg/host/fp.h"
 
 namespace pagoda::riscv64::translate {
 

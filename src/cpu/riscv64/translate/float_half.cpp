@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Half precision: Zfhmin and Zfh, chapter 24.
 //
-// Computed in double precision and rounded twice, with the same mode, which changes no result and no flag: sums, products
-// and conversions are exact in double; quotients and roots are never so close to a half, or to the middle of two, that 53
-// bits could not tell (twice 11 bits and two suffice); and a fused sum that 53 bits cannot hold is either beyond the range
-// of halves or a half with a product far below its last bit, which is not near a middle either.
+// Computed in double precision and rounded twice, with the same mode, which changes no result and no flag: sums,
+// products and conversions are exact in double; quotients and roots are never so close to a half, or to the middle of
+// two, that 53 bits could not tell (twice 11 bits and two suffice); and a fused sum that 53 bits cannot hold is either
+// beyond the range of halves or a half with a product far below its last bit, which is not near a middle either.
 #include "cpu/riscv64/translate/handlers.h"
 #include "cpu/riscv64/translator.h"
 
@@ -21,9 +21,7 @@ namespace {
 
 Value half(Translator& t, u32 reg) { return t.b.f16_widen(Type::f64, t.half_bits(reg)); }
 Translator::Pair halves(Translator& t, const Insn& i) { return {half(t, i.rs1), half(t, i.rs2)}; }
-void set_half(Translator& t, u32 reg, Value value, Round round) {
-  t.set_half_bits(reg, t.b.f16_narrow(value, round));
-}
+void set_half(Translator& t, u32 reg, Value value, Round round) { t.set_half_bits(reg, t.b.f16_narrow(value, round)); }
 
 using Rounded = Value (Builder::*)(Value, Value, Round);
 void arithmetic(Translator& t, const Insn& i, Rounded op) {

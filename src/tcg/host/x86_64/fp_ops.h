@@ -258,8 +258,9 @@ inline u32 f64_to_f32(u64 a) {
   return canonical(std::bit_cast<u32>(x));
 }
 
-// --- to an integral value; half precision ------------------------------------------------------------------------------
-// ROUNDSS and ROUNDSD: bit 2 of the immediate takes the mode from MXCSR, bit 3 hides inexact.
+// --- to an integral value; half precision
+// ------------------------------------------------------------------------------ ROUNDSS and ROUNDSD: bit 2 of the
+// immediate takes the mode from MXCSR, bit 3 hides inexact.
 template <bool kInexactToo, class T>
 inline T host_round(T a) {
   HostFloat<T> x = 0;
