@@ -73,6 +73,12 @@ Result<> on_machine(Builder& b, std::string_view value) {
         return fail("unknown machine '{}'{}", item.value, suggestion(item.value, names));
       }
       b.config.machine = item.value;
+    } else if (item.key == "signature") {
+      if (item.value.empty()) return fail("signature: an empty file name");
+      b.config.signature = item.value;
+    } else if (item.key == "signature-granularity") {
+      TRY_ASSIGN(const u64 bytes, parse_number(item.value, item.key, 1, 255));
+      b.config.signature_granularity = static_cast<u32>(bytes);
     } else if (item.key == "accel") {
       // "kvm:tcg" means the first that works; here that is always the translator.
       bool found = false;
@@ -93,7 +99,8 @@ Result<> on_machine(Builder& b, std::string_view value) {
     } else {
       const auto fixed = std::ranges::find(kFixedProperties, item.key, &FixedProperty::key);
       if (fixed == kFixedProperties.end()) {
-        constexpr std::array<std::string_view, 3> kKeys = {"type", "accel", "dumpdtb"};
+        constexpr std::array<std::string_view, 5> kKeys = {"type", "accel", "dumpdtb", "signature",
+                                                           "signature-granularity"};
         return unknown_key(item, kKeys);
       }
       if (item.value != fixed->only_value) return fail("{}: only '{}' is supported", item.key, fixed->only_value);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cpu/softmmu.h"
 #include "cpu/vcpu.h"
+#include "tcg/host/atomic16.h"
 #include "tcg/host/fp.h"
 #include "tcg/interp/integer_ops.h"
 
@@ -348,6 +349,14 @@ struct SoftmmuPaths {
     SoftmmuPaths path(frame, bits);
     path.write_bytes(address, static_cast<const u8*>(from));
   }
+  static void cas_wide(VcpuFrame* frame, u64 address, u64 expected[2], const u64 desired[2], u32 bits) {
+    SoftmmuPaths path(frame, bits);
+    Found found;
+    u8* host = path.atomic_target(address, &found);
+    if (host == nullptr) return;
+    host_compare_exchange_16(host, expected, desired);
+    path.written(found, address, path.op.size());
+  }
 };
 
 const MemorySlowPaths Softmmu::kSlowPaths = {
@@ -357,6 +366,7 @@ const MemorySlowPaths Softmmu::kSlowPaths = {
     .cas = SoftmmuPaths::cas,
     .load_wide = SoftmmuPaths::load_wide,
     .store_wide = SoftmmuPaths::store_wide,
+    .cas_wide = SoftmmuPaths::cas_wide,
 };
 
 }  // namespace pagoda

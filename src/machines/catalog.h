@@ -62,9 +62,11 @@ inline constexpr std::array kCpuModels = {
 #undef PAGODA_CPU_MODEL
 };
 inline constexpr std::array kCpuFeatures = {
-#define EXTENSION(id, name, in_rv64, meaning) CpuFeatureInfo{"riscv64", name, in_rv64, meaning},
+#define EXTENSION(id, name, in_rv64, in_max, in_rva22, meaning) CpuFeatureInfo{"riscv64", name, in_rv64, meaning},
+#define STATED(name, comes_with, meaning)
 #include "cpu/riscv64/extensions.def"
 #undef EXTENSION
+#undef STATED
 };
 inline constexpr std::array kDevices = {
 #define PAGODA_DEVICE(driver, bus, category, help) DeviceInfo{driver, bus, category, help},

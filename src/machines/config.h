@@ -121,6 +121,8 @@ struct MachineConfig {
   std::string guest;    // as in guests.def
   std::string machine;  // as in machines.def
   CpuConfig cpu;
+  std::string signature;           // -M signature=: file for the memory between begin_signature and end_signature
+  u32 signature_granularity = 16;  // bytes of a line of that file
   SmpConfig smp;
   u64 ram_bytes = kDefaultRamBytes;  // a multiple of 4 KiB
   AccelConfig accel;

@@ -152,8 +152,8 @@ void Machine::on_power_request(const PowerRequest& request) {
     return;
   }
   if (request.action == PowerRequest::Action::power_off) {
+    if (power_off_) return end(power_off_(request.exit_code));
     if (request.exit_code == 0) return end({});
-    if (failure_text_) return end(failure_text_(request.exit_code));
     const u32 status = request.exit_code & 0xff;
     return end({.status = static_cast<int>(status != 0 ? status : 0xff),
                 .message = fmt::format("the guest reported failure code {}", request.exit_code)});

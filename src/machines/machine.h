@@ -87,7 +87,8 @@ class Machine {
     std::string message;  // one line for stderr, or empty
   };
   PowerSink power_sink();
-  void set_failure_text(std::function<Ending(u32 code)> text) { failure_text_ = std::move(text); }
+  // What a power-off with this code means; without it, 0 is success. Called when all vcpus have stopped.
+  void set_power_off(std::function<Ending(u32 code)> power_off) { power_off_ = std::move(power_off); }
 
   // --- life ---
   // Resets the machine and runs it until something ends it.
@@ -154,7 +155,7 @@ class Machine {
   std::vector<std::unique_ptr<Device>> devices_;
   std::unique_ptr<BootImages> images_;
   std::map<std::string, std::unique_ptr<RawFile>> drives_;
-  std::function<Ending(u32)> failure_text_;
+  std::function<Ending(u32)> power_off_;
 
   std::atomic<u64> awake_until_;  // virtual time at which the loop's wait ends by itself
   std::atomic<bool> power_requested_{false};

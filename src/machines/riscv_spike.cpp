@@ -3,6 +3,12 @@
 //
 // HTIF lies where the program says: at the symbols tohost and fromhost of its ELF file, which must share a page.
 // Programs without these symbols find it at kHtif and in the device tree.
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "base/check.h"
 #include "devices/serial/htif.h"
 #include "machines/boards.h"
 #include "machines/riscv_board.h"
@@ -64,6 +70,51 @@ FdtBuilder describe_spike(const RiscvBoard& board, const HtifPlace& htif) {
   return tree;
 }
 
+// --- signature: what architecture tests leave behind, written when the program powers off
+// ------------------------------ Lines of `granularity` bytes as hexadecimal numbers, the last one filled up with
+// zeros: QEMU's format.
+struct Signature {
+  struct Closer {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  std::unique_ptr<std::FILE, Closer> file;
+  u64 start = 0, end = 0;
+  u32 granularity = 0;
+};
+
+Result<std::shared_ptr<Signature>> open_signature(const RiscvBoard& board, const MachineConfig& config,
+                                                  const HtifPlace& htif) {
+  const std::string& path = config.signature;
+  const std::optional<u64> start = board.find_symbol("begin_signature"), end = board.find_symbol("end_signature");
+  if (!start || !end) return fail("-M signature={}: the program has no symbols begin_signature, end_signature", path);
+  const bool in_ram = *start >= kRamBase && *start <= *end && *end - kRamBase <= config.ram_bytes;
+  if (!in_ram) return fail("-M signature={}: {:#x} to {:#x} is not in RAM", path, *start, *end);
+  if (htif.is_in_ram && *start < htif.page + kPageSize && htif.page < *end) {
+    return fail("-M signature={}: {:#x} to {:#x} shares a page with tohost", path, *start, *end);
+  }
+  auto signature = std::make_shared<Signature>();
+  signature->file.reset(std::fopen(path.c_str(), "we"));
+  if (!signature->file) return fail("-M signature={}: {}", path, std::strerror(errno));
+  signature->start = *start;
+  signature->end = *end;
+  signature->granularity = config.signature_granularity;
+  return signature;
+}
+
+// False if the file cannot be written.
+bool write_signature(Signature& signature, GuestMemory& memory) {
+  std::string text;
+  for (u64 at = signature.start; at < signature.end; at += signature.granularity) {
+    std::vector<std::byte> line(signature.granularity);
+    const u64 count = std::min<u64>(signature.granularity, signature.end - at);
+    CHECK(memory.read(GuestPhys(at), std::span(line).first(count)));
+    for (std::size_t i = line.size(); i-- > 0;) text += fmt::format("{:02x}", std::to_integer<u32>(line[i]));
+    text += '\n';
+  }
+  std::FILE* file = signature.file.get();
+  return std::fwrite(text.data(), 1, text.size(), file) == text.size() && std::fflush(file) == 0;
+}
+
 }  // namespace
 
 Result<> build_riscv64_spike(Machine& machine) {
@@ -84,8 +135,16 @@ Result<> build_riscv64_spike(Machine& machine) {
       machine.power_sink(), machine.serial_backend(0)));
   machine.memory().map_mmio(GuestPhys(htif.page), HtifWindow::kWindowSize, &device, "htif");
   machine.set_boot_images(board.take_boot_images());
+  std::shared_ptr<Signature> signature;
+  if (!config.signature.empty()) {
+    TRY_ASSIGN(signature, open_signature(board, config, htif));
+  }
   // The tests of riscv-tests end with the number of what failed.
-  machine.set_failure_text([program = config.kernel](u32 code) {
+  machine.set_power_off([program = config.kernel, signature, &machine](u32 code) {
+    if (signature != nullptr && !write_signature(*signature, machine.memory())) {
+      return Machine::Ending{.status = 1, .message = "-M signature=: the file cannot be written"};
+    }
+    if (code == 0) return Machine::Ending{};
     return Machine::Ending{.status = 1, .message = fmt::format("{}: test {} failed", program, code)};
   });
   return {};

@@ -84,6 +84,7 @@ FdtBuilder describe_virt(const RiscvBoard& board, u32 harts) {
 }  // namespace
 
 Result<> build_riscv64_virt(Machine& machine) {
+  if (!machine.config().signature.empty()) return fail("-M virt,signature=...: only machine 'spike' writes signatures");
   GuestMemory& memory = machine.memory();
   const u32 harts = machine.config().smp.cpus;
   RiscvBoard board(machine, {.reset_rom = kResetRom, .clint = kClint, .ram_base = kRamBase});

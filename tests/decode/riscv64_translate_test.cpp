@@ -91,7 +91,7 @@ std::vector<u32> modes() {
 TEST(Riscv64Translate, EveryRowMakesASoundBlockInEveryMode) {
   Rng rng(1);
   Extensions no_c = kAllExtensions;
-  no_c.set(Extension::c, false);
+  no_c.set(Extension::zca, false);
   for (const InsnRow& row : insn_rows()) {
     if (is_reserved(row)) continue;
     for (u32 n = 0; n < 8; ++n) {
@@ -159,9 +159,9 @@ TEST(Riscv64Translate, IllegalInstructionRaisesWithItsBits) {
   EXPECT_EQ(t.raised_value(), 0xffffffffu);
   EXPECT_EQ(t.block.terminal.taken, 4);
   EXPECT_EQ(t.block.guest_insns, 2u);
-  t = translate_bytes(bytes_of({kAddi, 0x9c41, 0x1234}), kSupervisor);  // 16-bit: what follows is not part of the value
+  t = translate_bytes(bytes_of({kAddi, 0x9c79, 0x1234}), kSupervisor);  // 16-bit: what follows is not part of the value
   EXPECT_EQ(t.raised(), 2);
-  EXPECT_EQ(t.raised_value(), 0x9c41u);
+  EXPECT_EQ(t.raised_value(), 0x9c79u);
   EXPECT_EQ(t.block.guest_bytes, 6u);
 }
 
@@ -201,7 +201,7 @@ TEST(Riscv64Translate, JalrReadsItsBaseBeforeWritingTheLink) {
 
 TEST(Riscv64Translate, MisalignedDestinationsTrapWithoutCompressed) {
   Extensions no_c = kAllExtensions;
-  no_c.set(Extension::c, false);
+  no_c.set(Extension::zca, false);
   Translated t = translate({0x00a000ef}, kSupervisor, 64, no_c);  // jal ra, +10
   EXPECT_EQ(t.raised(), 0);
   EXPECT_EQ(t.count(Op::put_slot), 0u);
@@ -225,8 +225,13 @@ constexpr u32 with_rm(u32 word, u32 rm) { return (word & ~0x7000u) | rm << 12; }
 
 TEST(Riscv64Translate, FloatingPointOffIsIllegal) {
   Rng rng(3);
+  Extensions floating{0};
+  for (const Extension extension :
+       {Extension::f, Extension::d, Extension::zcd, Extension::zfa, Extension::zfh, Extension::zfhmin}) {
+    floating.set(extension, true);
+  }
   for (const InsnRow& row : insn_rows()) {
-    if (is_reserved(row) || (row.extension != Extension::f && row.extension != Extension::d)) continue;
+    if (is_reserved(row) || !floating.has(row.needs.first)) continue;
     const u32 word = random_instruction(row, rng).value();
     const Translated t = translate({word}, kSupervisor);
     EXPECT_EQ(t.raised(), 2) << disassemble(word, 0);

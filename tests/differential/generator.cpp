@@ -17,8 +17,9 @@ struct LeftOut {
   const char* reason;
 };
 constexpr LeftOut kLeftOut[] = {
-    {"ecall", "traps"},    {"ebreak", "traps"},    {"c.ebreak", "traps"},  {"pause", "waits"},
-    {"wfi", "privileged"}, {"mret", "privileged"}, {"sret", "privileged"}, {"sfence.vma", "privileged"},
+    {"ecall", "traps"},     {"ebreak", "traps"},          {"c.ebreak", "traps"}, {"pause", "waits"},
+    {"wrs.nto", "waits"},   {"wrs.sto", "waits"},         {"wfi", "privileged"}, {"mret", "privileged"},
+    {"sret", "privileged"}, {"sfence.vma", "privileged"},
 };
 
 bool has(std::string_view text, char letter) { return text.find(letter) != std::string_view::npos; }
@@ -39,13 +40,15 @@ RowPlan::RowPlan(const InsnRow& r) : row(&r) {
             r.format == Format::c_jump_link_register;
   is_relative = has(operands, 't');
   is_memory = !is_jump && operands.find("(a)") != std::string_view::npos;
-  must_align = r.format == Format::atomic || r.format == Format::load_reserved;
+  is_swap = r.format == Format::atomic_cas;
+  must_align = is_swap || r.format == Format::atomic || r.format == Format::load_reserved;
   is_csr = format.immediate == Immediate::csr;
   rounds = has(r.pattern, 'm');
   // Operand width is the last part of the name: fcvt.s.d reads f64, fmv.x.w and fcvt.w.s f32. Plain stores copy bits.
+  // fcvtmod.w.d: f64.
   if (has(operands, 'A') || has(operands, 'B')) {
     const std::string_view last = name.substr(name.rfind('.') + 1);
-    float_width = last == "s" || last == "w" ? 32 : 64;
+    float_width = last == "h" ? 16 : last == "s" || last == "w" ? 32 : 64;
   }
   const bool twice = format.registers == Registers::twice || format.registers == Registers::twice3;
   reads_integers =
@@ -56,7 +59,7 @@ u32 RowPlan::classes() const {
   u32 result = 0;
   if (reads_integers) result |= kEdgeInteger;
   if (float_width != 0) result |= kFloatClasses;
-  if (float_width == 32) result |= kUnboxed;
+  if (float_width == 16 || float_width == 32) result |= kUnboxed;
   return result;
 }
 
@@ -116,7 +119,8 @@ void Generator::fill(Case& c) {
   for (Double& x : c.x) x = random_integer(rng_);
   c.x[0] = 0;
   if (insn_.rs2 != 0 && rng_() % 4 == 0) c.x[insn_.rs2 & 31] = c.x[insn_.rs1 & 31];
-  for (u32 i = 0; i < 32; ++i) c.f[i] = random_float(rng_, i % 2 == 0 ? 64 : 32);
+  constexpr u32 widths[] = {64, 32, 64, 16};
+  for (u32 i = 0; i < 32; ++i) c.f[i] = random_float(rng_, widths[i % 4]);
   if (plan_.float_width != 0) {
     u64 values[3];
     random_floats(rng_, plan_.float_width, values, 3);
@@ -138,6 +142,11 @@ void Generator::fill(Case& c) {
     u64 offset = rng_() % 2 == 0 ? kWindow / 2 - 8 + rng_() % 16 : rng_() % (kWindow - 16);
     if (plan_.must_align) offset &= ~((u64{1} << (insn_.bits >> 12 & 7)) - 1);
     c.x[insn_.rs1] = c.window + offset - immediate;
+    // A swap that is to happen expects what memory holds.
+    if (plan_.is_swap && rng_() % 2 == 0 && insn_.rd != 0 && (insn_.rd | 1) != (insn_.rs1 | 1)) {
+      std::memcpy(&c.x[insn_.rd], c.memory + offset, 8);
+      if (insn_.rd % 2 == 0) std::memcpy(&c.x[insn_.rd + 1], c.memory + offset + 8, 8);
+    }
   }
   if (plan_.is_jump && insn_.rs1 != 0) {
     u64 landing;

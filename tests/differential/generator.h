@@ -22,6 +22,7 @@ struct RowPlan {
   bool reads_integers = false;  // other than addresses
   bool is_memory = false;       // rs1 is an address
   bool must_align = false;
+  bool is_swap = false;      // compares memory with rd
   bool is_jump = false;      // goes to rs1 + immediate
   bool is_relative = false;  // goes to pc + immediate
   bool is_csr = false;

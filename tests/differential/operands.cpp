@@ -8,7 +8,8 @@
 namespace pagoda::riscv64 {
 namespace {
 
-constexpr u64 kBoxed = 0xffffffff00000000;
+// The bits above a value of this width when it is NaN-boxed.
+constexpr u64 box_of(u32 width) { return width == 64 ? 0 : ~u64{0} << width; }
 
 u64 below(Rng& rng, u64 n) { return rng() % n; }
 bool one_in(Rng& rng, u64 n) { return below(rng, n) == 0; }
@@ -22,7 +23,8 @@ struct FloatFormat {
     return sign << (width - 1) | exponent << fraction_bits | (fraction & fraction_mask());
   }
 };
-constexpr FloatFormat kSingle{23, 32, 0xff}, kDouble{52, 64, 0x7ff};
+constexpr FloatFormat kHalf{10, 16, 0x1f}, kSingle{23, 32, 0xff}, kDouble{52, 64, 0x7ff};
+const FloatFormat& format_of(u32 width) { return width == 16 ? kHalf : width == 32 ? kSingle : kDouble; }
 
 constexpr u64 kEdges[] = {
     0,
@@ -86,14 +88,17 @@ u64 random_number(Rng& rng, const FloatFormat& format) {
       exponent = nearby(rng, bias, 3, last);
       break;
     case 1:
-      exponent = bias + below(rng, 66);
+      exponent = std::min(bias + below(rng, 66), last);
       break;
     case 2:
       exponent = one_in(rng, 2) ? nearby(rng, 1, 3, last) : nearby(rng, last, 3, last);
       break;
-    case 3:  // the range of f32, its denormals included
-      if (format.width == 64)
+    case 3:  // the ends of a narrower format, its denormals included
+      if (format.width == 64 && one_in(rng, 2)) {
         exponent = one_in(rng, 2) ? nearby(rng, bias - 126 - 12, 14, last) : nearby(rng, bias + 127, 2, last);
+      } else if (format.width >= 32) {
+        exponent = one_in(rng, 2) ? nearby(rng, bias - 14 - 6, 8, last) : nearby(rng, bias + 15, 2, last);
+      }
       break;
     default:
       break;
@@ -127,8 +132,8 @@ u64 random_bits(Rng& rng, const FloatFormat& format) {
 }  // namespace
 
 u32 float_class(u64 value, u32 width) {
-  if (width == 32 && (value & kBoxed) != kBoxed) return kUnboxed;
-  const FloatFormat& format = width == 32 ? kSingle : kDouble;
+  if ((value & box_of(width)) != box_of(width)) return kUnboxed;
+  const FloatFormat& format = format_of(width);
   const u64 exponent = value >> format.fraction_bits & format.top_exponent;
   const u64 fraction = value & format.fraction_mask();
   if (exponent == format.top_exponent) {
@@ -165,16 +170,16 @@ u64 random_integer(Rng& rng) {
 
 u64 random_float(Rng& rng, u32 width) {
   if (width == 64) return random_bits(rng, kDouble);
-  if (one_in(rng, 12)) return one_in(rng, 2) ? random_bits(rng, kDouble) : random_bits(rng, kSingle);
-  return kBoxed | random_bits(rng, kSingle);
+  if (one_in(rng, 12)) return random_bits(rng, one_in(rng, 2) ? kDouble : format_of(width));
+  return box_of(width) | random_bits(rng, format_of(width));
 }
 
 void random_floats(Rng& rng, u32 width, u64* values, u32 count) {
   for (u32 i = 0; i < count; ++i) values[i] = random_float(rng, width);
   if (count < 2 || !one_in(rng, 2)) return;
-  const FloatFormat& format = width == 32 ? kSingle : kDouble;
+  const FloatFormat& format = format_of(width);
   const u64 bias = format.top_exponent >> 1, last = format.top_exponent - 1;
-  const u64 box = width == 32 ? kBoxed : 0;
+  const u64 box = box_of(width);
   const u64 first = 1 + below(rng, last);
   u64 second = nearby(rng, first, format.fraction_bits + 2, last);
   u64 third = second;

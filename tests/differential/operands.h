@@ -7,7 +7,8 @@
 
 namespace pagoda::riscv64 {
 
-// Classes, as bits. Floating-point ones by the width that the row reads; `unboxed`: no NaN-boxed f32 in the register.
+// Classes, as bits. Floating-point ones by the width that the row reads; `unboxed`: no NaN-boxed value
+// of that width in the register.
 enum Special : u32 {
   kQuietNan = 1 << 0,
   kSignallingNan = 1 << 1,
@@ -22,14 +23,14 @@ inline constexpr const char* kSpecialNames[kSpecialCount] = {"quiet NaN", "signa
                                                              "zero",      "unboxed",        "edge integer"};
 inline constexpr u32 kFloatClasses = kQuietNan | kSignallingNan | kInfinity | kDenormal | kZero;
 
-// What a register holds as a float of 32 or 64 bits: one bit of Special, or 0 for a normal number.
+// What a register holds as a float of 16, 32 or 64 bits: one bit of Special, or 0 for a normal number.
 u32 float_class(u64 value, u32 width);
 // kEdgeInteger if it is one of the values around which integer operations change their nature.
 u32 integer_class(u64 value);
 
 // One value: special ones as often as ordinary ones.
 u64 random_integer(Rng& rng);
-// A register's bits; an f32 mostly NaN-boxed.
+// A register's bits; what is narrower than 64 bits is mostly NaN-boxed.
 u64 random_float(Rng& rng, u32 width);
 
 // Several floats that go into one operation. Some sets are made to matter together: exponents close to each other (sums

@@ -193,7 +193,7 @@ struct Toy::Paths {
     copy_wide(at, static_cast<const u8*>(from), op);
     stored(frame, address);
   }
-  static constexpr MemorySlowPaths kPaths{load, store, rmw, cas, load_wide, store_wide};
+  static constexpr MemorySlowPaths kPaths{load, store, rmw, cas, load_wide, store_wide, nullptr};
 };
 
 Toy::Toy()

@@ -128,6 +128,12 @@ std::optional<i64> expected(Op op, u32 a, u32 b) {
       return ua * ub / 256;
     case Op::mulh_su:
       return floor_shift(sa * ub, 8);
+    case Op::clmul:
+    case Op::clmulh: {
+      u32 product = 0;
+      for (u32 bit = 0; bit < 8; ++bit) product ^= (ub >> bit & 1) != 0 ? static_cast<u32>(ua) << bit : 0;
+      return op == Op::clmul ? product & 255 : product >> 8;
+    }
     case Op::div_s:
       return sb == 0 ? -1 : sa / sb;
     case Op::rem_s:

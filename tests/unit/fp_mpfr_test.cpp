@@ -231,7 +231,7 @@ void sweep(Kind kind, u32 operands) {
 
 template <class T>
 class FpMpfr : public testing::Test {};
-using Formats = testing::Types<u32, u64>;
+using Formats = testing::Types<u16, u32, u64>;
 TYPED_TEST_SUITE(FpMpfr, Formats);
 
 TYPED_TEST(FpMpfr, add) { sweep<TypeParam>(Kind::add, 2); }
@@ -299,6 +299,64 @@ TYPED_TEST(FpMpfr, from_int) {
     soft::Env env{round, 0};
     const T got = soft::from_int<T>(value, is_signed ? Sign::is_signed : Sign::is_unsigned, env);
     ASSERT_EQ((Outcome{got, env.flags}), (Outcome{expected, flags})) << std::hex << value << ' ' << is_signed;
+  }
+}
+
+TYPED_TEST(FpMpfr, round_integral) {
+  using T = TypeParam;
+  const auto specials = special_values<T>();
+  Rng rng(15);
+  Real x(kExactBits), integer(kExactBits);
+  for (u32 i = 0; i < 2 * kRandomCases; ++i) {
+    const T a = i < specials.size() * 5 ? specials[i / 5] : random_operand<T>(rng, specials, 0);
+    const Round round = kRounds[i % 5];
+    Outcome expected{Format<T>::kNan, is_signalling(a) ? kInvalid : u8{0}};
+    if (!is_nan(a)) {
+      assign(x, a);
+      to_integer(integer, x, round);
+      u8 none = 0;
+      // The sign of a zero is that of the operand.
+      expected.value = mpfr_zero_p(integer.x) != 0 ? a & Format<T>::kSign : round_real<T>(integer, round, none);
+      expected.flags = mpfr_equal_p(integer.x, x.x) == 0 ? kInexact : u8{0};
+    }
+    for (const bool exact : {true, false}) {
+      soft::Env env{round, 0};
+      const u64 value = soft::round_integral(a, exact, env);
+      const u8 flags = exact || is_nan(a) ? expected.flags : u8{0};
+      ASSERT_EQ((Outcome{value, env.flags}), (Outcome{expected.value, flags}))
+          << std::hex << a << " round " << static_cast<int>(round);
+    }
+  }
+}
+
+TEST(FpMpfrConvert, narrow_to_half) {
+  const auto specials = special_values<u64>();
+  const auto single_specials = special_values<u32>();
+  Rng rng(16);
+  Real x(128);
+  for (u32 i = 0; i < 4 * kRandomCases; ++i) {
+    u64 a = i < specials.size() * 5 ? specials[i / 5] : random_operand<u64>(rng, specials, 0);
+    u32 b = i < single_specials.size() * 5 ? single_specials[i / 5] : random_operand<u32>(rng, single_specials, 0);
+    const u64 r = rng();
+    if ((r & 3) != 0) {  // around the borders of halves
+      const int exponent = (r & 4) != 0 ? -28 + static_cast<int>(r >> 8 & 15) : 11 + static_cast<int>(r >> 8 & 7);
+      a = pack_parts<u64>((r & 8) != 0, exponent, a);
+      b = pack_parts<u32>((r & 8) != 0, exponent, b);
+    }
+    const Round round = kRounds[i % 5];
+    const auto expectation = [&](auto bits) {
+      Outcome expected{Format<u16>::kNan, is_signalling(bits) ? kInvalid : u8{0}};
+      if (is_nan(bits)) return expected;
+      assign(x, bits);
+      expected.flags = 0;
+      expected.value = round_real<u16>(x, round, expected.flags);
+      return expected;
+    };
+    soft::Env env{round, 0}, single_env{round, 0};
+    const u16 from_double = soft::convert<u16>(a, env), from_single = soft::convert<u16>(b, single_env);
+    ASSERT_EQ((Outcome{from_double, env.flags}), expectation(a))
+        << std::hex << a << " round " << static_cast<int>(round);
+    ASSERT_EQ((Outcome{from_single, single_env.flags}), expectation(b)) << std::hex << b;
   }
 }
 

@@ -128,6 +128,57 @@ class Program(unittest.TestCase):
                            "-serial", "unix:sock,server=on,wait=off")
         self.assertEqual(os.listdir(self.directory), [])
 
+    # A program for spike: one instruction in machine mode, then success, or failure 2 if it trapped. Its signature are 20
+    # bytes, 0 to 19.
+    def spike_program(self, instruction):
+        code = [0x00000297, 0x01828293, 0x30529073,  # mtvec = trap
+                instruction, 0x00100313, 0x0080006f,  # t1 = 1
+                0x00500313,                           # trap: t1 = 2 << 1 | 1
+                0x00001397, 0xfe63b223, 0x0000006f]   # tohost = t1
+        base = 0x80000000
+        symbols = [(b"tohost", base + 0x1000), (b"begin_signature", base + 0x2000), (b"end_signature", base + 0x2014)]
+        content = struct.pack("<10I", *code).ljust(0x2000, b"\0") + bytes(range(20))
+        names, table = b"\0", bytes(24)
+        for name, value in symbols:
+            table += struct.pack("<IBBHQQ", len(names), 0x10, 0, 0xfff1, value, 0)
+            names += name + b"\0"
+        at = 64 + 56
+        header = b"\x7fELF\2\1\1".ljust(16, b"\0") + struct.pack(
+            "<HHIQQQIHHHHHH", 2, 243, 1, base, 64, at + len(content) + len(table) + len(names), 0, 64, 56, 1, 64, 3, 0)
+        segment = struct.pack("<IIQQQQQQ", 1, 5, at, base, base, len(content), len(content), 4096)
+        table_at = at + len(content)
+        sections = bytes(64) + struct.pack("<IIQQQQIIQQ", 0, 2, 0, 0, table_at, len(table), 2, 1, 8, 24) + struct.pack(
+            "<IIQQQQIIQQ", 0, 3, 0, 0, table_at + len(table), len(names), 0, 0, 1, 0)
+        with open(os.path.join(self.directory, "program"), "wb") as f:
+            f.write(header + segment + content + table + names + sections)
+
+    def spike(self, *options):
+        return self.run_it("riscv64", "-nographic", "-bios", "none", "-kernel", "program", *options)
+
+    def test_an_extension_that_is_off_is_illegal(self):
+        # clmul, czero.eqz, sha256sum0, c.zext.b with c.nop behind it
+        for instruction, extension in ((0x0aa51533, "zbc=off,zbkc"), (0x0ea55533, "zicond"), (0x10051513, "zknh"),
+                                       (0x00019d61, "zcb")):
+            self.spike_program(instruction)
+            on, off = self.spike("-M", "spike", "-cpu", "max"), self.spike("-M", "spike", "-cpu", f"max,{extension}=off")
+            self.assertEqual(on, (0, "", ""), extension)
+            self.assertEqual(off, (1, "", "pagoda: program: test 2 failed\n"), extension)
+
+    def test_signature(self):
+        self.spike_program(0x00000013)
+        self.assertEqual(self.spike("-M", "spike,signature=out"), (0, "", ""))
+        with open(os.path.join(self.directory, "out")) as f:
+            self.assertEqual(f.read(), "0f0e0d0c0b0a09080706050403020100\n00000000000000000000000013121110\n")
+        self.spike("-M", "spike,signature=out,signature-granularity=4")
+        with open(os.path.join(self.directory, "out")) as f:
+            self.assertEqual(f.read().split(), ["03020100", "07060504", "0b0a0908", "0f0e0d0c", "13121110"])
+        for message, options in (
+                ("-M signature=no/file: No such file or directory", ["-M", "spike,signature=no/file"]),
+                ("-M virt,signature=...: only machine 'spike' writes signatures", ["-M", "virt,signature=x"]),
+                ("-M spike,signature-granularity=0: signature-granularity must be a number from 1 to 255",
+                 ["-M", "spike,signature-granularity=0"])):
+            self.check_mistake(message, "riscv64", "-nographic", "-bios", "none", "-kernel", "program", *options)
+
 
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0]])

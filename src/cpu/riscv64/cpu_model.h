@@ -12,8 +12,9 @@
 
 namespace pagoda::riscv64 {
 
-// "rv64" (what Linux likes to find) or "max" (everything but svade, which would turn svadu's hardware updates off),
-// followed by ",name=on|off" for any extension. One error line for an unknown or impossible choice.
+// A model of machines/cpu_models.def ("max" is all but svade, which would turn svadu's hardware updates off), and then
+// ",name=on|off" for any extension. Switching one on brings what it needs; switching one off takes along what needs it
+// and was not asked for by name, but no single letter. One error line for an unknown or impossible choice.
 Result<Extensions> parse_cpu(std::string_view option);
 
 // The extensions of the default model.

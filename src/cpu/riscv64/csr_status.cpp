@@ -35,7 +35,7 @@ u64 legal_cache_fields(const Hart& hart, u64 old, u64 value) {
 }
 
 // Without C instructions are aligned to 4 bytes, and so are the return addresses.
-u64 legal_epc(const Hart& hart, u64 value) { return value & ~(hart.extensions.has(Extension::c) ? u64{1} : u64{3}); }
+u64 legal_epc(const Hart& hart, u64 value) { return value & ~(hart.extensions.has(Extension::zca) ? u64{1} : u64{3}); }
 
 }  // namespace
 

@@ -29,17 +29,23 @@ constexpr u32 pattern_width(std::string_view pattern) {
 }
 
 template <u32 kWidth>
-consteval InsnRow make_row(const char* name, const char* pattern, Extension extension, Format format, bool special,
+consteval InsnRow make_row(const char* name, const char* pattern, Requirement needs, Format format, bool special,
                            Handler handler) {
   if (pattern_width(pattern) != kWidth) throw "pattern of a wrong width";  // a compile error
-  return {name,    pattern, pattern_bits(pattern, false), pattern_bits(pattern, true), kWidth / 8, extension, format,
+  return {name,    pattern, pattern_bits(pattern, false), pattern_bits(pattern, true), kWidth / 8, needs, format,
           special, handler};
 }
 
+// The extension column is an expression of enumerators.
+#define NEEDS(extension)  \
+  []() -> Requirement {   \
+    using enum Extension; \
+    return extension;     \
+  }()
 #define INSN(name, pattern, extension, format, handler) \
-  make_row<kWidth>(name, pattern, Extension::extension, Format::format, false, translate::handler),
+  make_row<kWidth>(name, pattern, NEEDS(extension), Format::format, false, translate::handler),
 #define SPECIAL(name, pattern, extension, format, handler) \
-  make_row<kWidth>(name, pattern, Extension::extension, Format::format, true, translate::handler),
+  make_row<kWidth>(name, pattern, NEEDS(extension), Format::format, true, translate::handler),
 #define kWidth 32
 constexpr InsnRow kRows[] = {
 #include "cpu/riscv64/rv64.insns"
@@ -50,6 +56,7 @@ constexpr InsnRow kRows[] = {
 #undef kWidth
 #undef INSN
 #undef SPECIAL
+#undef NEEDS
 constexpr u32 kRowCount = sizeof(kRows) / sizeof(kRows[0]);
 
 constexpr FormatInfo kFormats[] = {
@@ -64,8 +71,8 @@ constexpr u32 compressed_key(u32 word) { return (word >> 10 & 63) << 2 | (word &
 // What a row asks of a word, next to those it competes with.
 struct Candidate {
   u32 mask, match;
+  Requirement needs;
   u16 row;
-  Extension extension;
 };
 
 // Candidates of every key, in table order (specials come before what they overlap); a mask of 0, which all words
@@ -94,9 +101,8 @@ struct Index {
       const auto [place, is_new] = seen.emplace(lists[key], static_cast<u16>(candidates.size()));
       start[key] = place->second;
       if (!is_new) continue;
-      for (const u16 row : lists[key])
-        candidates.push_back({kRows[row].mask, kRows[row].match, row, kRows[row].extension});
-      candidates.push_back({0, 0, kRowCount, Extension::i});
+      for (const u16 row : lists[key]) candidates.push_back({kRows[row].mask, kRows[row].match, kRows[row].needs, row});
+      candidates.push_back({0, 0, Extension::i, kRowCount});
     }
   }
 };
@@ -127,6 +133,14 @@ i64 immediate_of(Immediate kind, u32 w) {
       return field(w, 20, 12);
     case Immediate::prefetch:
       return extend(place(w, 31, 25, 5), 12);
+    case Immediate::round_number:
+      return field(w, 20, 4);
+    case Immediate::byte_select:
+      return field(w, 30, 2);
+    case Immediate::c_byte:
+      return place(w, 6, 6, 0) | place(w, 5, 5, 1);
+    case Immediate::c_half:
+      return place(w, 5, 5, 1);
     case Immediate::c_addi4spn:
       return place(w, 12, 11, 4) | place(w, 10, 7, 6) | place(w, 6, 6, 2) | place(w, 5, 5, 3);
     case Immediate::c_word:
@@ -197,12 +211,12 @@ bool decode(u32 word, Extensions extensions, Insn& insn) {
   if ((word & 3) == 3) {
     key = full_key(word);
   } else {
-    if (!extensions.has(Extension::c)) return false;
+    if (!extensions.has(Extension::zca)) return false;
     word &= 0xffff;
     key = Index::kFullKeys + compressed_key(word);
   }
   const Candidate* candidate = &kIndex.candidates[kIndex.start[key]];
-  while ((word & candidate->mask) != candidate->match || !extensions.has(candidate->extension)) ++candidate;
+  while ((word & candidate->mask) != candidate->match || !candidate->needs.met(extensions)) ++candidate;
   if (candidate->row == kRowCount) return false;
   const InsnRow& row = kRows[candidate->row];
   if (is_reserved(row)) return false;

@@ -33,7 +33,11 @@ enum class Immediate : u8 {
   shift,
   csr,
   prefetch,
+  round_number,
+  byte_select,
   c_addi4spn,
+  c_byte,
+  c_half,
   c_word,
   c_double,
   c_six,
@@ -68,7 +72,7 @@ struct InsnRow {
   u32 mask;   // bits that are fixed
   u32 match;  // and their values
   u8 length;  // bytes: 2 or 4
-  Extension extension;
+  Requirement needs;
   Format format;
   bool special;  // declared to win over later rows that match the same words
   Handler handler;

@@ -44,16 +44,6 @@ Result<std::vector<u8>> parse_bytes(std::string_view hex) {
   return bytes;
 }
 
-const char* extension_name(Extension extension) {
-  static constexpr const char* names[] = {
-      "i",
-#define EXTENSION(id, name, in_rv64, meaning) name,
-#include "cpu/riscv64/extensions.def"
-#undef EXTENSION
-  };
-  return names[static_cast<u32>(extension)];
-}
-
 }  // namespace
 
 DescribeOptions default_describe_options() {
@@ -82,7 +72,7 @@ Result<std::string> describe(std::string_view hex, const DescribeOptions& option
     Insn insn;
     if (decode(word, options.extensions, insn)) {
       fmt::format_to(out, "  row {} | {} | {}\n", insn.row->name, insn.row->pattern,
-                     extension_name(insn.row->extension));
+                     extension_name(insn.row->needs.first));
     } else {
       text += "  no row: illegal instruction\n";
     }

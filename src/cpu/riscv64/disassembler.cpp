@@ -27,6 +27,22 @@ void append_rounding(std::string& text, u32 rm, u32 unsaid) {
   if (rm != unsaid) fmt::format_to(std::back_inserter(text), ", {}", names[rm]);
 }
 
+// Operand of fli (Zfa 25.1).
+const char* constant_name(const Insn& i) {
+  constexpr const char* names[] = {"-1",   "min",    "2^-16", "2^-15",  "2^-8", "2^-7",  "0.0625", "0.125",
+                                   "0.25", "0.3125", "0.375", "0.4375", "0.5",  "0.625", "0.75",   "0.875",
+                                   "1",    "1.25",   "1.5",   "1.75",   "2",    "2.5",   "3",      "4",
+                                   "8",    "16",     "128",   "256",    "2^15", "2^16",  "inf",    "nan"};
+  return names[i.rs1];
+}
+
+// May-be-operations are numbered by scattered bits (Zimop 11, Zcmop).
+u32 mop_number(Format format, u32 w) {
+  if (format == Format::c_mop) return w >> 7 & 15;
+  if (format == Format::mop_rr) return (w >> 30 & 1) << 2 | (w >> 26 & 3);
+  return (w >> 30 & 1) << 4 | (w >> 26 & 3) << 2 | (w >> 20 & 3);
+}
+
 void append_operand(std::string& text, char kind, const Insn& i, u64 pc) {
   constexpr u32 kNearestEven = 0, kDynamic = 7;
   const auto out = std::back_inserter(text);
@@ -75,6 +91,9 @@ void append_operand(std::string& text, char kind, const Insn& i, u64 pc) {
     case 'u':
       append_fence_set(text, i.bits >> 20 & 15);
       break;
+    case 'v':
+      text += constant_name(i);
+      break;
     case 'm':
       append_rounding(text, i.rm, kDynamic);
       break;
@@ -104,9 +123,13 @@ std::string disassemble(u32 word, u64 pc) {
                                         : fmt::format(".half {:#06x}", word & 0xffff);
   }
   std::string text = insn.row->name;
-  if (insn.row->format == Format::atomic || insn.row->format == Format::load_reserved) {
+  const Format format = insn.row->format;
+  if (format == Format::atomic || format == Format::load_reserved || format == Format::atomic_cas) {
     constexpr const char* orders[] = {"", ".rl", ".aq", ".aqrl"};
     text += orders[insn.bits >> 25 & 3];
+  }
+  if (format == Format::mop_r || format == Format::mop_rr || format == Format::c_mop) {
+    fmt::format_to(std::back_inserter(text), ".{}", mop_number(format, insn.bits));
   }
   const char* operands = format_info(insn.row->format).operands;
   if (*operands != 0) text += ' ';

@@ -2,14 +2,19 @@
 // The helpers of helpers.def. They run in guest mode of the host's FP state and use no floating point.
 #include "cpu/riscv64/helpers.h"
 
+#include <algorithm>
+#include <thread>
+
 #include "base/check.h"
 #include "base/log.h"
+#include "cpu/riscv64/crypto.h"
 #include "cpu/riscv64/csr.h"
 #include "cpu/riscv64/fp_state.h"
 #include "cpu/riscv64/mmu.h"
 #include "cpu/riscv64/modes.h"
 #include "cpu/riscv64/trap.h"
 #include "cpu/vcpu.h"
+#include "tcg/host/fp.h"
 
 namespace pagoda::riscv64 {
 namespace helper {
@@ -126,6 +131,48 @@ u64 cbo(VcpuFrame* frame, u64 address, u64, u64, u64 imm) {
 
 u64 mark_fp_dirty(VcpuFrame* frame, u64, u64, u64, u64) {
   riscv64::mark_fp_dirty(vcpu_of(frame), hart_of(frame));
+  return 0;
+}
+
+u64 fclass_h(VcpuFrame*, u64 bits, u64, u64, u64) { return fp::fclass(static_cast<u16>(bits)); }
+
+// Zfa, 25.3.
+u64 fcvtmod_w_d(VcpuFrame*, u64 bits, u64, u64, u64) {
+  constexpr int kFraction = 52, kBias = 1023;
+  const int exponent = static_cast<int>(bits >> kFraction & 0x7ff) - kBias;
+  if (exponent == kBias + 1 || exponent > kFraction + 63) {  // not finite, or a multiple of 2^32
+    fp::raise_flags(fp::kInvalid);
+    return 0;
+  }
+  const u64 significand = (bits & ((u64{1} << kFraction) - 1)) | u64{1} << kFraction;
+  const int shift = kFraction - exponent;
+  u64 whole = shift <= 0 ? significand << -shift : shift > kFraction ? 0 : significand >> shift;
+  const bool negative = bits >> 63 != 0;
+  if (exponent >= 31 && !(negative && exponent == 31 && whole == u64{1} << 31)) {
+    fp::raise_flags(fp::kInvalid);
+  } else if (shift > kFraction ? (bits << 1) != 0 : shift > 0 && (significand & ((u64{1} << shift) - 1)) != 0) {
+    fp::raise_flags(fp::kInexact);
+  }
+  if (negative) whole = 0 - whole;
+  return static_cast<u64>(i64{static_cast<i32>(static_cast<u32>(whole))});
+}
+
+// Zacas, 16.1. A pair at x0 reads as zero and swallows the result.
+u64 amocas_q(VcpuFrame* frame, u64 address, u64, u64, u64 imm) {
+  Hart& hart = hart_of(frame);
+  const u32 rd = static_cast<u32>(imm & 31), rs2 = static_cast<u32>(imm >> 8 & 31);
+  constexpr u64 kNothing[2] = {0, 0};
+  u64 expected[2] = {0, 0};
+  if (rd != 0) std::copy_n(&hart.x[rd], 2, expected);
+  constexpr u32 op = ir::MemOp{.size_log2 = 4, .align = true, .order = ir::Order::seq_cst}.pack();
+  frame->slow->cas_wide(frame, address, expected, rs2 == 0 ? kNothing : &hart.x[rs2], op);
+  if (frame->fault == 0 && rd != 0) std::copy_n(expected, 2, &hart.x[rd]);
+  return 0;
+}
+
+// Zawrs, 15.1: may end for any reason, and does after the host had a chance to run another hart.
+u64 wait_reservation(VcpuFrame* frame, u64, u64, u64, u64) {
+  if (hart_of(frame).reserved_address != kNoReservation) std::this_thread::yield();
   return 0;
 }
 

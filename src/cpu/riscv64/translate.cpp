@@ -32,6 +32,19 @@ void Translator::set_f_bits(u32 reg, Value value) {
   fp_changes();
 }
 
+Value Translator::half_bits(u32 reg) {
+  constexpr u32 kCanonicalNan = 0x7e00;
+  const Value bits = f_bits(reg);
+  const Value boxed = b.eq(b.shr(bits, b.i64(16)), b.i64(~u64{0} >> 16));
+  const Value low = b.trunc(bits, Type::i16);
+  return b.select(boxed, low, b.constant(Type::i16, kCanonicalNan));
+}
+
+void Translator::set_half_bits(u32 reg, Value value) {
+  const Value low = b.zext(value, Type::i64);
+  set_f_bits(reg, b.or_(low, b.i64(~u64{0} << 16)));
+}
+
 bool Translator::fp_on() {
   if ((mode_ & ModeKey::kFpOn) != 0) return true;
   illegal(bits_);

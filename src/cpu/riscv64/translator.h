@@ -59,6 +59,10 @@ class Translator {
   ir::Value f_bits(u32 reg) { return b.get_slot(f_slot(reg)); }
   void set_f_bits(u32 reg, ir::Value value);
 
+  // The bits of a half; a register that holds no boxed one counts as the canonical NaN.
+  ir::Value half_bits(u32 reg);
+  void set_half_bits(u32 reg, ir::Value value);
+
   // False after raising illegal instruction: the floating-point unit is off. First thing in every FP handler.
   bool fp_on();
   // fp_on() and the rounding of an rm field; nothing after raising illegal instruction for a reserved one.

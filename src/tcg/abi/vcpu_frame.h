@@ -27,6 +27,8 @@ struct MemorySlowPaths {
   // More than 8 bytes: through a buffer.
   void (*load_wide)(VcpuFrame*, u64 address, void* to, u32 op);
   void (*store_wide)(VcpuFrame*, u64 address, const void* from, u32 op);
+  // 16 bytes at a multiple of 16: old memory comes back in `expected`. One atomic step.
+  void (*cas_wide)(VcpuFrame*, u64 address, u64 expected[2], const u64 desired[2], u32 op);
 };
 
 // What compiled code calls in C++ besides slow paths and helpers (tcg/light).

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Floating-point values as raw bits: formats, exception flags and what needs no arithmetic. Portable, no host FP.
 //
-// f32 and f64 are told apart by the type that holds their bits: u32 and u64. Nothing here touches the host's FP state.
+// Formats are told apart by the type that holds their bits: u16, u32 and u64 for half, single and double precision.
+// Nothing here touches the host's FP state.
 #pragma once
 
 #include "base/types.h"
@@ -18,6 +19,13 @@ inline constexpr u8 kAllFlags = 31;
 
 template <class T>
 struct Format;
+template <>
+struct Format<u16> {
+  static constexpr int kPrecision = 11;
+  static constexpr int kMinExponent = -14;
+  static constexpr int kMaxExponent = 15;
+  static constexpr u16 kSign = 0x8000, kInf = 0x7c00, kQuiet = 0x0200, kNan = 0x7e00;
+};
 template <>
 struct Format<u32> {
   static constexpr int kPrecision = 24;  // significant bits, the implicit one included
@@ -71,6 +79,31 @@ constexpr u64 fclass(T a) {
   constexpr T min_normal = T{1} << (F::kPrecision - 1);
   const u32 rank = m == F::kInf ? 3 : m >= min_normal ? 2 : m != 0 ? 1 : 0;  // distance from zero
   return u64{1} << (is_negative(a) ? 3 - rank : 4 + rank);
+}
+
+// The same number in a wider format; NaNs become canonical.
+template <class T>
+constexpr T from_half(u16 a) {
+  using F = Format<T>;
+  using H = Format<u16>;
+  const T sign = T{is_negative(a)} << (sizeof(T) * 8 - 1);
+  const u16 m = magnitude(a);
+  if (m > H::kInf) return F::kNan;
+  if (m == H::kInf) return sign | F::kInf;
+  if (m == 0) return sign;
+  constexpr int kMore = F::kPrecision - H::kPrecision;  // fraction bits
+  constexpr T least_normal = T{1} << (H::kPrecision - 1);
+  // A leading bit at its place adds one to the exponent field: a normal number brings its own field along, less the
+  // bias.
+  T significand = m;
+  int field = F::kMaxExponent - H::kMaxExponent;
+  if (significand < least_normal) {
+    while ((significand & least_normal) == 0) {
+      significand <<= 1;
+      --field;
+    }
+  }
+  return sign | ((significand << kMore) + (static_cast<T>(field) << (F::kPrecision - 1)));
 }
 
 // A single in a 64-bit register: the upper half is all ones, else what is read is the canonical NaN.

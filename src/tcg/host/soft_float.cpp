@@ -259,20 +259,29 @@ T from_int(u64 value, ir::Sign integer_sign, Env& env) {
   return round_pack<T>(sign, 0, sign ? -value : value, false, env);
 }
 
-u32 narrow(u64 a, Env& env) {
-  if (is_nan(a)) return nan_result<u32>(env, a);
-  if (is_inf(a)) return with_sign<u32>(is_negative(a), Format<u32>::kInf);
-  if (is_zero(a)) return with_sign<u32>(is_negative(a), 0);
+template <class T>
+T round_integral(T a, bool exact, Env& env) {
+  if (is_nan(a)) return nan_result<T>(env, a);
+  if (is_inf(a) || is_zero(a)) return a;
   const Number x = unpack(a);
-  return round_pack<u32>(x.sign, x.exp, x.sig, false, env);
+  if (x.exp >= 0) return a;
+  const Cut c = cut(x.sig, -x.exp, false);
+  if (!c.half && !c.rest) return a;
+  if (exact) env.flags |= kInexact;
+  const u128 value = c.kept + rounds_up(env.round, x.sign, c);
+  return value == 0 ? with_sign<T>(x.sign, T{0}) : round_pack<T>(x.sign, 0, value, false, env);
 }
 
-u64 widen(u32 a, Env& env) {
-  if (is_nan(a)) return nan_result<u64>(env, a);
-  if (is_inf(a)) return with_sign<u64>(is_negative(a), Format<u64>::kInf);
-  if (is_zero(a)) return with_sign<u64>(is_negative(a), 0);
+template <class To, class From>
+To convert(From a, Env& env) {
+  if (is_nan(a)) {
+    if (is_signalling(a)) env.flags |= kInvalid;
+    return Format<To>::kNan;
+  }
+  if (is_inf(a)) return with_sign<To>(is_negative(a), Format<To>::kInf);
+  if (is_zero(a)) return with_sign<To>(is_negative(a), To{0});
   const Number x = unpack(a);
-  return round_pack<u64>(x.sign, x.exp, x.sig, false, env);
+  return round_pack<To>(x.sign, x.exp, x.sig, false, env);
 }
 
 #define INSTANTIATE(T)                         \
@@ -283,9 +292,17 @@ u64 widen(u32 a, Env& env) {
   template T sqrt(T, Env&);                    \
   template T fma(T, T, T, Env&);               \
   template u64 to_int(T, u32, ir::Sign, Env&); \
-  template T from_int(u64, ir::Sign, Env&);
+  template T from_int(u64, ir::Sign, Env&);    \
+  template T round_integral(T, bool, Env&);
+INSTANTIATE(u16)
 INSTANTIATE(u32)
 INSTANTIATE(u64)
 #undef INSTANTIATE
+template u32 convert(u64, Env&);
+template u64 convert(u32, Env&);
+template u16 convert(u64, Env&);
+template u16 convert(u32, Env&);
+template u32 convert(u16, Env&);
+template u64 convert(u16, Env&);
 
 }  // namespace pagoda::fp::soft

@@ -18,7 +18,7 @@ struct Env {
   u8 flags = 0;
 };
 
-// T is u32 or u64: the bits of f32 or f64.
+// T is u16, u32 or u64: the bits of a half, single or double.
 template <class T>
 T add(T a, T b, Env& env);
 template <class T>
@@ -38,7 +38,13 @@ u64 to_int(T a, u32 width, ir::Sign sign, Env& env);
 // `value` is sign- or zero-extended to 64 bits as `sign` says.
 template <class T>
 T from_int(u64 value, ir::Sign sign, Env& env);
-u32 narrow(u64 a, Env& env);
-u64 widen(u32 a, Env& env);
+// The integral value, in the same format; `exact` raises inexact where it is another one.
+template <class T>
+T round_integral(T a, bool exact, Env& env);
+// Between formats.
+template <class To, class From>
+To convert(From a, Env& env);
+inline u32 narrow(u64 a, Env& env) { return convert<u32>(a, env); }
+inline u64 widen(u32 a, Env& env) { return convert<u64>(a, env); }
 
 }  // namespace pagoda::fp::soft

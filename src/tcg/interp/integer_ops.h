@@ -47,6 +47,21 @@ template <class T>
 T op_mulh_su(T a, T b) {
   return static_cast<T>((SignedDouble<T>{static_cast<Signed<T>>(a)} * static_cast<SignedDouble<T>>(b)) >> kBits<T>);
 }
+// Without branches, so that the time it takes tells nothing of the operands.
+template <class T>
+Double<T> carryless(T a, T b) {
+  Double<T> product = 0;
+  for (u32 bit = 0; bit < kBits<T>; ++bit) product ^= (Double<T>{a} << bit) & (Double<T>{0} - (b >> bit & 1u));
+  return product;
+}
+template <class T>
+T op_clmul(T a, T b) {
+  return static_cast<T>(carryless(a, b));
+}
+template <class T>
+T op_clmulh(T a, T b) {
+  return static_cast<T>(carryless(a, b) >> kBits<T>);
+}
 template <class T>
 bool overflows(T a, T b) {
   return static_cast<Signed<T>>(a) == std::numeric_limits<Signed<T>>::min() && static_cast<Signed<T>>(b) == -1;

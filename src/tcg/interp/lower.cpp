@@ -250,7 +250,7 @@ void Lowering::Work::emit_float(u16 at, const Inst& op) {
     return emit(op.op == Op::f32_box ? Handler::f32_box : Handler::f32_unbox, destination(at), a, 0, 0, 0);
   }
   const Type operand = block->type_of(op.args[0]);
-  const Type selecting = op.op == Op::f_to_i ? operand : op.type;
+  const Type selecting = op.op == Op::f_to_i || op.op == Op::f16_narrow ? operand : op.type;
   u64 imm = op.aux;
   if (op.op == Op::f_to_i) imm |= u64{ir::type_bits(op.type)} << 8;
   if (op.op == Op::i_to_f) imm |= u64{ir::type_bits(operand)} << 8;

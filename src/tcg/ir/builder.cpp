@@ -123,6 +123,11 @@ Value Builder::f_to_f(Type type, Value a, Round round) {
   return emit(Op::f_to_f, type, static_cast<u8>(round), 0, 0, a);
 }
 
+Value Builder::f16_widen(Type type, Value bits) { return emit(Op::f16_widen, type, 0, 0, 0, bits); }
+Value Builder::f16_narrow(Value a, Round round) {
+  return emit(Op::f16_narrow, Type::i16, static_cast<u8>(round), 0, 0, a);
+}
+
 void Builder::trap_if(Value condition, Value tval, u64 cause) {
   emit(Op::trap_if, Type::none, 0, 0, cause, condition, tval);
 }

@@ -57,8 +57,8 @@ class Builder {
 
   // clang-format off
 #define BINARY(name) Value name(Value a, Value b) { return binary(Op::name, a, b); }
-  BINARY(add) BINARY(sub) BINARY(mul) BINARY(mulh_s) BINARY(mulh_u) BINARY(mulh_su) BINARY(div_s) BINARY(div_u)
-  BINARY(rem_s) BINARY(rem_u) BINARY(and_) BINARY(or_) BINARY(xor_) BINARY(shl) BINARY(shr) BINARY(sar) BINARY(rotl)
+  BINARY(add) BINARY(sub) BINARY(mul) BINARY(mulh_s) BINARY(mulh_u) BINARY(mulh_su) BINARY(clmul) BINARY(clmulh)
+  BINARY(div_s) BINARY(div_u) BINARY(rem_s) BINARY(rem_u) BINARY(and_) BINARY(or_) BINARY(xor_) BINARY(shl) BINARY(shr) BINARY(sar) BINARY(rotl)
   BINARY(rotr) BINARY(min_s) BINARY(max_s) BINARY(min_u) BINARY(max_u) BINARY(eq) BINARY(ne) BINARY(lt_s) BINARY(le_s)
   BINARY(lt_u) BINARY(le_u) BINARY(fmin) BINARY(fmax)
 #undef BINARY
@@ -98,6 +98,10 @@ class Builder {
   Value f_to_i(Type type, Value a, Round round, Sign sign);
   Value i_to_f(Type type, Value a, Round round, Sign sign);
   Value f_to_f(Type type, Value a, Round round);
+  Value fround(Value a, Round round) { return fp(Op::fround, round, a); }
+  Value froundx(Value a, Round round) { return fp(Op::froundx, round, a); }
+  Value f16_widen(Type type, Value bits);
+  Value f16_narrow(Value a, Round round);
 
   void trap_if(Value condition, Value tval, u64 cause);
   // Calls a helper (number from a helpers.def); `effects` are its declared ones. Result type none for no result.

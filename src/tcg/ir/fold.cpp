@@ -14,6 +14,14 @@ u64 divide_signed(i64 a, i64 b, u32 bits, bool remainder) {
   return static_cast<u64>(remainder ? a % b : a / b);
 }
 
+u128 carryless_product(u64 a, u64 b) {
+  u128 product = 0;
+  for (u32 bit = 0; bit < 64; ++bit) {
+    if ((b >> bit & 1) != 0) product ^= u128{a} << bit;
+  }
+  return product;
+}
+
 }  // namespace
 
 std::optional<u64> fold(Op op, Type type, u64 a, u64 b) {
@@ -44,6 +52,12 @@ std::optional<u64> fold(Op op, Type type, u64 a, u64 b) {
       break;
     case Op::mulh_su:
       r = static_cast<u64>((static_cast<i128>(sa) * static_cast<i128>(b)) >> bits);
+      break;
+    case Op::clmul:
+      r = static_cast<u64>(carryless_product(a, b));
+      break;
+    case Op::clmulh:
+      r = static_cast<u64>(carryless_product(a, b) >> bits);
       break;
     case Op::div_s:
       r = divide_signed(sa, sb, bits, false);

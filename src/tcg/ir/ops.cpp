@@ -23,6 +23,8 @@ bool contains(TypeSet set, Type type) {
       return type == Type::none;
     case TypeSet::I8:
       return type == Type::i8;
+    case TypeSet::I16:
+      return type == Type::i16;
     case TypeSet::I64:
       return type == Type::i64;
     case TypeSet::Int:
@@ -55,6 +57,8 @@ bool accepts(Operand column, Type own, Type type) {
       return type == Type::i1;
     case Operand::I8_:
       return type == Type::i8;
+    case Operand::I16_:
+      return type == Type::i16;
     case Operand::I64_:
       return type == Type::i64;
     case Operand::F32_:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Basic bit manipulation: Zbb, 29.4.2.
+// Basic bit manipulation: Zbb, 29.4.2; what Zcb (27.3) adds to its extensions.
 #include "cpu/riscv64/translate/handlers.h"
 #include "cpu/riscv64/translator.h"
 
@@ -36,6 +36,15 @@ void minu(Translator& t, const Insn& i) { t.set_x(i.rd, t.op(&Builder::min_u, t.
 
 // Extension
 void sext_b(Translator& t, const Insn& i) { t.set_x_sext(i.rd, t.b.trunc(t.x(i.rs1), Type::i8)); }
+void zext_b(Translator& t, const Insn& i) {
+  const Value a = t.x(i.rs1);
+  t.set_x(i.rd, t.b.and_(a, t.b.i64(0xff)));
+}
+void zext_w(Translator& t, const Insn& i) {
+  const Value a = t.x(i.rs1);
+  t.set_x(i.rd, t.b.and_(a, t.b.i64(0xffffffff)));
+}
+void not_(Translator& t, const Insn& i) { t.set_x(i.rd, t.b.not_(t.x(i.rs1))); }
 void sext_h(Translator& t, const Insn& i) { t.set_x_sext(i.rd, t.b.trunc(t.x(i.rs1), Type::i16)); }
 void zext_h(Translator& t, const Insn& i) {
   const Value a = t.x(i.rs1);

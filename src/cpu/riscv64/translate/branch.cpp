@@ -15,7 +15,7 @@ namespace {
 bool is_link(u32 reg) { return reg == 1 || reg == 5; }
 
 // The block starts aligned where alignment matters, so that the offset alone tells.
-bool misaligned(const Translator& t, i64 destination) { return !t.has(Extension::c) && (destination & 2) != 0; }
+bool misaligned(const Translator& t, i64 destination) { return !t.has(Extension::zca) && (destination & 2) != 0; }
 
 void branch_if(Translator& t, const Insn& i, Value condition) {
   const i64 destination = t.offset() + i.immediate;
@@ -39,7 +39,7 @@ void jal(Translator& t, const Insn& i) {
 void jalr(Translator& t, const Insn& i) {
   const Value sum = t.x_plus(i.rs1, i.immediate);
   const Value destination = t.b.and_(sum, t.b.i64(~u64{1}));
-  if (!t.has(Extension::c)) {
+  if (!t.has(Extension::zca)) {
     const Value bit1 = t.b.and_(destination, t.b.i64(2));
     t.b.trap_if(t.b.ne(bit1, t.b.i64(0)), destination, static_cast<u64>(Cause::fetch_misaligned));
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Loads and stores of integer and floating-point registers: RV32I 2.6, RV64I 4.3, F 21.5, D 22.3.
+// Loads and stores of integer and floating-point registers: RV32I 2.6, RV64I 4.3, F 21.5, D 22.3, Zfhmin 24.2.
 #include "cpu/riscv64/translate/handlers.h"
 #include "cpu/riscv64/translator.h"
 
@@ -42,6 +42,10 @@ void flw(Translator& t, const Insn& i) {
   if (!t.fp_on()) return;
   t.set_f(i.rd, t.b.load(Type::f32, address(t, i), MemOp{.size_log2 = kWord}));
 }
+void flh(Translator& t, const Insn& i) {
+  if (!t.fp_on()) return;
+  t.set_half_bits(i.rd, t.b.load(Type::i16, address(t, i), MemOp{.size_log2 = kHalf}));
+}
 void fld(Translator& t, const Insn& i) {
   if (!t.fp_on()) return;
   t.set_f_bits(i.rd, t.b.load(Type::i64, address(t, i), MemOp{.size_log2 = kDouble}));
@@ -51,6 +55,11 @@ void fsw(Translator& t, const Insn& i) {
   if (!t.fp_on()) return;
   const Value to = address(t, i);
   t.b.store(to, t.f_bits(i.rs2), MemOp{.size_log2 = kWord});
+}
+void fsh(Translator& t, const Insn& i) {
+  if (!t.fp_on()) return;
+  const Value to = address(t, i);
+  t.b.store(to, t.f_bits(i.rs2), MemOp{.size_log2 = kHalf});
 }
 void fsd(Translator& t, const Insn& i) {
   if (!t.fp_on()) return;

@@ -19,7 +19,7 @@ void fence(Translator& t, const Insn& i) {
   t.b.fence((before & kWrites) != 0 && (after & kReads) != 0 ? Order::seq_cst : Order::acq_rel);
 }
 void fence_tso(Translator& t, const Insn&) { t.b.fence(Order::acq_rel); }
-void pause(Translator&, const Insn&) {}
+void hint(Translator&, const Insn&) {}
 
 // Translations never outlive the code they were made from; only the block being run does, to its end.
 void fence_i(Translator& t, const Insn&) { t.end_block(); }

@@ -51,6 +51,7 @@ u64 to_int(T a, u32 width, Sign sign) {
 }  // namespace
 
 const bool kHostFma = __builtin_cpu_supports("fma") != 0;
+const bool kHostRound = __builtin_cpu_supports("sse4.1") != 0;
 
 template <class T>
 T fma_soft(T a, T b, T c) {
@@ -126,6 +127,27 @@ u32 f64_to_f32(Round round, u64 a) {
   return rounded(round, [&] { return f64_to_f32(a); }, [&](soft::Env& env) { return soft::narrow(a, env); });
 }
 
+template <bool kInexactToo, class T>
+T round_integral(Round round, T a) {
+  const auto in_integers = [&](soft::Env& env) { return soft::round_integral(a, kInexactToo, env); };
+  if (!kHostRound) return in_soft(round, in_integers);
+  return rounded(round, [&] { return host_round<kInexactToo>(a); }, in_integers);
+}
+template <class T>
+T fround(Round round, T a) {
+  return round_integral<false>(round, a);
+}
+template <class T>
+T froundx(Round round, T a) {
+  return round_integral<true>(round, a);
+}
+
+// The host converts singles only, and a double on the way through one would be rounded twice.
+template <class T>
+u16 f16_narrow(Round round, T a) {
+  return in_soft(round, [&](soft::Env& env) { return soft::convert<u16>(a, env); });
+}
+
 #define INSTANTIATE(T)                              \
   template T fma_soft(T, T, T);                     \
   template T min_max_nan(T, T);                     \
@@ -138,7 +160,10 @@ u32 f64_to_f32(Round round, u64 a) {
   template T fsqrt(Round, T);                       \
   template T fma(Round, T, T, T);                   \
   template u64 f_to_i(Round, Sign, u32, T);         \
-  template T i_to_f(Round, Sign, u64);
+  template T i_to_f(Round, Sign, u64);              \
+  template T fround(Round, T);                      \
+  template T froundx(Round, T);                     \
+  template u16 f16_narrow(Round, T);
 INSTANTIATE(u32)
 INSTANTIATE(u64)
 #undef INSTANTIATE

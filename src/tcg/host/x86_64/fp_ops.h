@@ -20,7 +20,8 @@ namespace pagoda::fp {
 template <class T>
 using HostFloat = std::conditional_t<std::is_same_v<T, u32>, float, double>;
 
-extern const bool kHostFma;  // the host has FMA3
+extern const bool kHostFma;    // the host has FMA3
+extern const bool kHostRound;  // and SSE4.1
 
 #define PAGODA_FP_BINARY(name, mnemonic)                                          \
   inline u32 name(u32 a, u32 b) {                                                 \
@@ -257,6 +258,27 @@ inline u32 f64_to_f32(u64 a) {
   return canonical(std::bit_cast<u32>(x));
 }
 
+// --- to an integral value; half precision
+// ------------------------------------------------------------------------------ ROUNDSS and ROUNDSD: bit 2 of the
+// immediate takes the mode from MXCSR, bit 3 hides inexact.
+template <bool kInexactToo, class T>
+inline T host_round(T a) {
+  HostFloat<T> x = 0;
+  constexpr int kMode = kInexactToo ? 4 : 12;
+  if constexpr (sizeof(T) == 4)
+    asm volatile("roundss %2, %1, %0" : "+x"(x) : "x"(std::bit_cast<float>(a)), "i"(kMode));
+  else
+    asm volatile("roundsd %2, %1, %0" : "+x"(x) : "x"(std::bit_cast<double>(a)), "i"(kMode));
+  return canonical(std::bit_cast<T>(x));
+}
+
+template <class T>
+inline T f16_widen(u16 a) {
+  if (is_signalling(a)) [[unlikely]]
+    raise_flags(kInvalid);
+  return from_half<T>(a);
+}
+
 // --- any rounding, as the op's aux says; out of line -----------------------------------------------------------------
 // Round::mode is the plain form. T is u32 or u64.
 template <class T>
@@ -277,5 +299,11 @@ u64 f_to_i(ir::Round round, ir::Sign sign, u32 width, T a);
 template <class T>
 T i_to_f(ir::Round round, ir::Sign sign, u64 value);
 u32 f64_to_f32(ir::Round round, u64 a);
+template <class T>
+T fround(ir::Round round, T a);
+template <class T>
+T froundx(ir::Round round, T a);
+template <class T>
+u16 f16_narrow(ir::Round round, T a);
 
 }  // namespace pagoda::fp
