@@ -2,6 +2,8 @@
 // The op enumeration and what the table says of each op.
 #pragma once
 
+#include <iterator>
+
 #include "base/types.h"
 #include "tcg/ir/types.h"
 
@@ -92,6 +94,7 @@ inline constexpr Operand kResultColumn[kOpCount] = {
 constexpr Type fixed_type(Operand column) {
   constexpr Type types[] = {Type::none, Type::none,  Type::i1,   Type::i8,   Type::i16, Type::i64,
                             Type::f32,  Type::flags, Type::none, Type::none, Type::none};
+  static_assert(std::size(types) == static_cast<u32>(Operand::ANY) + 1);
   return types[static_cast<u32>(column)];
 }
 
