@@ -14,7 +14,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "devices/storage/block_executor.h"
-#include "devices/storage/raw_file.h"
+#include "devices/storage/disk_image.h"
 #include "devices/virtio/blk.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/rng.h"
@@ -88,7 +88,7 @@ class RandomFile {
 Result<VirtioPtr> make_blk(Machine& machine, const DeviceConfig& config, std::string name) {
   constexpr std::size_t kLongestSerial = 20;
   const DriveConfig& drive = by_id(machine.config().drives, value_of(config, "drive"));
-  auto file = RawFile::open(drive.file, drive.readonly);
+  auto file = open_disk(drive.file, {.format = DiskFormat::raw, .read_only = drive.readonly});
   if (!file) return fail("{}: {}", drive.origin, file.error().message);
   VirtioBlk::Options options;
   options.serial = value_of(config, "serial");
