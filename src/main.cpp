@@ -10,6 +10,7 @@
 #include "control/gdb_stub.h"
 #include "control/monitor.h"
 #include "machines/describe.h"
+#include "machines/disk/disk_tool.h"
 #include "machines/run.h"
 
 namespace {
@@ -39,6 +40,8 @@ int main(int argc, char** argv) {
       return std::fflush(stdout) == 0 ? 0 : 1;
     case ParsedCommandLine::Command::describe:
       return pagoda::describe(parsed->arguments);
+    case ParsedCommandLine::Command::disk:
+      return pagoda::run_disk_command(parsed->disk);
     case ParsedCommandLine::Command::run:
       break;
   }

@@ -7,6 +7,7 @@
 
 #include "base/suggest.h"
 #include "cli/builder.h"
+#include "cli/disk_options.h"
 #include "cli/help.h"
 #include "machines/catalog.h"
 
@@ -103,11 +104,11 @@ Result<ParsedCommandLine> parse_options(std::string_view guest, std::span<const 
   b.config.guest = guest;
   for (std::size_t at = 0; at < words.size();) {
     TRY_ASSIGN(const std::size_t used, parse_option(b, words, at));
-    if (b.text) return ParsedCommandLine{ParsedCommandLine::Command::print, {}, std::move(*b.text), {}};
+    if (b.text) return ParsedCommandLine{ParsedCommandLine::Command::print, {}, std::move(*b.text), {}, {}};
     at += used;
   }
   TRY(finish(b));
-  return ParsedCommandLine{ParsedCommandLine::Command::run, std::move(b.config), {}, {}};
+  return ParsedCommandLine{ParsedCommandLine::Command::run, std::move(b.config), {}, {}, {}};
 }
 
 // "pagoda-system-riscv64" names its guest.
@@ -123,7 +124,7 @@ std::string guest_names() {
 
 Result<ParsedCommandLine> parse(std::span<const std::string> arguments) {
   const auto print = [](std::string text) {
-    return ParsedCommandLine{ParsedCommandLine::Command::print, {}, std::move(text), {}};
+    return ParsedCommandLine{ParsedCommandLine::Command::print, {}, std::move(text), {}, {}};
   };
   std::string_view program = arguments.empty() ? std::string_view("pagoda") : std::string_view(arguments[0]);
   if (!arguments.empty()) arguments = arguments.subspan(1);
@@ -143,6 +144,14 @@ Result<ParsedCommandLine> parse(std::span<const std::string> arguments) {
     line.arguments.assign(rest.begin(), rest.end());
     return line;
   }
+  if (first == "disk") {
+    TRY_ASSIGN(auto command, parse_disk_command(rest));
+    if (auto* text = std::get_if<std::string>(&command)) return print(std::move(*text));
+    ParsedCommandLine parsed;
+    parsed.command = ParsedCommandLine::Command::disk;
+    parsed.disk = std::move(std::get<DiskCommand>(command));
+    return parsed;
+  }
   const std::string_view option = option_name(first);
   if (first == "help" || option == "help" || option == "h") {
     if (rest.empty()) return print(help_text(""));
@@ -153,7 +162,7 @@ Result<ParsedCommandLine> parse(std::span<const std::string> arguments) {
   if (!option.empty()) {
     return fail("{}: the first argument is the guest: pagoda {} {} ...", first, kGuests[0].name, first);
   }
-  std::vector<std::string_view> words = {"describe", "help", "version"};
+  std::vector<std::string_view> words = {"describe", "disk", "help", "version"};
   for (const GuestInfo& guest : kGuests) words.push_back(guest.name);
   return fail("{}: neither a guest ({}) nor a command{}", first, guest_names(), suggestion(first, words));
 }

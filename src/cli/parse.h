@@ -4,6 +4,7 @@
 //   pagoda GUEST [options]            the first argument is the guest
 //   pagoda-system-GUEST [options]     a link of that name does the same
 //   pagoda describe GUEST HEX         how instruction bytes are decoded and translated
+//   pagoda disk COMMAND ...           disk images: create, info, check, convert
 //   pagoda help | -help | -version    also with two dashes, as every option
 #pragma once
 
@@ -13,6 +14,7 @@
 
 #include "base/result.h"
 #include "machines/config.h"
+#include "machines/disk/disk_command.h"
 
 namespace pagoda::cli {
 
@@ -21,11 +23,13 @@ struct ParsedCommandLine {
     run,       // run `config`
     print,     // write `text` to stdout and exit with status 0 (help, version, listings)
     describe,  // `arguments` follow "describe"
+    disk,      // `disk`
   };
   Command command = Command::run;
   MachineConfig config;
   std::string text;
   std::vector<std::string> arguments;
+  DiskCommand disk;
 };
 
 // `arguments` begins with the program's name. Nothing is printed, and no file but

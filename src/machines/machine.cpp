@@ -70,15 +70,15 @@ Result<> Machine::open_chardevs() {
 
 Result<> Machine::open_drives() {
   for (const DriveConfig& drive : config_.drives) {
-    auto file = RawFile::open(drive.file, drive.readonly);
+    auto file = open_disk(drive.file, {.format = DiskFormat::raw, .read_only = drive.readonly});
     if (!file) return fail("{}: {}", drive.origin, file.error().message);
     drives_[drive.id] = std::move(*file);
   }
   return {};
 }
 
-std::unique_ptr<RawFile> Machine::take_drive(const std::string& id) {
-  std::unique_ptr<RawFile> file = std::move(drives_[id]);
+std::unique_ptr<DiskImage> Machine::take_drive(const std::string& id) {
+  std::unique_ptr<DiskImage> file = std::move(drives_[id]);
   CHECK(file != nullptr, "drive '{}'", id);  // the command line's parser has looked
   return file;
 }

@@ -22,7 +22,7 @@
 #include "devices/bus/device.h"
 #include "devices/bus/power.h"
 #include "devices/serial/chardev.h"
-#include "devices/storage/raw_file.h"
+#include "devices/storage/disk_image.h"
 #include "machines/boot/boot_images.h"
 #include "machines/config.h"
 #include "machines/inputs.h"
@@ -63,7 +63,7 @@ class Machine {
   // Opens the configured drives, those too that no device uses.
   Result<> open_drives();
   // The drive of an id, for the one device that uses it.
-  std::unique_ptr<RawFile> take_drive(const std::string& id);
+  std::unique_ptr<DiskImage> take_drive(const std::string& id);
   // The back end of serial port `index` as the configuration has it, or null.
   CharBackend* serial_backend(u32 index);
   // A back end for the guest by the id of its chardev.
@@ -154,7 +154,7 @@ class Machine {
   std::vector<std::shared_ptr<void>> kept_;
   std::vector<std::unique_ptr<Device>> devices_;
   std::unique_ptr<BootImages> images_;
-  std::map<std::string, std::unique_ptr<RawFile>> drives_;
+  std::map<std::string, std::unique_ptr<DiskImage>> drives_;
   std::function<Ending(u32)> power_off_;
 
   std::atomic<u64> awake_until_;  // virtual time at which the loop's wait ends by itself

@@ -14,7 +14,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "devices/storage/block_executor.h"
-#include "devices/storage/raw_file.h"
+#include "devices/storage/disk_image.h"
 #include "devices/virtio/blk.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/rng.h"

@@ -139,6 +139,18 @@ bool GuestMemory::write(GuestPhys address, std::span<const std::byte> bytes) {
   return true;
 }
 
+bool GuestMemory::host_pieces(GuestPhys address, u64 size, bool for_writing, std::vector<iovec>* pieces) const {
+  if (size == 0) return true;
+  const Range* range = find(address);
+  if (!is_ram(address, size) || (for_writing && range->read_only)) return false;
+  pieces->push_back({range->host + (address.value - range->start), size});
+  return true;
+}
+
+void GuestMemory::written(GuestPhys address, u64 size) {
+  if (size != 0 && is_ram(address, size)) written(*find(address), address.value, size);
+}
+
 bool GuestMemory::fill(GuestPhys address, u64 size, u8 value) {
   if (size == 0) return true;
   if (!is_ram(address, size)) return false;

@@ -9,6 +9,7 @@
 // exclusive section.
 #pragma once
 
+#include <sys/uio.h>
 #include <atomic>
 #include <memory>
 #include <span>
@@ -74,6 +75,10 @@ class GuestMemory {
   // Writes invalidate code and mark pages dirty. For DMA, loaders, the debugger.
   [[nodiscard]] bool read(GuestPhys address, std::span<std::byte> out) const;
   [[nodiscard]] bool write(GuestPhys address, std::span<const std::byte> bytes);
+  // For system calls of the host that move data between RAM and files without a copy: appends the host's pieces of
+  // [address, address + size). False if not RAM, or not writable and `for_writing`. Whoever wrote calls written().
+  [[nodiscard]] bool host_pieces(GuestPhys address, u64 size, bool for_writing, std::vector<iovec>* pieces) const;
+  void written(GuestPhys address, u64 size);
   // Fills with one byte value, as write().
   [[nodiscard]] bool fill(GuestPhys address, u64 size, u8 value);
 

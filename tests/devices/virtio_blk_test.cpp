@@ -95,7 +95,7 @@ struct Disk {
   }
 
   Bench bench;
-  RawFile* file = nullptr;
+  DiskImage* file = nullptr;
   std::unique_ptr<VirtioMmio> slot;
   std::unique_ptr<VirtioDriver> driver;
   Used used;

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -19,16 +20,22 @@
 
 namespace pagoda {
 
-// One request. `execute` does the I/O and must not take the device's lock; `complete` may. Each is called at most once,
-// complete after execute.
+// One request. `execute` does the I/O and must not take the device's lock; it is called at most once.
 struct BlockJob {
+  u64 id = 0;
   std::function<void()> execute;
-  std::function<void()> complete;
 };
 
 class BlockExecutor {
  public:
+  // Told, once each, of jobs that were executed, in groups as they come. It may take the device's lock.
+  using Complete = std::function<void(std::span<const u64> ids)>;
+
   virtual ~BlockExecutor() = default;
+  // Before the first submit().
+  void set_complete(Complete complete) { complete_ = std::move(complete); }
+  // How many jobs are under way at once; more wait. 0: jobs end only when virtual time moves.
+  virtual u32 width() const = 0;
   // `deadline_ns`: virtual time at which to complete, 0: the executor's choice. Returns the deadline, 0 if the job
   // completes whenever it is done. Called under the device's lock.
   virtual u64 submit(BlockJob job, u64 deadline_ns) = 0;
@@ -36,28 +43,41 @@ class BlockExecutor {
   virtual void wait_executed() = 0;
   // When this returns, no job is under way except those with a deadline. Never call it under the device's lock.
   virtual void wait_completed() = 0;
+  // When this returns nothing is executed or completed any more; jobs not begun are dropped. Not under the device's
+  // lock.
+  virtual void stop() = 0;
+
+ protected:
+  Complete complete_;
 };
 
-// Threading: submit and waits from any thread. The destructor ends the job being executed and drops those not begun.
+// Threading: submit and waits from any thread.
 class WorkerExecutor final : public BlockExecutor {
  public:
-  // One thread keeps requests in order; more serve a deep queue on a host disk with latency.
+  // One thread keeps requests in order; more serve a deep queue on a host disk with latency. What ends while others are
+  // being completed is completed together.
   explicit WorkerExecutor(u32 threads = 1);
-  ~WorkerExecutor() override;
+  ~WorkerExecutor() override { stop(); }
   u64 submit(BlockJob job, u64 deadline_ns) override;
+  u32 width() const override { return width_; }
   void wait_executed() override;
   void wait_completed() override;
+  void stop() override;
 
  private:
   void run();
+  void complete_finished(std::unique_lock<std::mutex>& lock);
 
   std::mutex mutex_;
   std::condition_variable work_;
   std::condition_variable progress_;
-  std::deque<BlockJob> jobs_;  // without execute: only to be completed
+  std::deque<BlockJob> jobs_;
+  std::vector<u64> finished_;  // executed, not completed
+  bool completing_ = false;    // a thread is at it
   u64 executing_ = 0;          // queued or in execute
   u64 pending_ = 0;            // queued, in execute or in complete
   bool stopping_ = false;
+  const u32 width_;
   std::vector<std::thread> threads_;
 };
 
@@ -67,15 +87,17 @@ class TimedExecutor final : public BlockExecutor {
   static constexpr u64 kDefaultLatencyNs = 100'000;
   explicit TimedExecutor(VirtualClock& clock, u64 latency_ns = kDefaultLatencyNs);
   u64 submit(BlockJob job, u64 deadline_ns) override;
+  u32 width() const override { return 0; }
   void wait_executed() override {}
   void wait_completed() override {}
+  void stop() override;
 
  private:
   void expire();
 
   VirtualClock& clock_;
   const u64 latency_ns_;
-  std::multimap<u64, std::function<void()>> completions_;  // by deadline; equal ones in order of submission
+  std::multimap<u64, u64> completions_;  // by deadline; equal ones in order of submission
   Timer timer_;
 };
 

@@ -18,7 +18,7 @@ using namespace virtio_blk;
 
 namespace {
 
-u64 features_of(const RawFile& file, const VirtioBlk::Options& options) {
+u64 features_of(const DiskImage& file, const VirtioBlk::Options& options) {
   u64 features = kFeatureSegMax | kFeatureBlkSize | kFeatureFlush | kFeatureTopology | kFeatureConfigWce;
   if (options.queues > 1) features |= kFeatureMq;
   if (file.read_only()) return features | kFeatureReadOnly;
@@ -29,13 +29,15 @@ u64 features_of(const RawFile& file, const VirtioBlk::Options& options) {
 
 }  // namespace
 
-VirtioBlk::VirtioBlk(GuestMemory& memory, std::string name, std::unique_ptr<RawFile> file,
+VirtioBlk::VirtioBlk(GuestMemory& memory, std::string name, std::unique_ptr<DiskImage> file,
                      std::unique_ptr<BlockExecutor> executor, const Options& options)
     : VirtioDevice(memory, std::move(name), VirtioId::block, features_of(*file, options),
                    std::vector<u16>(options.queues, options.queue_size), kConfigSize),
       options_(options),
       file_(std::move(file)),
+      quiet_(options.queues),
       executor_(std::move(executor)) {
+  executor_->set_complete([this](std::span<const u64> ids) { complete(ids); });
   CHECK(options.queues >= 1 && options.queues <= 64 && options.queue_size >= 4, "{}", this->name());
   CHECK(std::has_single_bit(options.block_size) && options.block_size >= 512 && options.block_size <= 32768);
   set_config<u64>(kConfigCapacity, file_->size() / kSectorSize);
@@ -56,7 +58,7 @@ VirtioBlk::VirtioBlk(GuestMemory& memory, std::string name, std::unique_ptr<RawF
   set_write_cache(options.write_cache);
 }
 
-VirtioBlk::~VirtioBlk() { executor_.reset(); }
+VirtioBlk::~VirtioBlk() { executor_->stop(); }
 
 void VirtioBlk::set_write_cache(bool on) {
   write_cache_ = on ? 1 : 0;
@@ -77,10 +79,18 @@ void VirtioBlk::config_written(u64 offset, std::span<const u8> value) {
 }
 
 void VirtioBlk::process_queue(u16 index) {
-  for_each_chain(index, [&](VirtqChain& chain) {
-    Request request;
-    if (parse(index, std::move(chain), &request)) submit(std::move(request));
-  });
+  VirtqChain chain;
+  bool look_again = false;
+  do {
+    queue(index)->suppress_notifications();
+    while (pop(index, &chain)) {
+      Request request;
+      if (parse(index, std::move(chain), &request)) submit(std::move(request));
+    }
+    if (!live()) return;
+    quiet_[index] = executor_->width() != 0 && requests_.size() >= executor_->width();
+    look_again = !quiet_[index] && !queue(index)->request_notifications();
+  } while (look_again);
 }
 
 bool VirtioBlk::parse(u16 queue, VirtqChain chain, Request* request) {
@@ -106,26 +116,33 @@ void VirtioBlk::submit(Request request) {
   const u64 deadline = request.deadline_ns;
   Request& stored = requests_.emplace(id, std::move(request)).first->second;
   // The request may be complete, and gone, before submit() returns only after this thread gave up the device's lock.
-  stored.deadline_ns =
-      executor_->submit({[this, &stored] { execute(stored); }, [this, id] { complete(id); }}, deadline);
+  stored.deadline_ns = executor_->submit({id, [this, &stored] { execute(stored); }}, deadline);
 }
 
-void VirtioBlk::complete(u64 id) {
+void VirtioBlk::complete(std::span<const u64> ids) {
   const Guard guard(*this);
-  auto node = requests_.extract(id);
-  if (node.empty()) return;  // dropped by stop_queue()
-  Request& request = node.mapped();
-  if (!live()) return;
-  ChainWriter writer(memory(), request.chain.writable);
-  writer.skip(request.chain.writable_size - 1);
-  const std::byte status{request.status};
-  if (!writer.write({&status, 1})) return;
-  push(request.queue, request.chain.head, request.written);
-  signal(request.queue);
+  u64 touched = 0;  // queues, a bit each
+  for (const u64 id : ids) {
+    auto node = requests_.extract(id);
+    if (node.empty()) continue;  // dropped by stop_queue()
+    Request& request = node.mapped();
+    if (!live()) continue;
+    ChainWriter writer(memory(), request.chain.writable);
+    writer.skip(request.chain.writable_size - 1);
+    const std::byte status{request.status};
+    if (!writer.write({&status, 1})) continue;
+    push(request.queue, request.chain.head, request.written);
+    touched |= u64{1} << request.queue;
+  }
+  for (u16 index = 0; index < queue_count(); ++index) {
+    if ((touched >> index & 1) != 0) signal(index);
+    if (quiet_[index] && live()) process_queue(index);
+  }
 }
 
 void VirtioBlk::stop_queue(u16 index) {
   executor_->wait_executed();
+  quiet_[index] = false;
   std::erase_if(requests_, [&](const auto& entry) { return entry.second.queue == index; });
 }
 

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT
-// VirtioBlk: the virtio block device (virtio 1.2, 5.2) over a raw image.
+// VirtioBlk: the virtio block device (virtio 1.2, 5.2) over a disk image.
 //
-// A chain is parsed under the device's lock; its data moves in the executor's execute() without the lock, and its
-// status byte and used entry follow under it in complete(). A queue taken out of use waits for execute() of what it
-// handed out and forgets those requests, so that nothing is written to a driver that has gone. Threading: see
-// VirtioDevice; the executor decides where I/O is done.
+// A chain is parsed under the device's lock; its data moves, straight between the image and guest RAM, in the
+// executor's execute() without the lock; status bytes and used entries follow under it in complete(), one interrupt for
+// a group. While the executor has enough to do the driver is not asked to notify: complete() looks for new requests
+// itself. A queue taken out of use waits for execute() of what it handed out and forgets those requests, so that
+// nothing is written to a driver that has gone. Threading: see VirtioDevice; the executor decides where I/O is done.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "devices/storage/block_executor.h"
-#include "devices/storage/raw_file.h"
+#include "devices/storage/disk_image.h"
 #include "devices/virtio/virtio_device.h"
 
 namespace pagoda {
@@ -28,7 +31,7 @@ class VirtioBlk final : public VirtioDevice {
     bool discard = true;      // discarded ranges give their space back
   };
 
-  VirtioBlk(GuestMemory& memory, std::string name, std::unique_ptr<RawFile> file,
+  VirtioBlk(GuestMemory& memory, std::string name, std::unique_ptr<DiskImage> file,
             std::unique_ptr<BlockExecutor> executor, const Options& options);
   ~VirtioBlk() override;
 
@@ -55,7 +58,7 @@ class VirtioBlk final : public VirtioDevice {
 
   bool parse(u16 queue, VirtqChain chain, Request* request);
   void submit(Request request);
-  void complete(u64 id);
+  void complete(std::span<const u64> ids);
   void set_write_cache(bool on);
   std::vector<u8> save_requests() const;
   void restore_requests(const std::vector<u8>& saved);
@@ -64,17 +67,19 @@ class VirtioBlk final : public VirtioDevice {
   void execute(Request& request);
   u8 read_data(Request& request);
   u8 write_data(Request& request);
+  int move_through_buffer(Request& request, u64 size, bool is_write);
   u8 read_id(Request& request);
   u8 discard_or_zero(Request& request);
   u8 status_of(const Request& request, int error) const;
   bool is_on_disk(u64 sector, u64 size) const;
 
   const Options options_;
-  const std::unique_ptr<RawFile> file_;
+  const std::unique_ptr<DiskImage> file_;
   u8 write_cache_ = 1;
   u64 next_id_ = 0;
-  std::map<u64, Request> requests_;          // in flight; nodes stay where they are while execute() works on them
-  std::unique_ptr<BlockExecutor> executor_;  // last: its destructor ends what still works on the members above
+  std::vector<bool> quiet_;          // queues whose driver is not asked to notify: complete() looks at them
+  std::map<u64, Request> requests_;  // in flight; nodes stay where they are while execute() works on them
+  std::unique_ptr<BlockExecutor> executor_;
 };
 
 }  // namespace pagoda

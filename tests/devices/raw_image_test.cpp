@@ -7,18 +7,18 @@
 
 #include <fstream>
 
-#include "devices/storage/raw_file.h"
+#include "devices/storage/disk_image.h"
 
 namespace pagoda::test {
 namespace {
 
-class RawFileTest : public testing::Test {
+class RawImageTest : public testing::Test {
  protected:
-  RawFileTest() {
+  RawImageTest() {
     std::string pattern = testing::TempDir() + "pagoda_raw_XXXXXX";
     dir_ = mkdtemp(pattern.data());
   }
-  ~RawFileTest() override {
+  ~RawImageTest() override {
     for (const std::string& path : files_) unlink(path.c_str());
     rmdir(dir_.c_str());
   }
@@ -28,8 +28,11 @@ class RawFileTest : public testing::Test {
     files_.push_back(path);
     return path;
   }
+  static auto open_raw(const std::string& path, bool read_only) {
+    return open_disk(path, {.format = DiskFormat::raw, .read_only = read_only});
+  }
   static std::string error_of(const std::string& path, bool read_only = false) {
-    const auto file = RawFile::open(path, read_only);
+    const auto file = open_raw(path, read_only);
     return file ? "" : file.error().message;
   }
   static std::span<const std::byte> bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
@@ -38,9 +41,9 @@ class RawFileTest : public testing::Test {
   std::vector<std::string> files_;
 };
 
-TEST_F(RawFileTest, ReadsAndWritesWhereItIsTold) {
+TEST_F(RawImageTest, ReadsAndWritesWhereItIsTold) {
   const std::string path = make("disk", std::string(2048, 'a'));
-  auto file = RawFile::open(path, false);
+  auto file = open_raw(path, false);
   ASSERT_TRUE(file) << file.error().message;
   EXPECT_EQ((*file)->size(), 2048u);
   EXPECT_EQ((*file)->write(512, bytes(std::string(512, 'b'))), 0);
@@ -53,7 +56,7 @@ TEST_F(RawFileTest, ReadsAndWritesWhereItIsTold) {
   EXPECT_EQ(status.st_size, 2048);
 }
 
-TEST_F(RawFileTest, ErrorsNameTheFileAndTheReason) {
+TEST_F(RawImageTest, ErrorsNameTheFileAndTheReason) {
   const std::string missing = dir_ + "/missing";
   EXPECT_EQ(error_of(missing), "disk image " + missing + ": No such file or directory");
   EXPECT_EQ(error_of(dir_), "disk image " + dir_ + ": is a directory");
@@ -67,7 +70,7 @@ TEST_F(RawFileTest, ErrorsNameTheFileAndTheReason) {
   EXPECT_EQ(error_of(pipe, true), "disk image " + pipe + ": is neither a file nor a block device");
 }
 
-TEST_F(RawFileTest, ErrorsOfPermission) {
+TEST_F(RawImageTest, ErrorsOfPermission) {
   const std::string path = make("disk", std::string(512, 'a'));
   const uid_t self = geteuid();
   if (self == 0) {  // root may read everything: be somebody else for a while
@@ -84,23 +87,23 @@ TEST_F(RawFileTest, ErrorsOfPermission) {
   ASSERT_EQ(seteuid(self), 0);
 }
 
-TEST_F(RawFileTest, OneWriterOrManyReaders) {
+TEST_F(RawImageTest, OneWriterOrManyReaders) {
   const std::string path = make("disk", std::string(512, 'a'));
   const std::string locked = "disk image " + path + ": locked by another instance";
   {
-    const auto writer = RawFile::open(path, false);
+    const auto writer = open_raw(path, false);
     ASSERT_TRUE(writer);
     EXPECT_EQ(error_of(path), locked);
     EXPECT_EQ(error_of(path, true), locked);
   }
-  const auto reader = RawFile::open(path, true);
+  const auto reader = open_raw(path, true);
   ASSERT_TRUE(reader);
   EXPECT_EQ(error_of(path, true), "");
   EXPECT_EQ(error_of(path), locked);
 }
 
-TEST_F(RawFileTest, DiscardGivesSpaceBackAndZeroesReadAsZero) {
-  auto file = RawFile::open(make("disk", std::string(1 << 20, 'a')), false);
+TEST_F(RawImageTest, DiscardGivesSpaceBackAndZeroesReadAsZero) {
+  auto file = open_raw(make("disk", std::string(1 << 20, 'a')), false);
   ASSERT_TRUE(file);
   EXPECT_EQ((*file)->discard(0, 512 << 10), 0);
   EXPECT_EQ((*file)->write_zeroes((512 << 10) + 512, 1024, false), 0);
@@ -112,17 +115,17 @@ TEST_F(RawFileTest, DiscardGivesSpaceBackAndZeroesReadAsZero) {
   EXPECT_EQ((*file)->size(), 1u << 20);
 }
 
-TEST_F(RawFileTest, AShortenedFileIsAnError) {
+TEST_F(RawImageTest, AShortenedFileIsAnError) {
   const std::string path = make("disk", std::string(1024, 'a'));
-  auto file = RawFile::open(path, false);
+  auto file = open_raw(path, false);
   ASSERT_TRUE(file);
   ASSERT_EQ(truncate(path.c_str(), 512), 0);
   std::string back(1024, '\0');
   EXPECT_EQ((*file)->read(0, std::as_writable_bytes(std::span(back))), EIO);
 }
 
-TEST_F(RawFileTest, WritingAReadOnlyFileIsAnError) {
-  auto file = RawFile::open(make("disk", std::string(512, 'a')), true);
+TEST_F(RawImageTest, WritingAReadOnlyFileIsAnError) {
+  auto file = open_raw(make("disk", std::string(512, 'a')), true);
   ASSERT_TRUE(file);
   EXPECT_TRUE((*file)->read_only());
   EXPECT_EQ((*file)->write(0, bytes(std::string(512, 'b'))), EBADF);
