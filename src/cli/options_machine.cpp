@@ -87,10 +87,13 @@ Result<> on_machine(Builder& b, std::string_view value) {
         if (last || !hardware) return checked;
         rest.remove_prefix(name.size() + 1);
       }
+    } else if (item.key == "pflash0" || item.key == "pflash1") {
+      if (item.value.empty()) return fail("{}: the id of a drive is missing", item.key);
+      TRY(use_as_flash(b, item.key == "pflash1" ? 1 : 0, item.value));
     } else {
       const auto fixed = std::ranges::find(kFixedProperties, item.key, &FixedProperty::key);
       if (fixed == kFixedProperties.end()) {
-        constexpr std::array<std::string_view, 2> kKeys = {"type", "accel"};
+        constexpr std::array<std::string_view, 4> kKeys = {"type", "accel", "pflash0", "pflash1"};
         return unknown_key(item, kKeys);
       }
       if (item.value != fixed->only_value) return fail("{}: only '{}' is supported", item.key, fixed->only_value);

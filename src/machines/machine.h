@@ -80,6 +80,10 @@ class Machine {
   PowerSink power_sink();
   void set_failure_text(std::function<Ending(u32 code)> text) { failure_text_ = std::move(text); }
 
+  // Has every vcpu forget its TLB entries; they have when this returns. For devices that change what an address means:
+  // from any thread, vcpus parked, with no lock held.
+  void flush_tlbs();
+
   // --- life ---
   // Resets the machine and runs it until something ends it.
   Ending run(const StartMonitor& start_monitor);

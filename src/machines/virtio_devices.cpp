@@ -87,9 +87,7 @@ class RandomFile {
 
 Result<VirtioPtr> make_blk(Machine& machine, const DeviceConfig& config, std::string name) {
   constexpr std::size_t kLongestSerial = 20;
-  const DriveConfig& drive = by_id(machine.config().drives, value_of(config, "drive"));
-  auto file = RawFile::open(drive.file, drive.readonly);
-  if (!file) return fail("{}: {}", drive.origin, file.error().message);
+  TRY_ASSIGN(auto file, open_drive(machine.config(), value_of(config, "drive")));
   VirtioBlk::Options options;
   options.serial = value_of(config, "serial");
   if (options.serial.size() > kLongestSerial) {
@@ -101,7 +99,7 @@ Result<VirtioPtr> make_blk(Machine& machine, const DeviceConfig& config, std::st
   } else {
     executor = std::make_unique<WorkerExecutor>();
   }
-  return std::make_unique<VirtioBlk>(machine.memory(), std::move(name), std::move(*file), std::move(executor), options);
+  return std::make_unique<VirtioBlk>(machine.memory(), std::move(name), std::move(file), std::move(executor), options);
 }
 
 // With -icount all entropy is Inputs' own sequence, so that runs repeat.
@@ -190,6 +188,17 @@ Result<std::optional<u32>> wanted_slot(const DeviceConfig& device, u32 slots) {
 
 }  // namespace
 
+std::string virtio_device_name(const DeviceConfig& device, std::size_t index) {
+  return device.id.empty() ? fmt::format("{}.{}", device.driver, index) : device.id;
+}
+
+Result<std::unique_ptr<RawFile>> open_drive(const MachineConfig& config, std::string_view id) {
+  const DriveConfig& drive = by_id(config.drives, id);
+  auto file = RawFile::open(drive.file, drive.readonly);
+  if (!file) return fail("{}: {}", drive.origin, file.error().message);
+  return file;
+}
+
 Result<std::vector<std::unique_ptr<VirtioDevice>>> make_virtio_devices(Machine& machine, u32 slots) {
   const std::vector<DeviceConfig>& devices = machine.config().devices;
   TRY(check_port_buses(devices));
@@ -203,7 +212,7 @@ Result<std::vector<std::unique_ptr<VirtioDevice>>> make_virtio_devices(Machine& 
     }
     if (!slot) return fail("{}: all {} virtio slots of the machine are in use", config.origin, slots);
     if (result[*slot] != nullptr) return fail("{}: bus '{}' is in use", config.origin, value_of(config, "bus"));
-    const std::string name = config.id.empty() ? fmt::format("{}.{}", config.driver, i) : config.id;
+    const std::string name = virtio_device_name(config, i);
     VirtioPtr device;
     if (config.driver == "virtio-blk-device") {
       TRY_ASSIGN(device, make_blk(machine, config, name));

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "base/types.h"
+#include "devices/storage/raw_file.h"
 #include "devices/virtio/virtio_device.h"
 #include "machines/machine.h"
 
@@ -15,5 +16,11 @@ namespace pagoda {
 // One entry per slot, null where it stays empty. As in QEMU, devices take slots from the last one down in the order of
 // the command line, unless bus=virtio-mmio-bus.N says otherwise.
 Result<std::vector<std::unique_ptr<VirtioDevice>>> make_virtio_devices(Machine& machine, u32 slots);
+
+// What a device of the command line is called: its id, or, without one, its driver and place in the list.
+std::string virtio_device_name(const DeviceConfig& device, std::size_t index);
+
+// Opens the image of a -drive; errors begin with the option.
+Result<std::unique_ptr<RawFile>> open_drive(const MachineConfig& config, std::string_view id);
 
 }  // namespace pagoda
