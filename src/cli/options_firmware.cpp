@@ -74,7 +74,6 @@ Result<> on_fw_cfg(Builder& b, std::string_view value) {
   }
   if (config.name.empty()) return fail("name= is missing");
   if (config.name.size() > kLongestName) return fail("the name has more than {} characters", kLongestName);
-  if (!config.name.starts_with("opt/")) return fail("the name does not begin with opt/: other names are the machine's own");
   if (has_text == !config.file.empty()) return fail("either file= or string= is needed");
   for (const FwCfgItemConfig& other : b.config.fw_cfg) {
     if (other.name == config.name) return fail("the name '{}' is used twice", config.name);

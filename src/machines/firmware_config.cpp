@@ -53,6 +53,7 @@ Result<FwCfg::Content> firmware_config(const MachineConfig& config, const std::v
   if (!order.empty()) content.add_file("bootorder", order + '\0');
 
   for (const FwCfgItemConfig& item : config.fw_cfg) {
+    if (content.files.contains(item.name)) return fail("{}: the machine has an item of that name", item.origin);
     if (item.file.empty()) {
       content.add_file(item.name, item.text);
     } else {

@@ -99,6 +99,14 @@ FdtBuilder describe_virt(const RiscvBoard& board, u32 harts) {
   return tree;
 }
 
+// How the drive of a flash bank was given.
+std::string drive_origin(const MachineConfig& config, u32 bank) {
+  for (const DriveConfig& drive : config.drives) {
+    if (drive.id == config.pflash[bank]) return drive.origin;
+  }
+  return "flash";
+}
+
 Result<> make_flash(Machine& machine) {
   for (u32 bank = 0; bank < kFlashBanks; ++bank) {
     std::unique_ptr<RawFile> file;
@@ -109,7 +117,9 @@ Result<> make_flash(Machine& machine) {
         std::make_unique<Pflash>(fmt::format("flash{}", bank), machine.memory(),
                                  Pflash::Window{flash_base(bank), kFlash.size}, std::move(file),
                                  [&machine] { machine.flush_tlbs(); }));
-    TRY(flash.map());
+    if (auto mapped = flash.map(); !mapped) {
+      return fail("{}: {}", drive_origin(machine.config(), bank), mapped.error().message);
+    }
   }
   return {};
 }

@@ -203,7 +203,8 @@ void Pflash::write_locked(u64 offset, u32 value, u32 size) {
         return;
       }
       log(Log::guest_error, "{}: a buffered write of {} words", name_, words_left_);
-      break;
+      status_ |= kProgramError;
+      return back_to_array();
     }
     case Step::buffer_data:
       return buffer(offset, value, size);
