@@ -24,7 +24,8 @@ Result<> check_order(const KeyValue& item) {
 }  // namespace
 
 Result<> on_boot(Builder& b, std::string_view value) {
-  constexpr std::array<std::string_view, 6> kKeys = {"order", "once", "menu", "splash-time", "reboot-timeout", "strict"};
+  constexpr std::array<std::string_view, 6> kKeys = {"order",       "once",           "menu",
+                                                     "splash-time", "reboot-timeout", "strict"};
   constexpr u64 kLongest = 0xffff;
   TRY_ASSIGN(const auto items, parse_key_values(value, "order"));
   BootConfig& boot = b.config.boot;
@@ -100,7 +101,8 @@ Result<> finish_flash(const Builder& b) {
   for (std::size_t bank = 0; bank < b.config.pflash.size(); ++bank) {
     const std::string& id = b.config.pflash[bank];
     if (id.empty()) continue;
-    if (b.config.machine != "virt") return fail("{}: machine '{}' has no flash", b.pflash_origin[bank], b.config.machine);
+    if (b.config.machine != "virt")
+      return fail("{}: machine '{}' has no flash", b.pflash_origin[bank], b.config.machine);
     if (std::ranges::find(b.config.drives, id, &DriveConfig::id) == b.config.drives.end()) {
       return fail("{}: there is no drive with id '{}'", b.pflash_origin[bank], id);
     }

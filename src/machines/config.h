@@ -87,9 +87,9 @@ struct FwCfgItemConfig {
 // -boot, as far as firmware that reads fw_cfg can know it.
 struct BootConfig {
   bool menu = false;
-  bool strict = false;                        // nothing but the devices with a bootindex
-  std::optional<u32> splash_time_ms;          // how long the menu waits, up to 0xffff
-  std::optional<i32> reboot_timeout_ms;       // how long firmware waits after a failed boot; -1: for ever
+  bool strict = false;                   // nothing but the devices with a bootindex
+  std::optional<u32> splash_time_ms;     // how long the menu waits, up to 0xffff
+  std::optional<i32> reboot_timeout_ms;  // how long firmware waits after a failed boot; -1: for ever
 };
 
 // Instruction counting: one guest instruction is 2^shift ns of virtual time.

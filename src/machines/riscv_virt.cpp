@@ -113,10 +113,9 @@ Result<> make_flash(Machine& machine) {
     if (const std::string& id = machine.config().pflash[bank]; !id.empty()) {
       TRY_ASSIGN(file, open_drive(machine.config(), id));
     }
-    Pflash& flash = machine.add_device(
-        std::make_unique<Pflash>(fmt::format("flash{}", bank), machine.memory(),
-                                 Pflash::Window{flash_base(bank), kFlash.size}, std::move(file),
-                                 [&machine] { machine.flush_tlbs(); }));
+    Pflash& flash = machine.add_device(std::make_unique<Pflash>(fmt::format("flash{}", bank), machine.memory(),
+                                                                Pflash::Window{flash_base(bank), kFlash.size},
+                                                                std::move(file), [&machine] { machine.flush_tlbs(); }));
     if (auto mapped = flash.map(); !mapped) {
       return fail("{}: {}", drive_origin(machine.config(), bank), mapped.error().message);
     }

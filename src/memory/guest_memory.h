@@ -43,7 +43,9 @@ class GuestMemory {
     // Flash: whether it reads as memory at present; if not it is a device. Null: always.
     const std::atomic<bool>* readable = nullptr;
     std::string name;
-    bool is_ram() const { return host != nullptr && (readable == nullptr || readable->load(std::memory_order_acquire)); }
+    bool is_ram() const {
+      return host != nullptr && (readable == nullptr || readable->load(std::memory_order_acquire));
+    }
     bool contains(u64 address) const { return address - start < size; }
   };
 
@@ -92,8 +94,8 @@ class GuestMemory {
   [[nodiscard]] bool compare_exchange(GuestPhys address, T expected, T desired, bool* swapped);
 
   // --- for the device behind a flash window, any thread ---
-  // Whether the window that begins at `base` reads as memory or by the device. Afterwards every vcpu has to drop its TLB
-  // entries; until it has, it may see the memory. Code translated from it before a switch may go on running.
+  // Whether the window that begins at `base` reads as memory or by the device. Afterwards every vcpu has to drop its
+  // TLB entries; until it has, it may see the memory. Code translated from it before a switch may go on running.
   void set_flash_readable(GuestPhys base, bool readable);
   // The content, readable or not. The range lies in one flash window.
   void read_flash(GuestPhys address, std::span<std::byte> out) const;

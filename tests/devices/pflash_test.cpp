@@ -76,10 +76,10 @@ TEST(Pflash, QueryAndIdentification) {
   }
   EXPECT_EQ(query, "QRY");
   const auto number = [&](u64 place) { return bank.read(place * 4) & 0xff; };
-  EXPECT_EQ(number(0x13), 1u);                                 // Intel's command set
-  EXPECT_EQ(2u << number(0x27), kSize);                        // two chips
-  EXPECT_EQ(2u << number(0x2a), Pflash::kBufferSize);          //
-  EXPECT_EQ(number(0x2d) | number(0x2e) << 8, 3u);             // sectors - 1
+  EXPECT_EQ(number(0x13), 1u);                         // Intel's command set
+  EXPECT_EQ(2u << number(0x27), kSize);                // two chips
+  EXPECT_EQ(2u << number(0x2a), Pflash::kBufferSize);  //
+  EXPECT_EQ(number(0x2d) | number(0x2e) << 8, 3u);     // sectors - 1
   EXPECT_EQ((number(0x2f) | number(0x30) << 8) * 512, Pflash::kSectorSize);
   EXPECT_EQ(number(number(0x15)), 'P');
   bank.write(0, 0xff);

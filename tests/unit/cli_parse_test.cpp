@@ -130,8 +130,7 @@ TEST(CliParse, Firmware) {
   EXPECT_EQ(c.fw_cfg[0].name, "opt/a");
   EXPECT_EQ(c.fw_cfg[0].text, "x");
   EXPECT_EQ(c.fw_cfg[1].file, "f");
-  const MachineConfig by_machine =
-      config_of("-M virt,pflash0=p0 -drive if=none,id=p0,format=raw,file=code");
+  const MachineConfig by_machine = config_of("-M virt,pflash0=p0 -drive if=none,id=p0,format=raw,file=code");
   EXPECT_EQ(by_machine.pflash[0], "p0");
   EXPECT_EQ(by_machine.pflash[1], "");
 }

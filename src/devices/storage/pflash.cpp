@@ -21,20 +21,20 @@ constexpr u8 kManufacturer = 0x89, kDevice = 0x18;
 // Bytes of the query structure from address 0x10 on (JESD68.01, table 1 to 5), for one of the two chips.
 constexpr u32 kQueryStart = 0x10;
 constexpr auto kQuery = std::to_array<u8>({
-    'Q', 'R', 'Y',           // 10
-    0x01, 0x00,              // 13: Intel's command set
-    0x31, 0x00,              // 15: its own table
-    0x00, 0x00, 0x00, 0x00,  // 17: no other command set
-    0x45, 0x55, 0x00, 0x00,  // 1b: supply 4.5 V to 5.5 V, no programming voltage
-    0x07, 0x07, 0x0a, 0x00,  // 1f: typical times, 2^n: word and buffer us, sector ms
-    0x04, 0x04, 0x04, 0x00,  // 23: longest times, 2^n of the typical ones
-    0x00,                    // 27: size, 2^n: filled in
-    0x02, 0x00,              // 28: 16 bits wide
-    0x0b, 0x00,              // 2a: write buffer, 2^n
-    0x01,                    // 2c: one region of equal sectors
-    0x00, 0x00, 0x00, 0x00,  // 2d: sectors - 1, sector size / 256: filled in
-    'P', 'R', 'I', '1', '0',  // 31: the command set's table, version 1.0
-    0x00, 0x00, 0x00, 0x00,  // 36: no optional features
+    'Q',  'R',  'Y',              // 10
+    0x01, 0x00,                   // 13: Intel's command set
+    0x31, 0x00,                   // 15: its own table
+    0x00, 0x00, 0x00, 0x00,       // 17: no other command set
+    0x45, 0x55, 0x00, 0x00,       // 1b: supply 4.5 V to 5.5 V, no programming voltage
+    0x07, 0x07, 0x0a, 0x00,       // 1f: typical times, 2^n: word and buffer us, sector ms
+    0x04, 0x04, 0x04, 0x00,       // 23: longest times, 2^n of the typical ones
+    0x00,                         // 27: size, 2^n: filled in
+    0x02, 0x00,                   // 28: 16 bits wide
+    0x0b, 0x00,                   // 2a: write buffer, 2^n
+    0x01,                         // 2c: one region of equal sectors
+    0x00, 0x00, 0x00, 0x00,       // 2d: sectors - 1, sector size / 256: filled in
+    'P',  'R',  'I',  '1',  '0',  // 31: the command set's table, version 1.0
+    0x00, 0x00, 0x00, 0x00,       // 36: no optional features
 });
 
 // A value of one chip, on both.

@@ -3,11 +3,11 @@
 // 16-bit chips side by side on a 32-bit bus, erase sectors of 256 KiB, write buffers of 4 KiB (JEDEC JESD68.01 "Common
 // Flash Interface" and JEP137 command set 1; the commands are those of Intel's StrataFlash data sheets).
 //
-// The content is a flash window of GuestMemory: in array mode reads and code need no device, and every write comes here.
-// Any other mode makes the window a device until the chip is back in array mode. What is programmed or erased is in the
-// file, where there is one, when the guest's write returns; the file holds exactly the bank. The window is memory of the
-// machine: device state is only the command in progress.
-// Threading: one mutex. `mapping_changed` is called outside it, on the thread that wrote.
+// The content is a flash window of GuestMemory: in array mode reads and code need no device, and every write comes
+// here. Any other mode makes the window a device until the chip is back in array mode. What is programmed or erased is
+// in the file, where there is one, when the guest's write returns; the file holds exactly the bank. The window is
+// memory of the machine: device state is only the command in progress. Threading: one mutex. `mapping_changed` is
+// called outside it, on the thread that wrote.
 #pragma once
 
 #include <functional>
