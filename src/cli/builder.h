@@ -19,6 +19,7 @@ struct Builder {
   std::string append_origin;
   std::string icount_origin;
   std::string smp_origin;
+  std::array<std::string, 2> pflash_origin;
   std::string single_thread_origin;  // "-accel tiered,thread=single", valid only with -icount
   bool display_none = false;
   bool serial_given = false;
@@ -36,12 +37,15 @@ struct Builder {
 
 // An option by its name without dashes, from a file: as if it had been typed.
 Result<> handle_option(Builder& b, std::string_view name, std::string_view value);
+// Puts a drive into a flash bank, the next free one if none is named.
+Result<> use_as_flash(Builder& b, std::optional<u64> bank, const std::string& drive);
 
 // After the last option: defaults and references between options. The error begins with the option.
 Result<> finish(Builder& b);
 // Its parts, by subject.
 Result<> finish_machine(Builder& b);
 Result<> finish_run(Builder& b);
+Result<> finish_flash(const Builder& b);
 Result<> finish_devices(const Builder& b);
 Result<> finish_consoles(Builder& b);
 

@@ -55,9 +55,9 @@ DeviceConfig implied_disk(const DriveConfig& drive) {
 }
 
 // A drive's own name where none was given; QEMU's spelling.
-std::string free_drive_id(const std::vector<DriveConfig>& drives) {
+std::string free_drive_id(const std::vector<DriveConfig>& drives, std::string_view prefix = "virtio") {
   for (u32 i = 0;; ++i) {
-    std::string id = fmt::format("virtio{}", i);
+    std::string id = fmt::format("{}{}", prefix, i);
     if (!has_id(drives, id)) return id;
   }
 }
@@ -65,18 +65,22 @@ std::string free_drive_id(const std::vector<DriveConfig>& drives) {
 }  // namespace
 
 Result<> on_drive(Builder& b, std::string_view value) {
-  constexpr std::array<std::string_view, 6> kKeys = {"file", "if", "format", "readonly", "id", "media"};
+  constexpr std::array<std::string_view, 7> kKeys = {"file", "if", "format", "readonly", "id", "media", "unit"};
   TRY_ASSIGN(const auto items, parse_key_values(value, ""));
   DriveConfig drive;
   drive.origin = b.origin;
-  bool is_virtio = true;
+  bool is_virtio = true, is_flash = false;
+  std::optional<u64> unit;
   for (const KeyValue& item : items) {
     if (item.key == "file") {
       drive.file = item.value;
     } else if (item.key == "if") {
-      if (item.value != "none" && item.value != "virtio")
-        return fail("if={}: only 'none' and 'virtio' are supported", item.value);
+      if (item.value != "none" && item.value != "virtio" && item.value != "pflash")
+        return fail("if={}: only 'none', 'virtio' and 'pflash' are supported", item.value);
       is_virtio = item.value == "virtio";
+      is_flash = item.value == "pflash";
+    } else if (item.key == "unit") {
+      TRY_ASSIGN(unit, parse_number(item.value, "unit", 0, b.config.pflash.size() - 1));
     } else if (item.key == "format") {
       if (item.value != "raw") return fail("format={}: only 'raw' is supported", item.value);
     } else if (item.key == "media") {
@@ -91,9 +95,11 @@ Result<> on_drive(Builder& b, std::string_view value) {
     }
   }
   if (drive.file.empty()) return fail("file= is missing");
-  if (drive.id.empty()) drive.id = free_drive_id(b.config.drives);
+  if (unit && !is_flash) return fail("unit= is for if=pflash");
+  if (drive.id.empty()) drive.id = is_flash ? free_drive_id(b.config.drives, "pflash") : free_drive_id(b.config.drives);
   if (has_id(b.config.drives, drive.id)) return fail("id '{}' is used twice", drive.id);
   if (is_virtio) b.config.devices.push_back(implied_disk(drive));
+  if (is_flash) TRY(use_as_flash(b, unit, drive.id));
   b.config.drives.push_back(std::move(drive));
   return {};
 }
@@ -185,6 +191,10 @@ Result<> on_nodefaults(Builder& b, std::string_view) {
 Result<> finish_devices(const Builder& b) {
   const MachineConfig& config = b.config;
   std::vector<std::string_view> used_drives;
+  TRY(finish_flash(b));
+  for (const std::string& drive : config.pflash) {
+    if (!drive.empty()) used_drives.push_back(drive);
+  }
   bool has_serial_bus = false;
   for (const DeviceConfig& device : config.devices) {
     const auto info = std::ranges::find(kDevices, device.driver, &DeviceInfo::driver);

@@ -96,11 +96,14 @@ Result<> on_machine(Builder& b, std::string_view value) {
     } else if (item.key == "dumpdtb") {
       if (item.value.empty()) return fail("dumpdtb: a file name is missing");
       b.config.dump_dtb = item.value;
+    } else if (item.key == "pflash0" || item.key == "pflash1") {
+      if (item.value.empty()) return fail("{}: the id of a drive is missing", item.key);
+      TRY(use_as_flash(b, item.key == "pflash1" ? 1 : 0, item.value));
     } else {
       const auto fixed = std::ranges::find(kFixedProperties, item.key, &FixedProperty::key);
       if (fixed == kFixedProperties.end()) {
-        constexpr std::array<std::string_view, 5> kKeys = {"type", "accel", "dumpdtb", "signature",
-                                                           "signature-granularity"};
+        constexpr std::array<std::string_view, 7> kKeys = {
+            "type", "accel", "dumpdtb", "pflash0", "pflash1", "signature", "signature-granularity"};
         return unknown_key(item, kKeys);
       }
       if (item.value != fixed->only_value) return fail("{}: only '{}' is supported", item.key, fixed->only_value);

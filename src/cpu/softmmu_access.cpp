@@ -126,7 +126,7 @@ struct SoftmmuPaths {
   }
 
   void write_piece(const Found& found, u64 address, u32 size, const u8* from) {
-    if (found.host == nullptr) return write_device(found, address, size, from);
+    if (found.range->mmio != nullptr) return write_device(found, address, size, from);  // flash, too
     if (found.range->read_only) return;
     u8* host = found.host + (address & ~kPageMask);
     const bool aligned = (address & (size - 1)) == 0;
@@ -189,7 +189,7 @@ struct SoftmmuPaths {
     ram_copy_out(reinterpret_cast<std::byte*>(to), found.host + (address & ~kPageMask), size);
   }
   void write_run(const Found& found, u64 address, u32 size, const u8* from) {
-    if (found.host == nullptr) return write_device(found, address, size, from);
+    if (found.range->mmio != nullptr) return write_device(found, address, size, from);  // flash, too
     if (found.range->read_only) return;
     ram_copy_in(found.host + (address & ~kPageMask), reinterpret_cast<const std::byte*>(from), size);
     written(found, address, size);

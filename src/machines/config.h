@@ -7,6 +7,7 @@
 // messages.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -83,6 +84,22 @@ struct RngConfig {
   std::string origin;
 };
 
+// -fw_cfg: a named item for firmware and kernel, from a file or as text.
+struct FwCfgItemConfig {
+  std::string name;
+  std::string file;  // empty: `text`
+  std::string text;
+  std::string origin;
+};
+
+// -boot, as far as firmware that reads fw_cfg can know it.
+struct BootConfig {
+  bool menu = false;
+  bool strict = false;                   // nothing but the devices with a bootindex
+  std::optional<u32> splash_time_ms;     // how long the menu waits, up to 0xffff
+  std::optional<i32> reboot_timeout_ms;  // how long firmware waits after a failed boot; -1: for ever
+};
+
 // Instruction counting: one guest instruction is 2^shift ns of virtual time.
 struct IcountConfig {
   u32 shift = 0;      // 0 to 10
@@ -134,6 +151,10 @@ struct MachineConfig {
   std::string dtb;
   FirmwareKind firmware = FirmwareKind::builtin;
   std::string bios;  // the file, for FirmwareKind::file
+
+  std::array<std::string, 2> pflash;  // drive ids of the flash banks; empty: a blank bank that is forgotten
+  std::vector<FwCfgItemConfig> fw_cfg;
+  BootConfig boot;
 
   std::vector<DriveConfig> drives;
   std::vector<DeviceConfig> devices;

@@ -116,6 +116,10 @@ void Machine::make_vcpus(const Guest& guest, u64 features, const VcpuInspector& 
   }
 }
 
+void Machine::flush_tlbs() {
+  rendezvous_.post_and_wait(nullptr, [](Vcpu& vcpu) { vcpu.mmu().flush_all(); });
+}
+
 // Runs due timers (real time) and says how long the loop may sleep. While it does not, awake_until_ asks for a wake-up
 // at each new deadline, so that none is missed between run_due() and the wait.
 std::optional<u64> Machine::before_wait() {

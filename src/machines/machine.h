@@ -90,6 +90,10 @@ class Machine {
   // What a power-off with this code means; without it, 0 is success. Called when all vcpus have stopped.
   void set_power_off(std::function<Ending(u32 code)> power_off) { power_off_ = std::move(power_off); }
 
+  // Has every vcpu forget its TLB entries; they have when this returns. For devices that change what an address means:
+  // from any thread, vcpus parked, with no lock held.
+  void flush_tlbs();
+
   // --- life ---
   // Resets the machine and runs it until something ends it.
   Ending run(const Controls& controls);

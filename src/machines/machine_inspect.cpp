@@ -115,9 +115,10 @@ std::string Machine::memory_tree() const {
   std::string text;
   for (const GuestMemory::Range& range : memory_.ranges()) {
     text += fmt::format("  {:016x}-{:016x} {}: {}\n", range.start, range.start + range.size - 1,
-                        range.mmio != nullptr ? "i/o"
-                        : range.read_only     ? "rom"
-                                              : "ram",
+                        range.readable != nullptr ? "flash"
+                        : range.mmio != nullptr   ? "i/o"
+                        : range.read_only         ? "rom"
+                                                  : "ram",
                         range.name);
   }
   return text;

@@ -24,6 +24,7 @@ class RiscvBoard {
     Window reset_rom;  // the harts start here
     Window clint;
     u64 ram_base;
+    std::optional<u64> flash;  // firmware or a program for it lies here; -kernel and -initrd reach it by fw_cfg
   };
   RiscvBoard(Machine& machine, const Layout& layout) : machine_(machine), layout_(layout) {}
 
@@ -54,7 +55,8 @@ class RiscvBoard {
     ProgramImage image;
   };
   Result<Program> read_program(std::string_view option, const std::string& path) const;
-  // Places a program; `address` is for those that do not say where they go. Returns the entry.
+  // Places a program; `address` is for those that do not say where they go, or say somewhere below RAM and do not mind
+  // being moved (position-independent firmware). Returns the entry.
   Result<u64> place(Program& program, u64 address);
   Result<u64> place_firmware();
   Result<u64> place_kernel(u64 after_firmware);

@@ -61,10 +61,10 @@ Result<> RiscvBoard::read_programs() {
   const MachineConfig& config = machine_.config();
   if (config.firmware == FirmwareKind::file) {
     TRY_ASSIGN(firmware_, read_program("-bios", config.bios));
-  } else if (config.kernel.empty()) {
+  } else if (config.kernel.empty() && !layout_.flash) {
     return fail("nothing to boot: give -kernel FILE, or -bios FILE");
   }
-  if (!config.kernel.empty()) {
+  if (!config.kernel.empty() && !layout_.flash) {
     TRY_ASSIGN(kernel_, read_program("-kernel", config.kernel));
   }
   return {};
@@ -85,10 +85,16 @@ Result<u64> RiscvBoard::place(Program& program, u64 address) {
   ProgramImage& image = program.image;
   if (image.kind == ProgramImage::Kind::elf) {
     images_->keep(std::move(image.file));  // its memory stays where it is: segments point into it
-    for (const ElfSegment& segment : image.elf.segments) {
-      TRY(images_->add(program.what, segment.address, segment.bytes, segment.memory_size));
+    u64 shift = 0;
+    if (image.elf.is_relocatable) {
+      u64 lowest = ~u64{0};
+      for (const ElfSegment& segment : image.elf.segments) lowest = std::min(lowest, segment.address);
+      if (lowest < images_->ram_base()) shift = address - align_down(lowest, kPageSize);
     }
-    return image.elf.entry;
+    for (const ElfSegment& segment : image.elf.segments) {
+      TRY(images_->add(program.what, segment.address + shift, segment.bytes, segment.memory_size));
+    }
+    return image.elf.entry + shift;
   }
   const u64 size = image.memory_size;
   const auto bytes = images_->keep(std::move(image.file));
@@ -192,7 +198,12 @@ Result<> RiscvBoard::prepare_boot(FdtBuilder tree) {
     TRY_ASSIGN(rom.info.next_address, place_kernel(images_->end()));
     if (config.firmware == FirmwareKind::none) rom.entry = rom.info.next_address;
   }
-  if (!config.initrd.empty()) TRY(place_initrd(tree));
+  if (layout_.flash) {
+    // Behind firmware comes what is in the flash, in place of a kernel.
+    (config.firmware == FirmwareKind::none ? rom.entry : rom.info.next_address) = *layout_.flash;
+  } else if (!config.initrd.empty()) {
+    TRY(place_initrd(tree));
+  }
   TRY_ASSIGN(rom.device_tree, place_tree(tree));
 
   std::array<std::byte, sizeof(rom)> bytes;

@@ -2,12 +2,15 @@
 // The RISC-V `virt` machine: wiring and device tree.
 #include "machines/riscv_virt.h"
 
+#include "devices/firmware/fw_cfg.h"
 #include "devices/firmware/sifive_test.h"
 #include "devices/irq/plic.h"
 #include "devices/rtc/goldfish_rtc.h"
 #include "devices/serial/uart16550.h"
+#include "devices/storage/pflash.h"
 #include "devices/virtio/virtio_mmio.h"
 #include "machines/boards.h"
+#include "machines/firmware_config.h"
 #include "machines/virtio_devices.h"
 
 namespace pagoda {
@@ -19,6 +22,8 @@ using namespace riscv_virt;
 constexpr u32 kFinishPass = 0x5555, kFinishReset = 0x7777;
 
 u64 virtio_base(u32 slot) { return kVirtio.base + slot * kVirtio.size; }
+
+u64 flash_base(u32 bank) { return kFlash.base + bank * kFlash.size; }
 
 // All harts' external interrupts, M and S mode in turn.
 std::vector<IrqLine> plic_outputs(RiscvBoard& board, u32 harts) {
@@ -71,6 +76,19 @@ FdtBuilder describe_virt(const RiscvBoard& board, u32 harts) {
   tree.set_strings(test, "compatible", {"sifive,test1", "sifive,test0", "syscon"});
   tree.set_string(device("rtc", kRtc.base, kRtc.size, kRtcIrq), "compatible", "google,goldfish-rtc");
 
+  const std::string fw_cfg = fmt::format("/fw-cfg@{:x}", kFwCfg.base);
+  tree.set_flag(fw_cfg, "dma-coherent");
+  tree.set_reg(fw_cfg, kFwCfg.base, kFwCfg.size);
+  tree.set_string(fw_cfg, "compatible", "qemu,fw-cfg-mmio");
+  const std::string flash = fmt::format("/flash@{:x}", kFlash.base);
+  tree.set_cells(flash, "bank-width", {4});
+  std::vector<u32> banks;
+  for (u32 bank = 0; bank < kFlashBanks; ++bank) {
+    banks.insert(banks.end(), {0, static_cast<u32>(flash_base(bank)), 0, static_cast<u32>(kFlash.size)});
+  }
+  tree.set_cells(flash, "reg", banks);
+  tree.set_string(flash, "compatible", "cfi-flash");
+
   for (const auto& [node, value] : {std::pair{"poweroff", kFinishPass}, std::pair{"reboot", kFinishReset}}) {
     const std::string path = fmt::format("/{}", node);
     tree.set_cells(path, "value", {value});
@@ -81,13 +99,55 @@ FdtBuilder describe_virt(const RiscvBoard& board, u32 harts) {
   return tree;
 }
 
+// How the drive of a flash bank was given.
+std::string drive_origin(const MachineConfig& config, u32 bank) {
+  for (const DriveConfig& drive : config.drives) {
+    if (drive.id == config.pflash[bank]) return drive.origin;
+  }
+  return "flash";
+}
+
+Result<> make_flash(Machine& machine) {
+  for (u32 bank = 0; bank < kFlashBanks; ++bank) {
+    std::unique_ptr<DiskImage> file;
+    if (const std::string& id = machine.config().pflash[bank]; !id.empty()) {
+      file = machine.take_drive(id);
+    }
+    Pflash& flash = machine.add_device(std::make_unique<Pflash>(fmt::format("flash{}", bank), machine.memory(),
+                                                                Pflash::Window{flash_base(bank), kFlash.size},
+                                                                std::move(file), [&machine] { machine.flush_tlbs(); }));
+    if (auto mapped = flash.map(); !mapped) {
+      return fail("{}: {}", drive_origin(machine.config(), bank), mapped.error().message);
+    }
+  }
+  return {};
+}
+
+// The devices with a bootindex, as open-firmware paths. A device of the command line is found by its name.
+Result<std::vector<std::string>> boot_order_of(const MachineConfig& config,
+                                               const std::vector<std::unique_ptr<VirtioDevice>>& virtio) {
+  std::vector<BootDevice> devices;
+  for (std::size_t i = 0; i < config.devices.size(); ++i) {
+    const DeviceConfig& device = config.devices[i];
+    for (u32 slot = 0; slot < virtio.size(); ++slot) {
+      if (virtio[slot] == nullptr || virtio[slot]->name() != virtio_device_name(device, i)) continue;
+      devices.push_back({&device, fmt::format("/virtio-mmio@{:016x}/disk@0,0", virtio_base(slot))});
+    }
+  }
+  return sort_boot_devices(devices);
+}
+
 }  // namespace
 
 Result<> build_riscv64_virt(Machine& machine) {
   if (!machine.config().signature.empty()) return fail("-M virt,signature=...: only machine 'spike' writes signatures");
   GuestMemory& memory = machine.memory();
   const u32 harts = machine.config().smp.cpus;
-  RiscvBoard board(machine, {.reset_rom = kResetRom, .clint = kClint, .ram_base = kRamBase});
+  const bool boots_flash = !machine.config().pflash[0].empty();
+  RiscvBoard board(machine, {.reset_rom = kResetRom,
+                             .clint = kClint,
+                             .ram_base = kRamBase,
+                             .flash = boots_flash ? std::optional(kFlash.base) : std::nullopt});
   TRY(board.read_programs());
   TRY(memory.add_ram(GuestPhys(kRamBase), machine.config().ram_bytes, "ram"));
   TRY(board.make_harts());
@@ -106,7 +166,11 @@ Result<> build_riscv64_virt(Machine& machine) {
       machine.add_device(std::make_unique<Uart16550>("serial0", machine.clock(), Uart16550::kVirtClockHz,
                                                      plic.input(kUartIrq), machine.serial_backend(0))),
       "serial0");
+  TRY(make_flash(machine));
   TRY_ASSIGN(auto virtio, make_virtio_devices(machine, kVirtioSlots));
+  TRY_ASSIGN(const auto boot_order, boot_order_of(machine.config(), virtio));
+  TRY_ASSIGN(auto items, firmware_config(machine.config(), boot_order, boots_flash));
+  map(kFwCfg, machine.add_device(std::make_unique<FwCfg>("fw_cfg", memory, std::move(items))), "fw_cfg");
   for (u32 slot = 0; slot < kVirtioSlots; ++slot) {
     const std::string name = fmt::format("virtio-mmio{}", slot);
     map({virtio_base(slot), VirtioMmio::kWindowSize},

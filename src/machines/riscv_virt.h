@@ -9,17 +9,20 @@ namespace pagoda::riscv_virt {
 
 using Window = RiscvBoard::Window;
 
-// Physical address space; what lies between is not there. QEMU's PCI, flash, fw_cfg and IMSIC windows are left out.
-inline constexpr Window kResetRom{0x0000'1000, 0xf000};  // harts start here
-inline constexpr Window kTest{0x0010'0000, 0x1000};      // SiFive test finisher: power off, reset
-inline constexpr Window kRtc{0x0010'1000, 0x1000};       // Goldfish
-inline constexpr Window kClint{0x0200'0000, 0x1'0000};   // machine software interrupts, machine timer
-inline constexpr Window kPlic{0x0c00'0000, 0x60'0000};   // contexts: M and S mode of each hart in turn
-inline constexpr Window kUart{0x1000'0000, 0x100};       // 16550A
-inline constexpr Window kVirtio{0x1000'1000, 0x1000};    // slot 0; the others follow at this distance
+// Physical address space; what lies between is not there. QEMU's PCI and IMSIC windows are left out.
+inline constexpr Window kResetRom{0x0000'1000, 0xf000};   // harts start here
+inline constexpr Window kTest{0x0010'0000, 0x1000};       // SiFive test finisher: power off, reset
+inline constexpr Window kRtc{0x0010'1000, 0x1000};        // Goldfish
+inline constexpr Window kClint{0x0200'0000, 0x1'0000};    // machine software interrupts, machine timer
+inline constexpr Window kPlic{0x0c00'0000, 0x60'0000};    // contexts: M and S mode of each hart in turn
+inline constexpr Window kUart{0x1000'0000, 0x100};        // 16550A
+inline constexpr Window kVirtio{0x1000'1000, 0x1000};     // slot 0; the others follow at this distance
+inline constexpr Window kFwCfg{0x1010'0000, 0x18};        // firmware configuration
+inline constexpr Window kFlash{0x2000'0000, 0x200'0000};  // bank 0; bank 1 follows
 inline constexpr u64 kRamBase = 0x8000'0000;
 
 inline constexpr u32 kVirtioSlots = 8;
+inline constexpr u32 kFlashBanks = 2;
 
 // PLIC sources.
 inline constexpr u32 kVirtioIrq = 1;  // slot 0; one more for each next

@@ -188,6 +188,10 @@ Result<std::optional<u32>> wanted_slot(const DeviceConfig& device, u32 slots) {
 
 }  // namespace
 
+std::string virtio_device_name(const DeviceConfig& device, std::size_t index) {
+  return device.id.empty() ? fmt::format("{}.{}", device.driver, index) : device.id;
+}
+
 Result<std::vector<std::unique_ptr<VirtioDevice>>> make_virtio_devices(Machine& machine, u32 slots) {
   const std::vector<DeviceConfig>& devices = machine.config().devices;
   TRY(check_port_buses(devices));
@@ -201,7 +205,7 @@ Result<std::vector<std::unique_ptr<VirtioDevice>>> make_virtio_devices(Machine& 
     }
     if (!slot) return fail("{}: all {} virtio slots of the machine are in use", config.origin, slots);
     if (result[*slot] != nullptr) return fail("{}: bus '{}' is in use", config.origin, value_of(config, "bus"));
-    const std::string name = config.id.empty() ? fmt::format("{}.{}", config.driver, i) : config.id;
+    const std::string name = virtio_device_name(config, i);
     VirtioPtr device;
     if (config.driver == "virtio-blk-device") {
       TRY_ASSIGN(device, make_blk(machine, config, name));

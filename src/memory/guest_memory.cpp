@@ -20,6 +20,7 @@ struct GuestMemory::Ram {
   u8* host = nullptr;
   u64 size = 0;
   std::unique_ptr<std::atomic<u8>[]> marks;
+  std::atomic<bool> readable{true};  // flash
   ~Ram() {
     if (host != nullptr) munmap(host, size);
   }
@@ -82,6 +83,43 @@ Result<> GuestMemory::add_rom(GuestPhys base, std::span<const std::byte> content
   TRY(add_backed(base, size, std::move(name), true));
   ram_copy_in(rams_.back()->host, content.data(), content.size());
   return {};
+}
+
+Result<> GuestMemory::add_flash(GuestPhys base, u64 size, MmioHandler* device, std::string name) {
+  CHECK(device != nullptr, "{}", name);
+  TRY(add_backed(base, size, std::move(name), true));
+  std::vector<Range> ranges = this->ranges();
+  for (Range& range : ranges) {
+    if (range.start != base.value) continue;
+    range.mmio = device;
+    range.readable = &rams_.back()->readable;
+  }
+  publish(std::move(ranges));
+  return {};
+}
+
+const GuestMemory::Range& GuestMemory::flash_at(GuestPhys address, u64 size) const {
+  const Range* range = find(address);
+  CHECK(range != nullptr && range->readable != nullptr && size <= range->size - (address.value - range->start));
+  return *range;
+}
+
+void GuestMemory::set_flash_readable(GuestPhys base, bool readable) {
+  const u8* host = flash_at(base, 0).host;
+  const auto ram = std::find_if(rams_.begin(), rams_.end(), [&](const auto& each) { return each->host == host; });
+  (*ram)->readable.store(readable, std::memory_order_release);
+}
+
+void GuestMemory::read_flash(GuestPhys address, std::span<std::byte> out) const {
+  const Range& range = flash_at(address, out.size());
+  ram_copy_out(out.data(), range.host + (address.value - range.start), out.size());
+}
+
+void GuestMemory::program_flash(GuestPhys address, std::span<const std::byte> bytes) {
+  if (bytes.empty()) return;
+  const Range& range = flash_at(address, bytes.size());
+  ram_copy_in(range.host + (address.value - range.start), bytes.data(), bytes.size());
+  written(range, address.value, bytes.size());
 }
 
 void GuestMemory::map_mmio(GuestPhys base, u64 size, MmioHandler* device, std::string name) {

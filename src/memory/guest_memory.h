@@ -36,13 +36,17 @@ class GuestMemory {
   struct Range {
     u64 start = 0;                     // first guest physical address
     u64 size = 0;                      // bytes
-    u8* host = nullptr;                // RAM and ROM: host address of `start`
-    MmioHandler* mmio = nullptr;       // devices
+    u8* host = nullptr;                // RAM, ROM, flash: host address of `start`
+    MmioHandler* mmio = nullptr;       // devices; flash: who hears its writes
     u64 mmio_offset = 0;               // offset of `start` in the device's window
     std::atomic<u8>* marks = nullptr;  // RAM: one per page, see Mark
-    bool read_only = false;            // ROM: writes are ignored
+    bool read_only = false;            // ROM, flash: no write changes the bytes
+    // Flash: whether it reads as memory at present; if not it is a device. Null: always.
+    const std::atomic<bool>* readable = nullptr;
     std::string name;
-    bool is_ram() const { return host != nullptr; }
+    bool is_ram() const {
+      return host != nullptr && (readable == nullptr || readable->load(std::memory_order_acquire));
+    }
     bool contains(u64 address) const { return address - start < size; }
   };
 
@@ -61,6 +65,8 @@ class GuestMemory {
   // Size and base are multiples of the page size; windows must not overlap.
   Result<> add_ram(GuestPhys base, u64 size, std::string name);
   Result<> add_rom(GuestPhys base, std::span<const std::byte> content, u64 size, std::string name);
+  // Flash: reads like ROM and runs code, while each of a vcpu's writes goes to `device`.
+  Result<> add_flash(GuestPhys base, u64 size, MmioHandler* device, std::string name);
   void map_mmio(GuestPhys base, u64 size, MmioHandler* device, std::string name);
   void unmap_mmio(MmioHandler* device);
 
@@ -92,6 +98,14 @@ class GuestMemory {
   template <class T>
   [[nodiscard]] bool compare_exchange(GuestPhys address, T expected, T desired, bool* swapped);
 
+  // --- for the device behind a flash window, any thread ---
+  // Whether the window that begins at `base` reads as memory or by the device. Afterwards every vcpu has to drop its
+  // TLB entries; until it has, it may see the memory. Code translated from it before a switch may go on running.
+  void set_flash_readable(GuestPhys base, bool readable);
+  // The content, readable or not. The range lies in one flash window.
+  void read_flash(GuestPhys address, std::span<std::byte> out) const;
+  void program_flash(GuestPhys address, std::span<const std::byte> bytes);
+
   // --- marks; used by the softmmu ---
   void set_code_observer(CodeWriteObserver* observer) { observer_ = observer; }
   std::atomic<u8>* marks_of(GuestPhys address) const;  // null if not RAM
@@ -103,6 +117,7 @@ class GuestMemory {
   struct Snapshot;
   struct Ram;
   void publish(std::vector<Range> ranges);
+  const Range& flash_at(GuestPhys address, u64 size) const;
   Result<> add_backed(GuestPhys base, u64 size, std::string name, bool read_only);
 
   std::atomic<const Snapshot*> snapshot_;

@@ -4,7 +4,8 @@
 // A handler sees offsets from the start of its window, never addresses. Size is a power of two up to 8 and the offset
 // is aligned to it: the map splits what is not. Values are little-endian register values, zero-extended. Threading:
 // read and write come from any vcpu thread, in parked state (they may block on the device's own lock); a device states
-// in its header how it locks. Nothing here may wait for another vcpu.
+// in its header how it locks. Nothing here may wait for
+// another vcpu, except for all of them by the rendezvous and with no lock held (flash).
 #pragma once
 
 #include "base/types.h"

@@ -6,12 +6,14 @@
 #include <utility>
 
 #include "base/check.h"
+#include "devices/firmware/fw_cfg.h"
 #include "devices/firmware/sifive_test.h"
 #include "devices/irq/plic.h"
 #include "devices/memory_disk.h"
 #include "devices/rtc/goldfish_rtc.h"
 #include "devices/serial/htif.h"
 #include "devices/serial/uart16550.h"
+#include "devices/storage/pflash.h"
 #include "devices/timer/aclint.h"
 #include "devices/virtio/blk.h"
 #include "devices/virtio/console.h"
@@ -143,13 +145,38 @@ BenchedDevice make_virtio_console() {
   });
 }
 
+BenchedDevice make_fw_cfg() {
+  return bench_device(FwCfg::kWindowSize, [](Bench& bench) {
+    FwCfg::Content content;
+    content.add_number(FwCfg::kRamSize, Bench::kRamSize, 8);
+    content.add_file("opt/name", "a file's content");
+    return std::make_unique<FwCfg>("fw_cfg", bench.memory, std::move(content));
+  });
+}
+
+// Read-only: the content is memory of the machine, so it is not part of what reset and restore bring back.
+BenchedDevice make_pflash() {
+  constexpr u64 kSize = 2 * Pflash::kSectorSize;
+  BenchedDevice flash = bench_device(kSize, [](Bench& bench) {
+    auto device = std::make_unique<Pflash>("flash", bench.memory, Pflash::Window{0x2000'0000, kSize},
+                                           make_disk(std::string(kSize, 'f'), true), [] {});
+    CHECK(device->map().has_value());
+    return device;
+  });
+  for (u64 offset = 0; offset < 0x100; offset += 4) flash.offsets.push_back(offset);
+  flash.offsets.push_back(Pflash::kSectorSize);
+  return flash;
+}
+
 constexpr DeviceFactory kDevices[] = {
     {"sifive_test", make_sifive_test},
     {"plic", make_plic},
     {"aclint", make_aclint},
     {"uart16550", make_uart16550},
+    {"fw_cfg", make_fw_cfg},
     {"goldfish_rtc", make_goldfish_rtc},
     {"htif", make_htif},
+    {"pflash", make_pflash},
     {"virtio_blk", make_virtio_blk},
     {"virtio_console", make_virtio_console},
     {"virtio_empty", make_virtio_empty},

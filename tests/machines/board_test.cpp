@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The boards: memory map against the table, device tree against the memory map, virtio slots, bad configurations.
 #include <libfdt.h>
+#include <unistd.h>
 #include <set>
 
+#include "devices/firmware/fw_cfg.h"
 #include "machines/boards.h"
 #include "machines/machine.h"
 #include "machines/riscv_virt.h"
@@ -61,7 +63,8 @@ TEST(VirtBoard, MemoryMapIsTheTable) {
       {0x200'0000, 0x1'0000, "clint"},      {0xc00'0000, 0x60'0000, "plic"},      {0x1000'0000, 0x100, "serial0"},
       {0x1000'1000, 0x200, "virtio-mmio0"}, {0x1000'2000, 0x200, "virtio-mmio1"}, {0x1000'3000, 0x200, "virtio-mmio2"},
       {0x1000'4000, 0x200, "virtio-mmio3"}, {0x1000'5000, 0x200, "virtio-mmio4"}, {0x1000'6000, 0x200, "virtio-mmio5"},
-      {0x1000'7000, 0x200, "virtio-mmio6"}, {0x1000'8000, 0x200, "virtio-mmio7"}, {0x8000'0000, 16 << 20, "ram"},
+      {0x1000'7000, 0x200, "virtio-mmio6"}, {0x1000'8000, 0x200, "virtio-mmio7"}, {0x1010'0000, 0x18, "fw_cfg"},
+      {0x2000'0000, 32 << 20, "flash0"},    {0x2200'0000, 32 << 20, "flash1"},    {0x8000'0000, 16 << 20, "ram"},
   };
   const auto ranges = built.machine->memory().ranges();
   ASSERT_EQ(ranges.size(), expected.size());
@@ -87,6 +90,12 @@ TEST(VirtBoard, TreeAgreesWithTheMap) {
     EXPECT_NE(range->mmio, nullptr);
     described.insert(base);
   }
+  // These are beside /soc, as in QEMU's tree.
+  EXPECT_EQ(cells(tree, "/flash@20000000", "reg"),
+            (std::vector<u64>{0, 0x2000'0000, 0, 0x200'0000, 0, 0x2200'0000, 0, 0x200'0000}));
+  EXPECT_EQ(cells(tree, "/flash@20000000", "bank-width"), (std::vector<u64>{4}));
+  EXPECT_EQ(cells(tree, "/fw-cfg@10100000", "reg"), (std::vector<u64>{0, 0x1010'0000, 0, 0x18}));
+  described.insert({0x1010'0000, 0x2000'0000, 0x2200'0000});
   for (const auto& range : built.machine->memory().ranges()) {
     if (range.mmio == nullptr) continue;
     EXPECT_TRUE(described.contains(range.start)) << range.name;
@@ -231,6 +240,79 @@ TEST(VirtBoard, DeviceErrors) {
             "-device virtconsole: nr=0 is in use or not possible (0, for a virtconsole, to 30)");
   EXPECT_EQ(error_of({device("virtio-serial-device", {}, "a"), device("virtconsole", {{"bus", "b.0"}})}),
             "-device virtconsole: there is no bus 'b.0' (ID.0 of a virtio-serial-device before it)");
+}
+
+// A file of zeros with no content on the host.
+struct BlankFile : TempFile {
+  explicit BlankFile(u64 size) { EXPECT_EQ(truncate(path().c_str(), static_cast<off_t>(size)), 0); }
+};
+
+u64 reset_rom_word(const Machine& machine, u64 offset) {
+  u64 value = 0;
+  EXPECT_TRUE(const_cast<Machine&>(machine).memory().load<u64>(GuestPhys(0x1000 + offset), &value));
+  return value;
+}
+
+TEST(VirtBoard, FlashTakesTheKernelsPlace) {
+  const BlankFile flash(32 << 20);
+  MachineConfig config = base_config();
+  config.drives = {{.id = "p0", .file = flash.path(), .readonly = true, .origin = "-drive x"}};
+  config.pflash[0] = "p0";
+  config.append = "quiet";
+  for (const FirmwareKind firmware : {FirmwareKind::none, FirmwareKind::builtin}) {
+    config.firmware = firmware;
+    const Built built(config);
+    ASSERT_EQ(built.error(), "(none)");
+    const bool machine_mode = firmware == FirmwareKind::none;
+    EXPECT_EQ(reset_rom_word(*built.machine, 0x18), machine_mode ? 0x2000'0000u : kRam);
+    EXPECT_EQ(reset_rom_word(*built.machine, 0x38), machine_mode ? 0u : 0x2000'0000u);  // fw_dynamic's next address
+    // -kernel and -append are for the firmware to fetch.
+    const auto* range = built.machine->memory().find(GuestPhys(0x1010'0000));
+    const auto& fw_cfg = dynamic_cast<const FwCfg&>(*range->mmio);
+    ASSERT_NE(fw_cfg.item(FwCfg::kKernelData), nullptr);
+    EXPECT_EQ(fw_cfg.item(FwCfg::kKernelData)->size(), 64u);
+    EXPECT_EQ(fw_cfg.item(FwCfg::kCmdlineData)->size(), 6u);
+  }
+}
+
+TEST(VirtBoard, FlashImagesHaveTheBanksSize) {
+  const BlankFile flash(1 << 20);
+  MachineConfig config = base_config();
+  config.drives = {{.id = "p1", .file = flash.path(), .readonly = false, .origin = "-drive x"}};
+  config.pflash[1] = "p1";
+  EXPECT_EQ(Built(config).error(),
+            fmt::format("-drive x: disk image {}: a flash bank has 33554432 bytes, the file 1048576", flash.path()));
+}
+
+TEST(VirtBoard, BootOrderIsForFirmware) {
+  const BlankFile disk(1 << 20), other(1 << 20);
+  MachineConfig config = base_config();
+  config.drives = {{.id = "a", .file = disk.path(), .readonly = false, .origin = ""},
+                   {.id = "b", .file = other.path(), .readonly = false, .origin = ""}};
+  config.devices = {device("virtio-blk-device", {{"drive", "a"}, {"bootindex", "2"}}),
+                    device("virtio-blk-device", {{"drive", "b"}, {"bootindex", "1"}}, "second")};
+  config.boot.strict = true;
+  config.boot.menu = true;
+  config.fw_cfg = {{.name = "opt/x", .file = "", .text = "text", .origin = ""}};
+  const auto text_of = [](const FwCfg& fw_cfg, const char* name) {
+    const FwCfg::Bytes* bytes = fw_cfg.file(name);
+    return bytes == nullptr ? "(none)" : std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+  };
+  {
+    const Built built(config);
+    ASSERT_EQ(built.error(), "(none)");
+    const auto* range = built.machine->memory().find(GuestPhys(0x1010'0000));
+    const auto& fw_cfg = dynamic_cast<const FwCfg&>(*range->mmio);
+    const char* expected = "/virtio-mmio@0000000010007000/disk@0,0\n/virtio-mmio@0000000010008000/disk@0,0\nHALT\n";
+    EXPECT_EQ(text_of(fw_cfg, "bootorder"), std::string(expected) + '\0');
+    EXPECT_EQ(text_of(fw_cfg, "opt/x"), "text");
+    EXPECT_EQ((*fw_cfg.item(FwCfg::kBootMenu))[0], std::byte{1});
+    EXPECT_EQ(fw_cfg.item(FwCfg::kKernelData), nullptr);
+  }
+  config.fw_cfg.push_back({.name = "bootorder", .file = "", .text = "", .origin = "-fw_cfg y"});
+  EXPECT_EQ(Built(config).error(), "-fw_cfg y: the machine has an item of that name");
+  config.devices[1].properties[1].value = "2";
+  EXPECT_EQ(Built(config).error(), "-device virtio-blk-device: bootindex 2 is used twice");
 }
 
 TEST(VirtBoard, BadBoots) {

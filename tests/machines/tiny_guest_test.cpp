@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Whole machines on hand-assembled guests: power, console, interrupts, reset, harts, instruction counting.
+#include <unistd.h>
+
 #include "machines/tiny_guest.h"
 
 namespace pagoda::test {
@@ -12,6 +14,57 @@ TEST(TinyGuest, PowersOff) {
   EXPECT_EQ(result.status, 0);
   EXPECT_EQ(result.err, "");
   EXPECT_EQ(result.out, "");
+}
+
+// A program that runs in flash programs the other bank: each switch between memory and device is seen at once.
+TEST(TinyGuest, RunsInFlashAndProgramsIt) {
+  constexpr u64 kBank = 32 << 20, kOther = 0x2200'0000;
+  const auto expect = [](Assembler& a, u64 value) {
+    a.lw(t1, s0);
+    a.li(t2, value);
+    a.bne(t1, t2, "wrong");
+  };
+  const auto command = [](Assembler& a, u64 value) {
+    a.li(t0, value);
+    a.sw(t0, s0);
+  };
+  Assembler a;
+  a.li(s0, kOther + 0x400);
+  expect(a, 0);
+  command(a, 0x20);  // erase
+  command(a, 0xd0);
+  expect(a, 0x0080'0080);
+  command(a, 0xff);
+  a.lw(t1, s0);
+  a.addi(t2, zero, -1);
+  a.bne(t1, t2, "wrong");
+  command(a, 0x40);  // program
+  command(a, 0x1234'5678);
+  expect(a, 0x0080'0080);
+  command(a, 0x50);
+  expect(a, 0x1234'5678);
+  a.li(s0, 0x2000'0000);  // its own bank is protected, and it goes on running from it
+  a.lw(s1, s0);
+  command(a, 0xff);
+  a.lw(t1, s0);
+  a.bne(t1, s1, "wrong");
+  a.power_off();
+  a.label("wrong");
+  a.fail(1);
+  const std::vector<u32> program = a.words();
+  const TempFile code(program), variables;
+  ASSERT_EQ(truncate(code.path().c_str(), kBank), 0);
+  ASSERT_EQ(truncate(variables.path().c_str(), kBank), 0);
+  MachineConfig config = base_config();
+  config.firmware = FirmwareKind::none;
+  config.drives = {{.id = "code", .file = code.path(), .readonly = true, .origin = "-drive"},
+                   {.id = "vars", .file = variables.path(), .readonly = false, .origin = "-drive"}};
+  config.pflash = {"code", "vars"};
+  const RunResult result = run_guest(config, {0});
+  EXPECT_EQ(result.err, "");
+  EXPECT_EQ(result.status, 0);
+  const std::string content = variables.read();
+  EXPECT_EQ(content.substr(0x3fc, 12), "\xff\xff\xff\xff\x78\x56\x34\x12\xff\xff\xff\xff");
 }
 
 TEST(TinyGuest, FailureCodeIsTheStatus) {

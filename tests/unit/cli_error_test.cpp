@@ -110,7 +110,7 @@ TEST(CliError, Drives) {
   check({
       {"-drive if=none", "-drive if=none: file= is missing"},
       {"-drive file=", "-drive file=: file= is missing"},
-      {"-drive file=a,if=ide", "-drive file=a,if=ide: if=ide: only 'none' and 'virtio' are supported"},
+      {"-drive file=a,if=ide", "-drive file=a,if=ide: if=ide: only 'none', 'virtio' and 'pflash' are supported"},
       {"-drive file=a,format=qcow2", "-drive file=a,format=qcow2: format=qcow2: only 'raw' is supported"},
       {"-drive file=a,readonly=yes", "-drive file=a,readonly=yes: readonly=yes: only 'on' or 'off'"},
       {"-drive file=a,readonly", "-drive file=a,readonly: 'readonly' needs a value: readonly=on or readonly=off"},
@@ -118,6 +118,31 @@ TEST(CliError, Drives) {
       {"-drive file=a,id=1x", "-drive file=a,id=1x: id '1x': an id is a letter, then letters, digits, '-', '.' or '_'"},
       {"-drive file=a,id=x -drive file=b,id=x", "-drive file=b,id=x: id 'x' is used twice"},
       {"-drive file=a,media=cdrom", "-drive file=a,media=cdrom: media=cdrom: only 'disk' is supported"},
+  });
+}
+
+TEST(CliError, Firmware) {
+  check({
+      {"-drive if=pflash,file=a,unit=2", "-drive if=pflash,file=a,unit=2: unit must be a number from 0 to 1"},
+      {"-drive file=a,unit=0", "-drive file=a,unit=0: unit= is for if=pflash"},
+      {"-drive if=pflash,file=a,unit=0 -drive if=pflash,file=b,unit=0",
+       "-drive if=pflash,file=b,unit=0: flash bank 0 is used twice"},
+      {"-drive if=pflash,file=a -drive if=pflash,file=b -drive if=pflash,file=c",
+       "-drive if=pflash,file=c: both flash banks are in use"},
+      {"-M virt,pflash0=x", "-M virt,pflash0=x: there is no drive with id 'x'"},
+      {"-M virt,pflash0=x,pflash1=x", "-M virt,pflash0=x,pflash1=x: drive 'x' is already in use"},
+      {"-M virt,pflash0=", "-M virt,pflash0=: pflash0: the id of a drive is missing"},
+      {"-M virt,pflash0=x -drive if=none,file=a,id=x -device virtio-blk-device,drive=x",
+       "-device virtio-blk-device,drive=x: drive 'x' is already in use"},
+      {"-M spike -drive if=pflash,file=a", "-drive if=pflash,file=a: machine 'spike' has no flash"},
+      {"-boot order=cz", "-boot order=cz: order=cz: letters from a to p"},
+      {"-boot cc", "-boot cc: order=cc: 'c' is given twice"},
+      {"-boot menu=1", "-boot menu=1: menu=1: only 'on' or 'off'"},
+      {"-boot oder=c", "-boot oder=c: unknown key 'oder'; did you mean 'order'?"},
+      {"-fw_cfg opt/x", "-fw_cfg opt/x: either file= or string= is needed"},
+      {"-fw_cfg opt/x,string=a,file=b", "-fw_cfg opt/x,string=a,file=b: either file= or string= is needed"},
+      {"-fw_cfg string=a", "-fw_cfg string=a: name= is missing"},
+      {"-fw_cfg opt/x,string=a -fw_cfg opt/x,string=b", "-fw_cfg opt/x,string=b: the name 'opt/x' is used twice"},
   });
 }
 

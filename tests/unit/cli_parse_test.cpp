@@ -113,6 +113,28 @@ TEST(CliParse, Reboot) {
   EXPECT_FALSE(config_of("-no-reboot -action reboot=reset").no_reboot);
 }
 
+TEST(CliParse, Firmware) {
+  const MachineConfig c = config_of(
+      "-drive if=pflash,format=raw,unit=1,file=vars -drive if=pflash,format=raw,readonly=on,file=code "
+      "-boot menu=on,splash-time=200,reboot-timeout=-1,strict=on,order=cd -fw_cfg name=opt/a,string=x "
+      "-fw_cfg opt/b,file=f");
+  ASSERT_EQ(c.drives.size(), 2u);
+  EXPECT_TRUE(c.devices.empty());
+  EXPECT_EQ(c.pflash[1], c.drives[0].id);
+  EXPECT_EQ(c.pflash[0], c.drives[1].id);
+  EXPECT_TRUE(c.boot.menu);
+  EXPECT_TRUE(c.boot.strict);
+  EXPECT_EQ(c.boot.splash_time_ms, 200u);
+  EXPECT_EQ(c.boot.reboot_timeout_ms, -1);
+  ASSERT_EQ(c.fw_cfg.size(), 2u);
+  EXPECT_EQ(c.fw_cfg[0].name, "opt/a");
+  EXPECT_EQ(c.fw_cfg[0].text, "x");
+  EXPECT_EQ(c.fw_cfg[1].file, "f");
+  const MachineConfig by_machine = config_of("-M virt,pflash0=p0 -drive if=none,id=p0,format=raw,file=code");
+  EXPECT_EQ(by_machine.pflash[0], "p0");
+  EXPECT_EQ(by_machine.pflash[1], "");
+}
+
 TEST(CliParse, DriveForADeviceOfItsOwn) {
   const MachineConfig c = config_of(
       "-drive if=none,format=raw,file=a,,b.img,readonly=on,id=hd0 -device virtio-blk-device,drive=hd0,serial=S1,id=d0");

@@ -68,7 +68,7 @@ Result<ElfImage> parse_elf(std::span<const std::byte> file, u16 machine) {
   if (header.e_phnum == 0) return fail("it is an ELF file without program headers");
   if (header.e_phentsize != sizeof(Elf64_Phdr)) return fail("it is a damaged ELF file (program header size)");
 
-  ElfImage image{.entry = header.e_entry, .segments = {}};
+  ElfImage image{.entry = header.e_entry, .segments = {}, .is_relocatable = header.e_type == ET_DYN};
   for (u32 i = 0; i < header.e_phnum; ++i) {
     Elf64_Phdr segment;
     const u64 offset = u64{i} * sizeof(segment);

@@ -24,6 +24,7 @@ struct ElfSegment {
 struct ElfImage {
   u64 entry = 0;  // physical, as far as a segment says how
   std::vector<ElfSegment> segments = {};
+  bool is_relocatable = false;  // position-independent: it may lie elsewhere, moved as a whole
 };
 
 bool is_elf(std::span<const std::byte> file);
