@@ -19,5 +19,4 @@ Result<std::vector<std::unique_ptr<VirtioDevice>>> make_virtio_devices(Machine& 
 // What a device of the command line is called: its id, or, without one, its driver and place in the list.
 std::string virtio_device_name(const DeviceConfig& device, std::size_t index);
 
-
 }  // namespace pagoda
