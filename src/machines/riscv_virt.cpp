@@ -2,8 +2,12 @@
 // The RISC-V `virt` machine: wiring and device tree.
 #include "machines/riscv_virt.h"
 
+#include <array>
+
 #include "devices/firmware/sifive_test.h"
 #include "devices/irq/plic.h"
+#include "devices/pci/pci_function.h"
+#include "devices/pci/pci_host.h"
 #include "devices/rtc/goldfish_rtc.h"
 #include "devices/serial/uart16550.h"
 #include "devices/virtio/virtio_mmio.h"
@@ -30,7 +34,78 @@ std::vector<IrqLine> plic_outputs(RiscvBoard& board, u32 harts) {
   return lines;
 }
 
-FdtBuilder describe_virt(const RiscvBoard& board, u32 harts) {
+// What QEMU's generic host bridge says it is.
+constexpr PciIdentity kHostBridge{
+    .vendor = 0x1b36, .device = 0x0008, .class_code = 0x060000, .subsystem_vendor = 0x1af4, .subsystem = 0x1100};
+
+u64 high_pci_base(u64 ram_bytes) {
+  return (kRamBase + ram_bytes + kPciHighMemory - 1) / kPciHighMemory * kPciHighMemory;
+}
+
+// The binding pci-host-ecam-generic, which is that of IEEE 1275's PCI buses.
+void describe_pci(FdtBuilder& tree, u32 plic_phandle, u64 ram_bytes) {
+  constexpr u32 kIoSpace = 0x0100'0000, kMemorySpace = 0x0200'0000, kMemory64Space = 0x0300'0000;
+  const auto high = [](u64 value) { return static_cast<u32>(value >> 32); };
+  const auto low = [](u64 value) { return static_cast<u32>(value); };
+  const std::string pci = fmt::format("/soc/pci@{:x}", kPciEcam.base);
+  // Slots repeat every four; a unit address has the slot from bit 11 on, pins count from 1.
+  std::vector<u32> wires;
+  for (u32 slot = 0; slot < PciHost::kPins; ++slot) {
+    for (u32 pin = 0; pin < PciHost::kPins; ++pin)
+      wires.insert(wires.end(), {slot << 11, 0, 0, pin + 1, plic_phandle, kPciIrq + (slot + pin) % PciHost::kPins});
+  }
+  tree.set_cells(pci, "interrupt-map-mask", {(PciHost::kPins - 1) << 11, 0, 0, 7});
+  tree.set_cells(pci, "interrupt-map", wires);
+  const u64 high_base = high_pci_base(ram_bytes);
+  tree.set_cells(pci, "ranges",
+                 {kIoSpace,
+                  0,
+                  0,
+                  high(kPciIo.base),
+                  low(kPciIo.base),
+                  0,
+                  low(kPciIo.size),  //
+                  kMemorySpace,
+                  0,
+                  low(kPciMemory.base),
+                  0,
+                  low(kPciMemory.base),
+                  0,
+                  low(kPciMemory.size),  //
+                  kMemory64Space,
+                  high(high_base),
+                  low(high_base),
+                  high(high_base),
+                  low(high_base),
+                  high(kPciHighMemory),
+                  low(kPciHighMemory)});
+  tree.set_reg(pci, kPciEcam.base, kPciEcam.size);
+  tree.set_flag(pci, "dma-coherent");
+  tree.set_cells(pci, "bus-range", {0, 255});
+  tree.set_cells(pci, "linux,pci-domain", {0});
+  tree.set_string(pci, "device_type", "pci");
+  tree.set_string(pci, "compatible", "pci-host-ecam-generic");
+  tree.set_cells(pci, "#size-cells", {2});
+  tree.set_cells(pci, "#interrupt-cells", {1});
+  tree.set_cells(pci, "#address-cells", {3});
+}
+
+Result<> add_pci(Machine& machine, Plic& plic) {
+  std::array<IrqLine, PciHost::kPins> wires;
+  for (u32 i = 0; i < wires.size(); ++i) wires[i] = plic.input(kPciIrq + i);
+  PciHost& host = machine.add_device(std::make_unique<PciHost>("pci", wires, PciHost::MessageSink{}));
+  GuestMemory& memory = machine.memory();
+  memory.map_mmio(GuestPhys(kPciEcam.base), kPciEcam.size, &host, "pci configuration");
+  memory.map_mmio(GuestPhys(kPciIo.base), kPciIo.size, &host.io_window(), "pci I/O");
+  memory.map_mmio(GuestPhys(kPciMemory.base), kPciMemory.size, &host.memory_window(kPciMemory.base), "pci memory");
+  const u64 high = high_pci_base(machine.config().ram_bytes);
+  memory.map_mmio(GuestPhys(high), kPciHighMemory, &host.memory_window(high), "pci high memory");
+  machine.add_device(
+      std::make_unique<PciFunction>("pcie.0", host, 0, kHostBridge, std::vector<PciBar>{}, std::vector<Register>{}));
+  return make_pci_devices(machine, host);
+}
+
+FdtBuilder describe_virt(const RiscvBoard& board, u32 harts, u64 ram_bytes) {
   FdtBuilder tree;
   board.describe(tree, "riscv-virtio", "riscv-virtio,pagoda");
   const u32 plic_phandle = tree.new_phandle(), test_phandle = tree.new_phandle();
@@ -58,6 +133,7 @@ FdtBuilder describe_virt(const RiscvBoard& board, u32 harts) {
   tree.set_cells(plic, "#address-cells", {0});
   tree.set_cells(plic, "#interrupt-cells", {1});
 
+  describe_pci(tree, plic_phandle, ram_bytes);
   for (u32 slot = 0; slot < kVirtioSlots; ++slot) {
     tree.set_string(device("virtio_mmio", virtio_base(slot), kVirtio.size, kVirtioIrq + slot), "compatible",
                     "virtio,mmio");
@@ -113,7 +189,9 @@ Result<> build_riscv64_virt(Machine& machine) {
         name);
   }
 
-  TRY(board.prepare_boot(describe_virt(board, harts)));
+  TRY(add_pci(machine, plic));
+
+  TRY(board.prepare_boot(describe_virt(board, harts, machine.config().ram_bytes)));
   machine.set_boot_images(board.take_boot_images());
   return {};
 }

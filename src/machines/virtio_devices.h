@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The virtio devices of a configuration, made and distributed over a machine's slots.
+// The virtio devices of a configuration, made and distributed over a machine's slots and its PCI bus.
 #pragma once
 
 #include <memory>
@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "base/types.h"
+#include "devices/pci/pci_host.h"
 #include "devices/virtio/virtio_device.h"
 #include "machines/machine.h"
 
@@ -15,5 +16,8 @@ namespace pagoda {
 // One entry per slot, null where it stays empty. As in QEMU, devices take slots from the last one down in the order of
 // the command line, unless bus=virtio-mmio-bus.N says otherwise.
 Result<std::vector<std::unique_ptr<VirtioDevice>>> make_virtio_devices(Machine& machine, u32 slots);
+
+// Those on PCI. They take slots of the host's bus from the first free one up, unless addr=SLOT says otherwise.
+Result<> make_pci_devices(Machine& machine, PciHost& host);
 
 }  // namespace pagoda

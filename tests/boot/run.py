@@ -13,6 +13,7 @@ import bad_input  # noqa: E402,F401  (importing registers the tests)
 import disk  # noqa: E402,F401
 import harness  # noqa: E402
 import linux  # noqa: E402,F401
+import network  # noqa: E402,F401
 import terminal  # noqa: E402,F401
 
 
