@@ -14,9 +14,9 @@
 namespace pagoda::cli {
 namespace {
 
-constexpr std::array<std::string_view, 18> kUserKeys = {
-    "id",   "net",      "host",    "dns",  "dhcpstart",        "restrict", "hostname", "domainname", "dnssearch",
-    "tftp", "bootfile", "hostfwd", "ipv4", "tftp-server-name", "ipv6",     "model",    "mac",        "type"};
+constexpr std::array<std::string_view, 15> kUserKeys = {
+    "id",       "net",        "host",      "dns",  "dhcpstart",        "ipv4",     "ipv6",   "restrict",
+    "hostname", "domainname", "dnssearch", "tftp", "tftp-server-name", "bootfile", "hostfwd"};
 constexpr std::string_view kDefaultNic = "virtio-net-device";
 
 Result<u32> parse_address(std::string_view text) {
@@ -155,8 +155,7 @@ Result<> parse_user(Builder& b, std::string_view value, DeviceConfig* device) {
       if (info == kDevices.end() || info->category != "Network")
         return fail("model={}: there is no such network card (-device help lists them)", item.value);
     } else {
-      const bool is_card = item.key == "mac" || item.key == "model";
-      if (is_card || std::ranges::find(kUserKeys, item.key) == kUserKeys.end())
+      if (std::ranges::find(kUserKeys, item.key) == kUserKeys.end())
         return fail("unknown key '{}'{}", item.key, suggestion(item.key, kUserKeys));
       TRY(parse_user_key(item, &spec));
     }

@@ -90,11 +90,15 @@ struct AccelConfig {
   bool fusion = true;             // tier 0: fused instruction sequences (off: the reference)
 };
 
+// -M virt,aia=: a PLIC, or the Advanced Interrupt Architecture in its place, without or with messages.
+enum class Aia { none, aplic, aplic_imsic };
+
 enum class FirmwareKind { builtin, none, file };
 
 struct MachineConfig {
   std::string guest;    // as in guests.def
   std::string machine;  // as in machines.def
+  Aia aia = Aia::none;
   CpuConfig cpu;
   SmpConfig smp;
   u64 ram_bytes = kDefaultRamBytes;  // a multiple of 4 KiB

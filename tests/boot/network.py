@@ -59,7 +59,7 @@ def bring_up(guest, driver):
     check(driver in where, "eth0 is at %r" % where.strip())
 
 
-def traffic(device, driver, smp, megabytes=MEGABYTES):
+def traffic(device, driver, smp, megabytes=MEGABYTES, machine=()):
     port = free_port()
     with scratch() as folder, Server(folder) as server:
         path = os.path.join(folder, "file")
@@ -67,7 +67,7 @@ def traffic(device, driver, smp, megabytes=MEGABYTES):
             f.write(os.urandom(megabytes << 20))
         value = hash_of(path)
         network = ["-netdev", "user,id=n0,hostfwd=tcp:127.0.0.1:%d-:80" % port, "-device", device + ",netdev=n0"]
-        with boot(linux(*network, smp=smp)) as guest:
+        with boot(linux(*machine, *network, smp=smp)) as guest:
             guest.prompt(300)
             bring_up(guest, driver)
             status, text = guest.run("mkdir /tmp/www; wget -q -O /tmp/www/file http://10.0.2.2:%d/file" % server.port, 300)

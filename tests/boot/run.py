@@ -14,6 +14,7 @@ import disk  # noqa: E402,F401
 import harness  # noqa: E402
 import linux  # noqa: E402,F401
 import network  # noqa: E402,F401
+import pci  # noqa: E402,F401
 import terminal  # noqa: E402,F401
 
 

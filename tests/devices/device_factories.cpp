@@ -7,6 +7,8 @@
 
 #include "base/check.h"
 #include "devices/firmware/sifive_test.h"
+#include "devices/irq/aplic.h"
+#include "devices/irq/imsic.h"
 #include "devices/irq/plic.h"
 #include "devices/memory_disk.h"
 #include "devices/pci/pci_host.h"
@@ -87,6 +89,34 @@ BenchedDevice make_plic() {
       plic->set_irq((random & 8) != 0 ? 1 + random % 3 : 1 + random % 95, (random >> 32) % 2 != 0);
     };
     return plic;
+  });
+}
+
+BenchedDevice make_aplic(bool with_messages) {
+  return bench_device(Aplic::kWindowSize, [with_messages](Bench& bench) {
+    Aplic::Wiring wiring{.sources = 70, .pins = {bench.irqs.line(0), bench.irqs.line(1)}};
+    if (with_messages) wiring.message = [](u32, u32) {};
+    auto aplic = std::make_unique<Aplic>("aplic", wiring);
+    bench.outside = [aplic = aplic.get()](u64 random) {
+      aplic->set_irq((random & 8) != 0 ? 1 + random % 3 : 1 + random % 69, (random >> 32) % 2 != 0);
+    };
+    return aplic;
+  });
+}
+BenchedDevice make_aplic_direct() { return make_aplic(false); }
+BenchedDevice make_aplic_messages() { return make_aplic(true); }
+
+BenchedDevice make_imsic() {
+  return bench_device(Imsic::window_size(3), [](Bench& bench) {
+    auto imsic = std::make_unique<Imsic>(
+        "imsic", std::vector<IrqLine>{bench.irqs.line(0), bench.irqs.line(1), bench.irqs.line(2)});
+    bench.outside = [imsic = imsic.get()](u64 random) {
+      InterruptFile& file = imsic->file(random % 3);
+      constexpr u32 kRegisters[] = {0x70, 0x72, 0x80, 0x86, 0xc0, 0xc6};
+      file.write_register(kRegisters[(random >> 8) % std::size(kRegisters)], random >> 16);
+      if ((random >> 60) == 0) file.claim(file.top());
+    };
+    return imsic;
   });
 }
 
@@ -238,9 +268,12 @@ constexpr DeviceFactory kDevices[] = {
     {"pci_structures", make_pci_structures},
     {"plic", make_plic},
     {"aclint", make_aclint},
+    {"aplic_direct", make_aplic_direct},
+    {"aplic_messages", make_aplic_messages},
     {"uart16550", make_uart16550},
     {"goldfish_rtc", make_goldfish_rtc},
     {"htif", make_htif},
+    {"imsic", make_imsic},
     {"virtio_blk", make_virtio_blk},
     {"virtio_console", make_virtio_console},
     {"virtio_empty", make_virtio_empty},

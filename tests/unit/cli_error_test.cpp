@@ -175,7 +175,7 @@ TEST(CliError, Devices) {
       {"-drive file=a,id=x -device virtio-blk-device,drive=x",
        "-device virtio-blk-device,drive=x: drive 'x' is already in use"},
       {"-chardev null,id=c -device virtconsole,chardev=c",
-       "-device virtconsole,chardev=c: it needs a -device virtio-serial-device before it"},
+       "-device virtconsole,chardev=c: it needs a -device virtio-serial-device or virtio-serial-pci before it"},
       {"-device virtio-serial-device -device virtconsole,chardev=c",
        "-device virtconsole,chardev=c: there is no chardev with id 'c'"},
       {"-device virtio-serial-device -device virtserialport,nr=x",

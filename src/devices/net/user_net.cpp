@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <chrono>
 #include <climits>
+#include <csignal>
 #include <cstring>
 #include <iterator>
 #include <utility>
@@ -145,6 +146,11 @@ Result<> UserNet::start(const UserNetSpec& spec) {
   }
   thread_ = std::thread([this, name = fmt::format("net {}", spec.id).substr(0, 15)] {
     pthread_setname_np(pthread_self(), name.c_str());
+    // libslirp writes to sockets whose other end may have gone.
+    sigset_t broken_pipe;
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
     run();
   });
   return {};

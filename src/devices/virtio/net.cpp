@@ -205,7 +205,7 @@ VirtioNet::Put VirtioNet::put(const NetFrame& frame) {
       log(Log::guest_error, "{}: all buffers together cannot hold a frame of {} bytes", name(), frame.bytes.size());
       return Put::taken;
     }
-    if (receiver.request_notifications()) return Put::no_room;
+    if (receiver.request_notifications(static_cast<u16>(used_.size()))) return Put::no_room;
   }
   u64 room = 0;
   for (const GuestBuffer& buffer : buffers_) room += buffer.size;

@@ -204,13 +204,14 @@ void Virtqueue::suppress_notifications() {
     broken("used ring is not in RAM");
 }
 
-bool Virtqueue::request_notifications() {
+bool Virtqueue::request_notifications(u16 known) {
   if (!ready_) return true;
+  const u16 next = static_cast<u16>(next_avail_ + known);
   const u64 where = event_idx_ ? layout_.device + kRingOffset + kUsedEntry * layout_.size : layout_.device;
-  if (!memory_.store<u16>(GuestPhys(where), event_idx_ ? next_avail_ : u16{0})) return true;
+  if (!memory_.store<u16>(GuestPhys(where), event_idx_ ? next : u16{0})) return true;
   std::atomic_thread_fence(std::memory_order_seq_cst);
   u16 avail = 0;
-  return !memory_.load(GuestPhys(layout_.driver + kIndexOffset), &avail) || avail == next_avail_;
+  return !memory_.load(GuestPhys(layout_.driver + kIndexOffset), &avail) || avail == next;
 }
 
 void Virtqueue::visit_state(std::string_view prefix, StateVisitor& visitor) {

@@ -93,8 +93,9 @@ class Virtqueue {
 
   // Asks the driver not to notify while the device is looking at the queue anyway.
   void suppress_notifications();
-  // Asks to be notified of the next buffer. False: there is one already, look again.
-  [[nodiscard]] bool request_notifications();
+  // Asks to be notified of the next buffer, behind `known` that are available and stay so. False: there is one already,
+  // look again.
+  [[nodiscard]] bool request_notifications(u16 known = 0);
 
   const std::string& problem() const { return problem_; }
   void visit_state(std::string_view prefix, StateVisitor& visitor);
