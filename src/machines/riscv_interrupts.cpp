@@ -40,7 +40,9 @@ std::string controller_node(FdtBuilder& tree, u64 base, u64 size, u32 phandle, u
 }  // namespace
 
 RiscvInterrupts::RiscvInterrupts(Machine& machine, RiscvBoard& board)
-    : harts_(machine.config().smp.cpus), kind_(machine.config().aia) {
+    : harts_(machine.config().smp.cpus),
+      kind_(machine.config().aia),
+      hides_machine_level_(machine.config().firmware == FirmwareKind::builtin) {
   if (kind_ == Aia::none) {
     add_plic(machine, board);
   } else {
@@ -143,6 +145,7 @@ void RiscvInterrupts::describe_aia(FdtBuilder& tree, const RiscvBoard& board) {
       tree.set_flag(node, "msi-controller");
       tree.set_cells(node, "#msi-cells", {0});
       tree.set_cells(node, "riscv,num-ids", {Imsic::kIdentities});
+      if (interrupt == riscv64::irq::kMei && hides_machine_level_) tree.set_string(node, "status", "disabled");
       tree.set_cells(node, "interrupts-extended", wires(board, harts_, interrupt));
       return phandle;
     };
@@ -159,6 +162,7 @@ void RiscvInterrupts::describe_aia(FdtBuilder& tree, const RiscvBoard& board) {
     } else {
       tree.set_cells(node, "interrupts-extended", wires(board, harts_, interrupt));
     }
+    if (interrupt == riscv64::irq::kMei && hides_machine_level_) tree.set_string(node, "status", "disabled");
     return node;
   };
   const u32 root = tree.new_phandle();

@@ -45,6 +45,8 @@ class RiscvInterrupts {
 
   const u32 harts_;
   const Aia kind_;
+  // Firmware hides from the kernel what is machine mode's; ours leaves that to this tree.
+  const bool hides_machine_level_;
   Plic* plic_ = nullptr;
   Aplic* root_ = nullptr;
   Imsic* machine_files_ = nullptr;

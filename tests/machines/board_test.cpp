@@ -87,8 +87,8 @@ TEST(VirtBoard, MemoryMapIsTheTable) {
 }
 
 // Every device node with a reg lies on a window, and every device's window has a node.
-TEST(VirtBoard, TreeAgreesWithTheMap) {
-  const Built built(base_config());
+void check_tree_against_map(const Built& built) {
+  ASSERT_EQ(built.error(), "(none)");
   const auto tree = built.tree();
   std::set<u64> described;
   const int soc = fdt_path_offset(tree.data(), "/soc");
@@ -106,6 +106,12 @@ TEST(VirtBoard, TreeAgreesWithTheMap) {
     if (range.name.starts_with("pci ") && range.name != "pci configuration") continue;  // in the bridge's ranges
     EXPECT_TRUE(described.contains(range.start)) << range.name;
   }
+}
+
+TEST(VirtBoard, TreeAgreesWithTheMap) {
+  const Built built(base_config());
+  check_tree_against_map(built);
+  const auto tree = built.tree();
   const std::vector<u64> ram = cells(tree, "/memory@80000000", "reg");
   EXPECT_EQ(wide(ram, 0), kRam);
   EXPECT_EQ(wide(ram, 2), 16u << 20);
@@ -119,6 +125,51 @@ TEST(VirtBoard, TreeAgreesWithTheMap) {
   EXPECT_EQ(cells(tree, "/poweroff", "regmap"), cells(tree, "/soc/test@100000", "phandle"));
   EXPECT_EQ(cells(tree, "/chosen", "rng-seed").size(), 8u);
   EXPECT_LT(fdt_path_offset(tree.data(), "/reserved-memory"), 0);
+}
+
+// In the PLIC's place: two domains, with -M aia=aplic-imsic a page for each hart and level.
+TEST(VirtBoard, AdvancedInterrupts) {
+  MachineConfig config = base_config();
+  config.smp = {.cpus = 2, .sockets = 1, .cores = 2, .threads = 1};
+  for (const Aia kind : {Aia::aplic, Aia::aplic_imsic}) {
+    config.aia = kind;
+    const Built built(config);
+    check_tree_against_map(built);
+    const auto tree = built.tree();
+    const char *root = "/soc/interrupt-controller@c000000", *child = "/soc/interrupt-controller@d000000";
+    const char* files = "/soc/interrupt-controller@28000000";
+    const u64 phandle = cells(tree, child, "phandle").at(0);
+    EXPECT_LT(fdt_path_offset(tree.data(), "/soc/plic@c000000"), 0);
+    EXPECT_EQ(cells(tree, root, "riscv,delegation"), (std::vector<u64>{phandle, 1, 95}));
+    EXPECT_EQ(cells(tree, root, "riscv,children"), (std::vector<u64>{phandle}));
+    EXPECT_EQ(cells(tree, "/soc/serial@10000000", "interrupts"), (std::vector<u64>{10, 4}));
+    EXPECT_EQ(cells(tree, "/soc/serial@10000000", "interrupt-parent"), (std::vector<u64>{phandle}));
+    EXPECT_EQ(cells(tree, "/soc/pci@30000000", "interrupt-map").size(), 16u * 7);
+    const std::string isa = static_cast<const char*>(
+        fdt_getprop(tree.data(), fdt_path_offset(tree.data(), "/cpus/cpu@0"), "riscv,isa", nullptr));
+    EXPECT_NE(isa.find("_smaia_ssaia"), std::string::npos) << isa;
+    if (kind == Aia::aplic) {
+      EXPECT_EQ(cells(tree, child, "interrupts-extended").size(), 4u);
+      EXPECT_LT(fdt_path_offset(tree.data(), files), 0);
+    } else {
+      EXPECT_EQ(cells(tree, child, "msi-parent"), cells(tree, files, "phandle"));
+      EXPECT_EQ(cells(tree, "/soc/pci@30000000", "msi-parent"), cells(tree, files, "phandle"));
+      EXPECT_EQ(cells(tree, files, "reg"), (std::vector<u64>{0, 0x2800'0000, 0, 0x2000}));
+      EXPECT_EQ(built.machine->memory().find(GuestPhys(0x2400'1000))->name, "imsic.m");
+    }
+  }
+  // Our firmware takes the machine level for itself, others see it.
+  const auto status = [](FirmwareKind firmware) {
+    MachineConfig with = base_config();
+    with.aia = Aia::aplic;
+    with.firmware = firmware;
+    const Built built(with);
+    const auto tree = built.tree();
+    return fdt_getprop(tree.data(), fdt_path_offset(tree.data(), "/soc/interrupt-controller@c000000"), "status",
+                       nullptr);
+  };
+  EXPECT_NE(status(FirmwareKind::builtin), nullptr);
+  EXPECT_EQ(status(FirmwareKind::none), nullptr);
 }
 
 TEST(VirtBoard, HartsAndTheirWires) {
