@@ -154,6 +154,28 @@ void find_local_interrupts(const DtbNode& node) {
   }
 }
 
+// Binding riscv,aplic: a domain hands sources to its children before anybody else looks at them. Machine mode uses
+// none.
+void delegate_sources(const DtbNode& node) {
+  constexpr uint32_t kSourcecfgDelegate = 1 << 10;  // AIA 1.0, 4.5.2
+  constexpr uint32_t kMaxSource = 1023;
+  uint64_t base = 0;
+  uint64_t size = 0;
+  const DtbProperty children = node.property("riscv,children");
+  DtbProperty ranges = node.property("riscv,delegation");
+  if (!ranges) ranges = node.property("riscv,delegate");
+  if (!ranges || !node.reg(0, base, size)) return;
+  keep_private(base, size);
+  for (uint32_t i = 0; i + 2 < ranges.cell_count(); i += 3) {
+    uint32_t child = 0;
+    while (child < children.cell_count() && children.cell(child) != ranges.cell(i)) ++child;
+    const uint32_t last = ranges.cell(i + 2);
+    for (uint32_t source = ranges.cell(i + 1); source != 0 && source <= last && source <= kMaxSource; ++source) {
+      *reinterpret_cast<volatile uint32_t*>(base + 4 * source) = kSourcecfgDelegate | child;
+    }
+  }
+}
+
 void find_console(const DtbNode& node) {
   uint64_t base = 0;
   uint64_t size = 0;
@@ -189,6 +211,7 @@ void find_devices(const Dtb& dtb) {
     uint64_t size = 0;
     find_local_interrupts(node);
     find_console(node);
+    if (node.compatible("riscv,aplic")) delegate_sources(node);
     if (node.compatible("sifive,test0")) node.reg(0, platform.finisher, size);
     if (node.compatible("syscon-poweroff")) find_syscon(dtb, node, platform.poweroff);
     if (node.compatible("syscon-reboot")) find_syscon(dtb, node, platform.reboot);

@@ -49,4 +49,7 @@ Result<> finish_flash(const Builder& b);
 Result<> finish_devices(const Builder& b);
 Result<> finish_consoles(Builder& b);
 
+// A network card's own address, as 52:54:00:12:34:56.
+Result<> check_mac(std::string_view text);
+
 }  // namespace pagoda::cli

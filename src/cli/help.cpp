@@ -79,7 +79,7 @@ std::string help_text(std::string_view guest) {
   text +=
       "\n"
       "Options have QEMU's syntax, with one or two dashes. A comma inside a value is written twice. 'help' or '?' in\n"
-      "place of a value lists what it can be (-M -cpu -accel -device -object -chardev -d).\n";
+      "place of a value lists what it can be (-M -cpu -accel -device -netdev -object -chardev -d).\n";
   for (const HelpRow& row : kHelpRows) {
     if (row.is_group) {
       text += fmt::format("\n{}:\n", row.name);
@@ -178,6 +178,22 @@ std::string chardev_list() {
   std::string text = "Available chardev backend types:\n";
   for (const ListRow& row : rows) text += fmt::format("  {:<8}{}\n", row.name, row.help);
   return text + "All take id=id and mux=on|off (shared by several users, Ctrl-A commands).\n";
+}
+
+std::string netdev_list() {
+  const std::vector<ListRow> rows = {
+      {"net=address[/bits]", "the network (default: 10.0.2.0/24)"},
+      {"host=address", "the host in it, router (default: .2)"},
+      {"dns=address", "the name server in it (default: .3)"},
+      {"dhcpstart=address", "the first address DHCP gives out (default: .15)"},
+      {"ipv4=on|off, ipv6=on|off", "protocols (default: both)"},
+      {"restrict=on|off", "on: nothing leaves the network but forwarded ports"},
+      {"hostfwd=tcp|udp:[addr]:port-[addr]:port", "a port of the host leads to one of the guest"},
+      {"hostname=, domainname=, dnssearch=", "what DHCP tells"},
+      {"tftp=folder, bootfile=file", "files for booting, tftp-server-name="},
+  };
+  return "Available netdev backend types:\nuser\n\nKeys of user, beside id=id:\n" + columns(rows, "  ") +
+         "\n-nic takes the same and mac=address,model=card.\n";
 }
 
 std::string object_list() {

@@ -17,6 +17,7 @@ std::string accel_list();
 std::string device_list();
 std::string device_properties(std::string_view driver);
 std::string chardev_list();
+std::string netdev_list();
 std::string object_list();
 std::string log_list();
 

@@ -46,6 +46,7 @@ Result<> check_value(const DevicePropertyInfo& property, const KeyValue& item) {
   if (!item.has_value || item.value.empty()) return fail("'{}' needs a value", item.key);
   if (property.kind == PropertyKind::number) TRY(parse_number(item.value, item.key, 0, 0xffff'ffff));
   if (property.kind == PropertyKind::boolean) TRY(parse_switch(item));
+  if (property.kind == PropertyKind::mac) TRY(check_mac(item.value));
   return {};
 }
 
@@ -195,14 +196,15 @@ Result<> finish_devices(const Builder& b) {
   for (const std::string& drive : config.pflash) {
     if (!drive.empty()) used_drives.push_back(drive);
   }
+  std::vector<std::string_view> used_netdevs;
   bool has_serial_bus = false;
   for (const DeviceConfig& device : config.devices) {
     const auto info = std::ranges::find(kDevices, device.driver, &DeviceInfo::driver);
     if (info->bus == "virtio-serial-bus" && !has_serial_bus) {
-      return fail("{}: it needs a -device virtio-serial-device before it", device.origin);
+      return fail("{}: it needs a -device virtio-serial-device or virtio-serial-pci before it", device.origin);
     }
-    if (device.driver == "virtio-serial-device") has_serial_bus = true;
-    if (device.driver == "virtio-blk-device" && device.find("drive") == nullptr) {
+    if (device.driver.starts_with("virtio-serial-")) has_serial_bus = true;
+    if (device.driver.starts_with("virtio-blk-") && device.find("drive") == nullptr) {
       return fail("{}: drive= is missing", device.origin);
     }
     for (const Property& property : device.properties) {
@@ -210,13 +212,15 @@ Result<> finish_devices(const Builder& b) {
       const bool known = kind == PropertyKind::drive     ? has_id(config.drives, property.value)
                          : kind == PropertyKind::chardev ? has_id(config.chardevs, property.value)
                          : kind == PropertyKind::rng     ? has_id(config.rngs, property.value)
+                         : kind == PropertyKind::netdev  ? has_id(config.netdevs, property.value)
                                                          : true;
       if (!known) return fail("{}: there is no {} with id '{}'", device.origin, property.key, property.value);
-      if (kind != PropertyKind::drive) continue;
-      if (std::ranges::find(used_drives, property.value) != used_drives.end()) {
-        return fail("{}: drive '{}' is already in use", device.origin, property.value);
+      if (kind != PropertyKind::drive && kind != PropertyKind::netdev) continue;
+      std::vector<std::string_view>& used = kind == PropertyKind::drive ? used_drives : used_netdevs;
+      if (std::ranges::find(used, property.value) != used.end()) {
+        return fail("{}: {} '{}' is already in use", device.origin, property.key, property.value);
       }
-      used_drives.push_back(property.value);
+      used.push_back(property.value);
     }
   }
   return {};

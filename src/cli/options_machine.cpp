@@ -18,8 +18,8 @@ struct FixedProperty {
   std::string_view only_value;
 };
 constexpr std::array kFixedProperties = {
-    FixedProperty{"aclint", "off"},   FixedProperty{"acpi", "off"}, FixedProperty{"aia", "none"},
-    FixedProperty{"graphics", "off"}, FixedProperty{"usb", "off"},  FixedProperty{"iommu-sys", "off"},
+    FixedProperty{"aclint", "off"}, FixedProperty{"acpi", "off"},      FixedProperty{"graphics", "off"},
+    FixedProperty{"usb", "off"},    FixedProperty{"iommu-sys", "off"},
 };
 
 // The accelerators of QEMU that use hardware virtualization.
@@ -99,11 +99,16 @@ Result<> on_machine(Builder& b, std::string_view value) {
     } else if (item.key == "pflash0" || item.key == "pflash1") {
       if (item.value.empty()) return fail("{}: the id of a drive is missing", item.key);
       TRY(use_as_flash(b, item.key == "pflash1" ? 1 : 0, item.value));
+    } else if (item.key == "aia") {
+      constexpr std::array<std::string_view, 3> kKinds = {"none", "aplic", "aplic-imsic"};
+      const auto kind = std::ranges::find(kKinds, item.value);
+      if (kind == kKinds.end()) return fail("aia={}: only 'none', 'aplic' or 'aplic-imsic'", item.value);
+      b.config.aia = static_cast<Aia>(kind - kKinds.begin());
     } else {
       const auto fixed = std::ranges::find(kFixedProperties, item.key, &FixedProperty::key);
       if (fixed == kFixedProperties.end()) {
-        constexpr std::array<std::string_view, 7> kKeys = {
-            "type", "accel", "dumpdtb", "pflash0", "pflash1", "signature", "signature-granularity"};
+        constexpr std::array<std::string_view, 8> kKeys = {
+            "type", "accel", "aia", "dumpdtb", "pflash0", "pflash1", "signature", "signature-granularity"};
         return unknown_key(item, kKeys);
       }
       if (item.value != fixed->only_value) return fail("{}: only '{}' is supported", item.key, fixed->only_value);

@@ -2,8 +2,8 @@
 // MachineConfig: everything the command line said, parsed and typed, and nothing that needs a machine to know.
 //
 // src/cli fills it in and has checked: names against the tables of machines/catalog.h, number ranges, references
-// between options (drive=, chardev=, rng=), that ids are unique. A machine checks what only it can: files, bus slots,
-// whether images fit into RAM, whether a CPU feature may be switched. `origin` is the option as typed, for its
+// between options (drive=, chardev=, rng=, netdev=), that ids are unique. A machine checks what only it can: files, bus
+// slots, whether images fit into RAM, whether a CPU feature may be switched. `origin` is the option as typed, for its
 // messages.
 #pragma once
 
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "devices/net/user_net_spec.h"
 #include "devices/serial/char_spec.h"
 
 namespace pagoda {
@@ -132,11 +133,15 @@ struct SemihostingConfig {
   std::string chardev;                 // of its console; empty: standard error
 };
 
+// -M virt,aia=: a PLIC, or the Advanced Interrupt Architecture in its place, without or with messages.
+enum class Aia { none, aplic, aplic_imsic };
+
 enum class FirmwareKind { builtin, none, file };
 
 struct MachineConfig {
   std::string guest;    // as in guests.def
   std::string machine;  // as in machines.def
+  Aia aia = Aia::none;
   CpuConfig cpu;
   std::string signature;           // -M signature=: file for the memory between begin_signature and end_signature
   u32 signature_granularity = 16;  // bytes of a line of that file
@@ -159,6 +164,7 @@ struct MachineConfig {
   std::vector<DriveConfig> drives;
   std::vector<DeviceConfig> devices;
   std::vector<RngConfig> rngs;
+  std::vector<UserNetSpec> netdevs;
   std::vector<CharSpec> chardevs;
   std::vector<std::string> serials;   // chardev id of each serial port in order; empty: the port leads nowhere
   std::vector<std::string> monitors;  // chardev ids

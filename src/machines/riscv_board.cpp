@@ -50,6 +50,10 @@ constexpr u32 kCacheBlockBytes = 64;
 
 Result<> RiscvBoard::make_harts() {
   TRY_ASSIGN(extensions_, configured_extensions(machine_.config().cpu));
+  if (machine_.config().aia != Aia::none) {
+    extensions_.set(Extension::smaia, true);
+    extensions_.set(Extension::ssaia, true);
+  }
   machine_.make_vcpus(riscv64_guest(), extensions_.bits,
                       {.visit_state = riscv64::visit_hart, .registers = riscv_registers});
   std::vector<Aclint::HartLines> lines;
@@ -66,6 +70,12 @@ Result<> RiscvBoard::make_harts() {
   });
   machine_.memory().map_mmio(GuestPhys(layout_.clint.base), layout_.clint.size, &aclint, "clint");
   return {};
+}
+
+void RiscvBoard::set_interrupt_files(u32 hart, InterruptFile* machine, InterruptFile* supervisor) {
+  riscv64::Hart& state = machine_.vcpus()[hart]->state<riscv64::Hart>();
+  state.files[static_cast<u32>(riscv64::AiaLevel::machine)] = machine;
+  state.files[static_cast<u32>(riscv64::AiaLevel::supervisor)] = supervisor;
 }
 
 void RiscvBoard::describe(FdtBuilder& tree, std::string_view compatible, std::string_view model) const {

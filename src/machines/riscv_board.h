@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cpu/riscv64/hart_port.h"
+#include "devices/bus/interrupt_file.h"
 #include "devices/timer/aclint.h"
 #include "machines/boot/program_image.h"
 #include "machines/fdt/fdt_builder.h"
@@ -33,6 +34,8 @@ class RiscvBoard {
   Result<> make_harts();
   // Interrupt wires of a hart.
   IrqLine pin(u32 hart, u32 interrupt) { return ports_[hart]->pin(interrupt); }
+  // The hart's ends of the controllers for messages.
+  void set_interrupt_files(u32 hart, InterruptFile* machine, InterruptFile* supervisor);
   // Reads the files of -bios and -kernel.
   Result<> read_programs();
   // Of the ELF file that has it: the kernel, or else the firmware.

@@ -121,6 +121,7 @@ Result<> build_riscv64_spike(Machine& machine) {
   const MachineConfig& config = machine.config();
   RiscvBoard board(machine, {.reset_rom = kResetRom, .clint = kClint, .ram_base = kRamBase});
   if (!config.devices.empty()) return fail("{}: machine 'spike' has no bus for it", config.devices[0].origin);
+  if (config.aia != Aia::none) return fail("-M spike: aia= is for machine 'virt'");
   TRY(board.read_programs());
   TRY_ASSIGN(const HtifPlace htif, find_htif(board, config.ram_bytes));
   TRY(add_ram(machine.memory(), config.ram_bytes, htif));

@@ -2,15 +2,19 @@
 // The RISC-V `virt` machine: wiring and device tree.
 #include "machines/riscv_virt.h"
 
+#include <array>
+
 #include "devices/firmware/fw_cfg.h"
 #include "devices/firmware/sifive_test.h"
-#include "devices/irq/plic.h"
+#include "devices/pci/pci_function.h"
+#include "devices/pci/pci_host.h"
 #include "devices/rtc/goldfish_rtc.h"
 #include "devices/serial/uart16550.h"
 #include "devices/storage/pflash.h"
 #include "devices/virtio/virtio_mmio.h"
 #include "machines/boards.h"
 #include "machines/firmware_config.h"
+#include "machines/riscv_interrupts.h"
 #include "machines/virtio_devices.h"
 
 namespace pagoda {
@@ -25,44 +29,97 @@ u64 virtio_base(u32 slot) { return kVirtio.base + slot * kVirtio.size; }
 
 u64 flash_base(u32 bank) { return kFlash.base + bank * kFlash.size; }
 
-// All harts' external interrupts, M and S mode in turn.
-std::vector<IrqLine> plic_outputs(RiscvBoard& board, u32 harts) {
-  std::vector<IrqLine> lines;
-  for (u32 hart = 0; hart < harts; ++hart) {
-    lines.push_back(board.pin(hart, riscv64::irq::kMei));
-    lines.push_back(board.pin(hart, riscv64::irq::kSei));
-  }
-  return lines;
+// What QEMU's generic host bridge says it is.
+constexpr PciIdentity kHostBridge{
+    .vendor = 0x1b36, .device = 0x0008, .class_code = 0x060000, .subsystem_vendor = 0x1af4, .subsystem = 0x1100};
+
+u64 high_pci_base(u64 ram_bytes) {
+  return (kRamBase + ram_bytes + kPciHighMemory - 1) / kPciHighMemory * kPciHighMemory;
 }
 
-FdtBuilder describe_virt(const RiscvBoard& board, u32 harts) {
+// The binding pci-host-ecam-generic, which is that of IEEE 1275's PCI buses.
+void describe_pci(FdtBuilder& tree, const RiscvInterrupts& interrupts, u64 ram_bytes) {
+  constexpr u32 kIoSpace = 0x0100'0000, kMemorySpace = 0x0200'0000, kMemory64Space = 0x0300'0000;
+  const auto high = [](u64 value) { return static_cast<u32>(value >> 32); };
+  const auto low = [](u64 value) { return static_cast<u32>(value); };
+  const std::string pci = fmt::format("/soc/pci@{:x}", kPciEcam.base);
+  // Slots repeat every four; a unit address has the slot from bit 11 on, pins count from 1.
+  std::vector<u32> wires;
+  for (u32 slot = 0; slot < PciHost::kPins; ++slot) {
+    for (u32 pin = 0; pin < PciHost::kPins; ++pin) {
+      wires.insert(wires.end(), {slot << 11, 0, 0, pin + 1, interrupts.phandle()});
+      const std::vector<u32> specifier = interrupts.specifier(kPciIrq + (slot + pin) % PciHost::kPins);
+      wires.insert(wires.end(), specifier.begin(), specifier.end());
+    }
+  }
+  tree.set_cells(pci, "interrupt-map-mask", {(PciHost::kPins - 1) << 11, 0, 0, 7});
+  tree.set_cells(pci, "interrupt-map", wires);
+  const u64 high_base = high_pci_base(ram_bytes);
+  tree.set_cells(pci, "ranges",
+                 {kIoSpace,
+                  0,
+                  0,
+                  high(kPciIo.base),
+                  low(kPciIo.base),
+                  0,
+                  low(kPciIo.size),  //
+                  kMemorySpace,
+                  0,
+                  low(kPciMemory.base),
+                  0,
+                  low(kPciMemory.base),
+                  0,
+                  low(kPciMemory.size),  //
+                  kMemory64Space,
+                  high(high_base),
+                  low(high_base),
+                  high(high_base),
+                  low(high_base),
+                  high(kPciHighMemory),
+                  low(kPciHighMemory)});
+  tree.set_reg(pci, kPciEcam.base, kPciEcam.size);
+  if (interrupts.takes_messages()) tree.set_cells(pci, "msi-parent", {interrupts.message_phandle()});
+  tree.set_flag(pci, "dma-coherent");
+  tree.set_cells(pci, "bus-range", {0, 255});
+  tree.set_cells(pci, "linux,pci-domain", {0});
+  tree.set_string(pci, "device_type", "pci");
+  tree.set_string(pci, "compatible", "pci-host-ecam-generic");
+  tree.set_cells(pci, "#size-cells", {2});
+  tree.set_cells(pci, "#interrupt-cells", {1});
+  tree.set_cells(pci, "#address-cells", {3});
+}
+
+Result<> add_pci(Machine& machine, const std::shared_ptr<RiscvInterrupts>& interrupts) {
+  std::array<IrqLine, PciHost::kPins> wires;
+  for (u32 i = 0; i < wires.size(); ++i) wires[i] = interrupts->input(kPciIrq + i);
+  PciHost::MessageSink messages;
+  if (interrupts->takes_messages())
+    messages = [interrupts](u64 address, u32 data) { interrupts->receive_message(address, data); };
+  PciHost& host = machine.add_device(std::make_unique<PciHost>("pci", wires, std::move(messages)));
+  GuestMemory& memory = machine.memory();
+  memory.map_mmio(GuestPhys(kPciEcam.base), kPciEcam.size, &host, "pci configuration");
+  memory.map_mmio(GuestPhys(kPciIo.base), kPciIo.size, &host.io_window(), "pci I/O");
+  memory.map_mmio(GuestPhys(kPciMemory.base), kPciMemory.size, &host.memory_window(kPciMemory.base), "pci memory");
+  const u64 high = high_pci_base(machine.config().ram_bytes);
+  memory.map_mmio(GuestPhys(high), kPciHighMemory, &host.memory_window(high), "pci high memory");
+  machine.add_device(
+      std::make_unique<PciFunction>("pcie.0", host, 0, kHostBridge, std::vector<PciBar>{}, std::vector<Register>{}));
+  return make_pci_devices(machine, host);
+}
+
+FdtBuilder describe_virt(const RiscvBoard& board, RiscvInterrupts& interrupts, u64 ram_bytes) {
   FdtBuilder tree;
   board.describe(tree, "riscv-virtio", "riscv-virtio,pagoda");
-  const u32 plic_phandle = tree.new_phandle(), test_phandle = tree.new_phandle();
+  interrupts.describe(tree, board);
+  const u32 test_phandle = tree.new_phandle();
   const auto device = [&](std::string_view node_name, u64 base, u64 size, u32 irq) {
     const std::string node = fmt::format("/soc/{}@{:x}", node_name, base);
-    if (irq != 0) {
-      tree.set_cells(node, "interrupts", {irq});
-      tree.set_cells(node, "interrupt-parent", {plic_phandle});
-    }
+    if (irq != 0) interrupts.set_interrupt(tree, node, irq);
     tree.set_reg(node, base, size);
     return node;
   };
 
-  const std::string plic = device("plic", kPlic.base, kPlic.size, 0);
-  std::vector<u32> wires;
-  for (u32 hart = 0; hart < harts; ++hart) {
-    const u32 intc = board.intc_phandle(hart);
-    wires.insert(wires.end(), {intc, riscv64::irq::kMei, intc, riscv64::irq::kSei});
-  }
-  tree.set_cells(plic, "phandle", {plic_phandle});
-  tree.set_cells(plic, "riscv,ndev", {kPlicSources - 1});
-  tree.set_cells(plic, "interrupts-extended", wires);
-  tree.set_flag(plic, "interrupt-controller");
-  tree.set_strings(plic, "compatible", {"sifive,plic-1.0.0", "riscv,plic0"});
-  tree.set_cells(plic, "#address-cells", {0});
-  tree.set_cells(plic, "#interrupt-cells", {1});
-
+  describe_pci(tree, interrupts, ram_bytes);
   for (u32 slot = 0; slot < kVirtioSlots; ++slot) {
     tree.set_string(device("virtio_mmio", virtio_base(slot), kVirtio.size, kVirtioIrq + slot), "compatible",
                     "virtio,mmio");
@@ -155,16 +212,15 @@ Result<> build_riscv64_virt(Machine& machine) {
   const auto map = [&](const Window& window, MmioHandler& device, std::string name) {
     memory.map_mmio(GuestPhys(window.base), window.size, &device, std::move(name));
   };
-  Plic& plic = machine.add_device(std::make_unique<Plic>("plic", kPlicSources, plic_outputs(board, harts)));
-  map(kPlic, plic, "plic");
+  const auto interrupts = std::make_shared<RiscvInterrupts>(machine, board);
   map(kTest, machine.add_device(std::make_unique<SifiveTest>("test", machine.power_sink())), "test");
   map(kRtc,
       machine.add_device(std::make_unique<GoldfishRtc>(
-          "rtc", machine.clock(), [&machine] { return machine.wall_clock_ns(); }, plic.input(kRtcIrq))),
+          "rtc", machine.clock(), [&machine] { return machine.wall_clock_ns(); }, interrupts->input(kRtcIrq))),
       "rtc");
   map(kUart,
       machine.add_device(std::make_unique<Uart16550>("serial0", machine.clock(), Uart16550::kVirtClockHz,
-                                                     plic.input(kUartIrq), machine.serial_backend(0))),
+                                                     interrupts->input(kUartIrq), machine.serial_backend(0))),
       "serial0");
   TRY(make_flash(machine));
   TRY_ASSIGN(auto virtio, make_virtio_devices(machine, kVirtioSlots));
@@ -174,11 +230,14 @@ Result<> build_riscv64_virt(Machine& machine) {
   for (u32 slot = 0; slot < kVirtioSlots; ++slot) {
     const std::string name = fmt::format("virtio-mmio{}", slot);
     map({virtio_base(slot), VirtioMmio::kWindowSize},
-        machine.add_device(std::make_unique<VirtioMmio>(name, std::move(virtio[slot]), plic.input(kVirtioIrq + slot))),
+        machine.add_device(
+            std::make_unique<VirtioMmio>(name, std::move(virtio[slot]), interrupts->input(kVirtioIrq + slot))),
         name);
   }
 
-  TRY(board.prepare_boot(describe_virt(board, harts)));
+  TRY(add_pci(machine, interrupts));
+
+  TRY(board.prepare_boot(describe_virt(board, *interrupts, machine.config().ram_bytes)));
   machine.set_boot_images(board.take_boot_images());
   return {};
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// virtio devices from -device, -drive, -object and -chardev.
+// virtio devices from -device, -drive, -netdev, -object and -chardev.
 #include "machines/virtio_devices.h"
 
 #include <fcntl.h>
@@ -13,16 +13,21 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "devices/net/user_net.h"
 #include "devices/storage/block_executor.h"
 #include "devices/storage/disk_image.h"
 #include "devices/virtio/blk.h"
 #include "devices/virtio/console.h"
+#include "devices/virtio/net.h"
 #include "devices/virtio/rng.h"
+#include "devices/virtio/virtio_pci.h"
 
 namespace pagoda {
 namespace {
 
 constexpr std::string_view kBusPrefix = "virtio-mmio-bus.";
+constexpr std::string_view kPciBus = "pcie.0";
+constexpr std::string_view kPciSuffix = "-pci";
 
 using VirtioPtr = std::unique_ptr<VirtioDevice>;
 
@@ -118,6 +123,28 @@ Result<VirtioPtr> make_rng(Machine& machine, const DeviceConfig& config, std::st
   return std::make_unique<VirtioRng>(machine.memory(), std::move(name), std::move(entropy));
 }
 
+// `index`: how many cards came before; each has an address of its own.
+Result<VirtioPtr> make_net(Machine& machine, const DeviceConfig& config, std::string name, u32 index) {
+  VirtioNet::Mac mac = {0x52, 0x54, 0x00, 0x12, 0x34, static_cast<u8>(0x56 + index)};
+  if (const std::string* text = config.find("mac")) {
+    for (std::size_t i = 0; i < mac.size(); ++i) {
+      const char* digits = text->data() + 3 * i;
+      std::from_chars(digits, digits + 2, mac[i], 16);
+    }
+  }
+  std::shared_ptr<UserNet> net;
+  if (const std::string* id = config.find("netdev")) {
+    UserNet::Post post;
+    if (machine.config().icount)
+      post = [&inputs = machine.inputs()](std::function<void()> event) { inputs.post(std::move(event)); };
+    TRY_ASSIGN(net, UserNet::open(by_id(machine.config().netdevs, *id), std::move(post)));
+    machine.keep(net);
+  }
+  return std::make_unique<VirtioNet>(machine.memory(), std::move(name), mac, net.get());
+}
+
+bool is_serial_bus(const DeviceConfig& device) { return device.driver.starts_with("virtio-serial-"); }
+
 // The ports of one virtio-serial-device: those whose bus= names it, or, without bus=, those after it and before the
 // next.
 Result<VirtioPtr> make_serial(Machine& machine, std::size_t index, std::string name) {
@@ -128,7 +155,7 @@ Result<VirtioPtr> make_serial(Machine& machine, std::size_t index, std::string n
   bool is_nearest = true;
   for (std::size_t i = index + 1; i < all.size(); ++i) {
     const DeviceConfig& device = all[i];
-    if (device.driver == "virtio-serial-device") is_nearest = false;
+    if (is_serial_bus(device)) is_nearest = false;
     if (device.driver != "virtconsole" && device.driver != "virtserialport") continue;
     const std::string* wanted = device.find("bus");
     if (wanted != nullptr ? *wanted != bus : !is_nearest) continue;
@@ -162,11 +189,11 @@ Result<> check_port_buses(const std::vector<DeviceConfig>& devices) {
     const std::string* bus = is_port(devices[i]) ? devices[i].find("bus") : nullptr;
     if (bus == nullptr) continue;
     const auto known =
-        std::any_of(devices.begin(), devices.begin() + static_cast<std::ptrdiff_t>(i), [&](const DeviceConfig& device) {
-          return device.driver == "virtio-serial-device" && device.id + ".0" == *bus;
-        });
+        std::any_of(devices.begin(), devices.begin() + static_cast<std::ptrdiff_t>(i),
+                    [&](const DeviceConfig& device) { return is_serial_bus(device) && device.id + ".0" == *bus; });
     if (!known)
-      return fail("{}: there is no bus '{}' (ID.0 of a virtio-serial-device before it)", devices[i].origin, *bus);
+      return fail("{}: there is no bus '{}' (ID.0 of a virtio-serial-device or virtio-serial-pci before it)",
+                  devices[i].origin, *bus);
   }
   return {};
 }
@@ -186,6 +213,35 @@ Result<std::optional<u32>> wanted_slot(const DeviceConfig& device, u32 slots) {
   return std::optional(slot);
 }
 
+// "SLOT" or "SLOT.0", hexadecimal.
+Result<u32> wanted_pci_slot(const DeviceConfig& device, std::string_view text) {
+  u32 slot = PciHost::kSlots;
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, slot, 16);
+  const std::string_view rest(parsed.ptr, static_cast<std::size_t>(end - parsed.ptr));
+  if (parsed.ec != std::errc{} || slot >= PciHost::kSlots || (!rest.empty() && rest != ".0"))
+    return fail("{}: addr={}: a slot is a hexadecimal number up to {:x}; there are no functions but 0", device.origin,
+                text, PciHost::kSlots - 1);
+  return slot;
+}
+
+bool is_pci(const DeviceConfig& device) { return device.driver.ends_with(kPciSuffix); }
+
+// The device at `index` of the configuration, without its transport.
+Result<VirtioPtr> make_device(Machine& machine, std::size_t index) {
+  const std::vector<DeviceConfig>& devices = machine.config().devices;
+  const DeviceConfig& config = devices[index];
+  const auto is = [&](std::string_view kind) { return config.driver.starts_with(kind); };
+  const std::string name = virtio_device_name(config, index);
+  if (is("virtio-blk-")) return make_blk(machine, config, name);
+  if (is("virtio-rng-")) return make_rng(machine, config, name);
+  if (is("virtio-serial-")) return make_serial(machine, index, name);
+  CHECK(is("virtio-net-"), "driver '{}'", config.driver);
+  const auto cards = std::count_if(devices.begin(), devices.begin() + static_cast<std::ptrdiff_t>(index),
+                                   [](const DeviceConfig& device) { return device.driver.starts_with("virtio-net-"); });
+  return make_net(machine, config, name, static_cast<u32>(cards));
+}
+
 }  // namespace
 
 std::string virtio_device_name(const DeviceConfig& device, std::size_t index) {
@@ -198,27 +254,38 @@ Result<std::vector<std::unique_ptr<VirtioDevice>>> make_virtio_devices(Machine& 
   std::vector<VirtioPtr> result(slots);
   for (std::size_t i = 0; i < devices.size(); ++i) {
     const DeviceConfig& config = devices[i];
-    if (is_port(config)) continue;
+    if (is_port(config) || is_pci(config)) continue;
     TRY_ASSIGN(std::optional<u32> slot, wanted_slot(config, slots));
     for (u32 free = slots; free != 0 && !slot; --free) {
       if (result[free - 1] == nullptr) slot = free - 1;
     }
     if (!slot) return fail("{}: all {} virtio slots of the machine are in use", config.origin, slots);
     if (result[*slot] != nullptr) return fail("{}: bus '{}' is in use", config.origin, value_of(config, "bus"));
-    const std::string name = virtio_device_name(config, i);
-    VirtioPtr device;
-    if (config.driver == "virtio-blk-device") {
-      TRY_ASSIGN(device, make_blk(machine, config, name));
-    } else if (config.driver == "virtio-rng-device") {
-      TRY_ASSIGN(device, make_rng(machine, config, name));
-    } else if (config.driver == "virtio-serial-device") {
-      TRY_ASSIGN(device, make_serial(machine, i, name));
-    } else {
-      CHECK(false, "driver '{}'", config.driver);
-    }
-    result[*slot] = std::move(device);
+    TRY_ASSIGN(result[*slot], make_device(machine, i));
   }
   return result;
+}
+
+Result<> make_pci_devices(Machine& machine, PciHost& host) {
+  const std::vector<DeviceConfig>& devices = machine.config().devices;
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    const DeviceConfig& config = devices[i];
+    if (!is_pci(config)) continue;
+    if (const std::string* bus = config.find("bus"); bus != nullptr && *bus != kPciBus)
+      return fail("{}: there is no bus '{}' ({})", config.origin, *bus, kPciBus);
+    u32 slot = 0;
+    if (const std::string* address = config.find("addr")) {
+      TRY_ASSIGN(slot, wanted_pci_slot(config, *address));
+      if (!host.is_free(slot)) return fail("{}: addr={} is in use", config.origin, *address);
+    } else {
+      while (slot < PciHost::kSlots && !host.is_free(slot)) ++slot;
+      if (slot == PciHost::kSlots) return fail("{}: all slots of {} are in use", config.origin, kPciBus);
+    }
+    TRY_ASSIGN(VirtioPtr device, make_device(machine, i));
+    std::string name = device->name();
+    machine.add_device(std::make_unique<VirtioPci>(std::move(name), host, slot, std::move(device)));
+  }
+  return {};
 }
 
 }  // namespace pagoda

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The virtio devices of a configuration, made and distributed over a machine's slots.
+// The virtio devices of a configuration, made and distributed over a machine's slots and its PCI bus.
 #pragma once
 
 #include <memory>
@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "base/types.h"
+#include "devices/pci/pci_host.h"
 #include "devices/virtio/virtio_device.h"
 #include "machines/machine.h"
 
@@ -18,5 +19,7 @@ Result<std::vector<std::unique_ptr<VirtioDevice>>> make_virtio_devices(Machine& 
 
 // What a device of the command line is called: its id, or, without one, its driver and place in the list.
 std::string virtio_device_name(const DeviceConfig& device, std::size_t index);
+// Those on PCI. They take slots of the host's bus from the first free one up, unless addr=SLOT says otherwise.
+Result<> make_pci_devices(Machine& machine, PciHost& host);
 
 }  // namespace pagoda

@@ -8,8 +8,11 @@
 #include "base/check.h"
 #include "devices/firmware/fw_cfg.h"
 #include "devices/firmware/sifive_test.h"
+#include "devices/irq/aplic.h"
+#include "devices/irq/imsic.h"
 #include "devices/irq/plic.h"
 #include "devices/memory_disk.h"
+#include "devices/pci/pci_host.h"
 #include "devices/rtc/goldfish_rtc.h"
 #include "devices/serial/htif.h"
 #include "devices/serial/uart16550.h"
@@ -17,8 +20,10 @@
 #include "devices/timer/aclint.h"
 #include "devices/virtio/blk.h"
 #include "devices/virtio/console.h"
+#include "devices/virtio/net.h"
 #include "devices/virtio/rng.h"
 #include "devices/virtio/virtio_mmio.h"
+#include "devices/virtio/virtio_pci.h"
 
 namespace pagoda::test {
 
@@ -44,6 +49,16 @@ void RecordingBackend::deliver() {
     CHECK(taken <= waiting_.size());
     waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(taken));
   }
+}
+
+void RecordingNet::send(const NetFrame& frame) {
+  const std::lock_guard lock(mutex_);
+  if (sent_.size() < 1000) sent_.push_back(frame);
+}
+
+std::vector<NetFrame> RecordingNet::take_sent() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(sent_, {});
 }
 
 Bench::Bench() { CHECK(memory.add_ram(GuestPhys{kRamBase}, kRamSize, "ram").has_value()); }
@@ -76,6 +91,34 @@ BenchedDevice make_plic() {
       plic->set_irq((random & 8) != 0 ? 1 + random % 3 : 1 + random % 95, (random >> 32) % 2 != 0);
     };
     return plic;
+  });
+}
+
+BenchedDevice make_aplic(bool with_messages) {
+  return bench_device(Aplic::kWindowSize, [with_messages](Bench& bench) {
+    Aplic::Wiring wiring{.sources = 70, .pins = {bench.irqs.line(0), bench.irqs.line(1)}};
+    if (with_messages) wiring.message = [](u32, u32) {};
+    auto aplic = std::make_unique<Aplic>("aplic", wiring);
+    bench.outside = [aplic = aplic.get()](u64 random) {
+      aplic->set_irq((random & 8) != 0 ? 1 + random % 3 : 1 + random % 69, (random >> 32) % 2 != 0);
+    };
+    return aplic;
+  });
+}
+BenchedDevice make_aplic_direct() { return make_aplic(false); }
+BenchedDevice make_aplic_messages() { return make_aplic(true); }
+
+BenchedDevice make_imsic() {
+  return bench_device(Imsic::window_size(3), [](Bench& bench) {
+    auto imsic = std::make_unique<Imsic>(
+        "imsic", std::vector<IrqLine>{bench.irqs.line(0), bench.irqs.line(1), bench.irqs.line(2)});
+    bench.outside = [imsic = imsic.get()](u64 random) {
+      InterruptFile& file = imsic->file(random % 3);
+      constexpr u32 kRegisters[] = {0x70, 0x72, 0x80, 0x86, 0xc0, 0xc6};
+      file.write_register(kRegisters[(random >> 8) % std::size(kRegisters)], random >> 16);
+      if ((random >> 60) == 0) file.claim(file.top());
+    };
+    return imsic;
   });
 }
 
@@ -168,18 +211,100 @@ BenchedDevice make_pflash() {
   return flash;
 }
 
+BenchedDevice make_virtio_net() {
+  return in_virtio_slot([](Bench& bench) -> std::unique_ptr<VirtioDevice> {
+    bench.outside = [&bench](u64 random) {
+      NetFrame frame;
+      frame.bytes.resize(random % 2000, std::byte{0x55});
+      bench.net.arrive(frame);
+    };
+    return std::make_unique<VirtioNet>(bench.memory, "net0", VirtioNet::Mac{0x52, 0x54, 0, 1, 2, 3}, &bench.net);
+  });
+}
+
+std::vector<u64> offsets_of(const RegisterDevice& device, u64 base = 0) {
+  std::vector<u64> offsets;
+  for (const Register& row : device.rows()) {
+    const u32 last = row.elements() - 1;
+    for (const u32 index : {0u, 1u, 2u, last}) offsets.push_back(base + row.offset_of(std::min(index, last)));
+  }
+  return offsets;
+}
+
+// A block device on a PCI bus, seen by one of its parts.
+template <class Part>
+BenchedDevice pci_part(u64 window, Part part) {
+  BenchedDevice result;
+  result.bench = std::make_unique<Bench>();
+  Bench& bench = *result.bench;
+  const auto host = std::make_shared<PciHost>(
+      "pci", std::array{bench.irqs.line(0), bench.irqs.line(1), bench.irqs.line(2), bench.irqs.line(3)},
+      [](u64, u32) {});
+  bench.surroundings = host;
+  VirtioBlk::Options options;
+  options.queues = 2;
+  auto device = std::make_unique<VirtioPci>(
+      "disk0", *host, 1,
+      std::make_unique<VirtioBlk>(bench.memory, "disk0", make_disk(std::string(64 * 512, 'd')),
+                                  std::make_unique<TimedExecutor>(bench.clock, 1000), options));
+  part(*device, result);
+  result.window = window;
+  result.device = std::move(device);
+  return result;
+}
+
+BenchedDevice make_pci_config() {
+  return pci_part(PciFunction::kConfigSize, [](VirtioPci& pci, BenchedDevice& result) {
+    result.mmio = result.registers = &pci;
+    result.offsets = offsets_of(pci);
+  });
+}
+
+BenchedDevice make_pci_msix() {
+  return pci_part(Msix::kWindowSize, [](VirtioPci& pci, BenchedDevice& result) {
+    result.mmio = result.registers = &pci.msix();
+    result.offsets = offsets_of(pci.msix());
+    pci.write(0x98, Msix::kEnable, Access{});
+  });
+}
+
+BenchedDevice make_pci_common() {
+  return pci_part(VirtioPciCommon::kWindowSize, [](VirtioPci& pci, BenchedDevice& result) {
+    result.mmio = result.registers = &pci.common();
+    result.offsets = offsets_of(pci.common());
+  });
+}
+
+BenchedDevice make_pci_structures() {
+  return pci_part(VirtioPci::kStructuresSize, [](VirtioPci& pci, BenchedDevice& result) {
+    result.mmio = &pci.structures();
+    result.offsets = offsets_of(pci.common(), VirtioPci::kCommon);
+    for (const u64 offset :
+         {VirtioPci::kIsr, VirtioPci::kDevice, VirtioPci::kDevice + 32, VirtioPci::kNotify, VirtioPci::kNotify + 4})
+      result.offsets.push_back(offset);
+  });
+}
+
 constexpr DeviceFactory kDevices[] = {
     {"sifive_test", make_sifive_test},
+    {"pci_common", make_pci_common},
+    {"pci_config", make_pci_config},
+    {"pci_msix", make_pci_msix},
+    {"pci_structures", make_pci_structures},
     {"plic", make_plic},
     {"aclint", make_aclint},
+    {"aplic_direct", make_aplic_direct},
+    {"aplic_messages", make_aplic_messages},
     {"uart16550", make_uart16550},
     {"fw_cfg", make_fw_cfg},
     {"goldfish_rtc", make_goldfish_rtc},
     {"htif", make_htif},
+    {"imsic", make_imsic},
     {"pflash", make_pflash},
     {"virtio_blk", make_virtio_blk},
     {"virtio_console", make_virtio_console},
     {"virtio_empty", make_virtio_empty},
+    {"virtio_net", make_virtio_net},
     {"virtio_rng", make_virtio_rng},
 };
 

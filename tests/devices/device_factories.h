@@ -20,6 +20,7 @@
 #include "devices/bus/clock.h"
 #include "devices/bus/irq_line.h"
 #include "devices/bus/register_map.h"
+#include "devices/net/net_backend.h"
 #include "devices/serial/char_backend.h"
 #include "memory/guest_memory.h"
 
@@ -70,6 +71,30 @@ class RecordingBackend final : public CharBackend {
   std::string sent_;
 };
 
+// A network that keeps what the card sends; the test makes up what arrives.
+class RecordingNet final : public NetBackend {
+ public:
+  explicit RecordingNet(bool pulls = false) : pulls_(pulls) {}
+  void connect(NetClient* client) override { client_ = client; }
+  bool pulls() const override { return pulls_; }
+  void send(const NetFrame& frame) override;
+  void kick() override { ++kicks_; }
+
+  // Test side; one thread at a time.
+  NetClient* client() { return client_; }
+  // Taken at once or dropped.
+  bool arrive(const NetFrame& frame) { return client_ != nullptr && client_->receive({&frame, 1}) == 1; }
+  u32 kicks() const { return kicks_; }
+  std::vector<NetFrame> take_sent();
+
+ private:
+  const bool pulls_;
+  NetClient* client_ = nullptr;
+  std::atomic<u32> kicks_{0};
+  std::mutex mutex_;
+  std::vector<NetFrame> sent_;
+};
+
 // What surrounds a device under test. Time stands still unless the test moves it.
 struct Bench {
   static constexpr u64 kRamBase = 0x8000'0000;
@@ -81,8 +106,10 @@ struct Bench {
   VirtualClock clock{[this] { return now_ns.load(); }};
   RecordingIrqs irqs;
   RecordingBackend backend;
+  RecordingNet net;
   GuestMemory memory;  // kRamSize bytes of zeros at kRamBase, for DMA
   std::atomic<u32> power_requests{0};
+  std::shared_ptr<void> surroundings;  // what else the device is plugged into
   // Does something to the device from its other side (interrupt inputs, a network frame), as the number says. May be
   // empty.
   std::function<void(u64 random)> outside;

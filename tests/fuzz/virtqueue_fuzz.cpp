@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Fuzz target: bytes become the contents of guest RAM, ring entries, notifications and register writes for a
-// block, entropy or console device; afterwards the device must come back to work after a reset, whatever was done to
+// block, entropy, console or network device; afterwards the device must come back to work after a reset, whatever was done to
 // it.
 //
 // Input: device and features, then steps of an operation byte and its operands (little endian, cut short at the end).
@@ -10,6 +10,7 @@
 #include "devices/memory_disk.h"
 #include "devices/virtio/blk.h"
 #include "devices/virtio/console.h"
+#include "devices/virtio/net.h"
 #include "devices/virtio/rng.h"
 #include "devices/virtio/virtio_mmio.h"
 #include "fuzz/target.h"
@@ -36,7 +37,7 @@ struct Forbidden final : MmioHandler {
 
 class Machine {
  public:
-  explicit Machine(u8 kind) : kind_(kind % 3) {
+  explicit Machine(u8 kind) : kind_(kind % 4), net_((kind & 4) != 0) {
     CHECK(memory_.add_ram(GuestPhys(kRam), kRamSize, "ram").has_value());
     memory_.map_mmio(GuestPhys(kWindow), 0x1000, &forbidden_, "device");
     slot_ = std::make_unique<VirtioMmio>("virtio0", make_device(), irqs_.line(0));
@@ -62,6 +63,7 @@ class Machine {
       return std::make_unique<VirtioRng>(
           memory_, "rng0", [](std::span<std::byte> out) { std::fill(out.begin(), out.end(), std::byte{0x5a}); });
     }
+    if (kind_ == 3) return std::make_unique<VirtioNet>(memory_, "net0", VirtioNet::Mac{0x52, 0x54, 0, 1, 2, 3}, &net_);
     std::vector<VirtioConsole::Port> ports = {{0, true, "", &console_}, {1, false, "channel", &channel_}};
     return std::make_unique<VirtioConsole>(memory_, "console0", std::move(ports), 3);
   }
@@ -180,6 +182,10 @@ class Machine {
         clock_.run_due();
         break;
       case 12: {
+        if (kind_ == 3) {
+          arrive(reader.number(2), queue);
+          break;
+        }
         RecordingBackend& backend = (queue & 1) != 0 ? channel_ : console_;
         const std::vector<u8> typed(reader.number(1), 'k');
         if (backend.waiting() < 1024) backend.type(typed);
@@ -202,6 +208,25 @@ class Machine {
         if (kind_ == 2) static_cast<VirtioConsole*>(slot_->device())->resize(static_cast<u16>(queue), 25);
         console_.deliver();
         channel_.deliver();
+        pull();
+    }
+  }
+
+  // Frames of any length up to 64 KiB, plain or with what offloads there are.
+  void arrive(u64 size, u64 offload) {
+    NetFrame frame;
+    frame.bytes.assign(size, std::byte{0x55});
+    if ((offload & 3) != 0) frame.checksum_start = 34;
+    if ((offload & 2) != 0) frame.segment_size = 1460;
+    frame.is_ipv6 = offload == 2;
+    frame.checksum_good = offload == 4;
+    net_.arrive(frame);
+  }
+
+  // The network's thread.
+  void pull() {
+    if (kind_ != 3 || !net_.pulls()) return;
+    for (int i = 0; i < 4 && !net_.client()->transmit(); ++i) {
     }
   }
 
@@ -210,8 +235,10 @@ class Machine {
     bring_up(0);
     const u64 data = kData + 0x100;
     CHECK(memory_.fill(GuestPhys(kData), 0x200, 0xee));
-    const u16 queue = kind_ == 2 ? 1 : 0;
+    const u16 queue = kind_ >= 2 ? 1 : 0;
     const std::size_t sent_before = console_.sent().size();
+    net_.take_sent();
+    if (kind_ == 3) CHECK(memory_.fill(GuestPhys(data), 16, 0));  // a header, and a frame of four bytes
     if (kind_ == 0) {
       CHECK(memory_.fill(GuestPhys(kData), 16, 0));
       store<u32>(kData, 8);  // GET_ID
@@ -222,6 +249,7 @@ class Machine {
     }
     offer(queue, 0);
     write(0x50, queue);
+    pull();
     now_ += 1'000'000;
     clock_.run_due();
     u16 used = 0;
@@ -232,8 +260,11 @@ class Machine {
       CHECK(first == 0x7a7a7566, "serial {:#x}", first);  // "fuzz"
     } else if (kind_ == 1) {
       CHECK(first == 0x5a5a5a5a, "entropy {:#x}", first);
-    } else {
+    } else if (kind_ == 2) {
       CHECK(console_.sent().size() == sent_before + 16);
+    } else {
+      const std::vector<NetFrame> sent = net_.take_sent();
+      CHECK(sent.size() == 1 && sent[0].bytes.size() == 4);
     }
     CHECK(irqs_.level(0));
   }
@@ -244,6 +275,7 @@ class Machine {
   RecordingIrqs irqs_;
   RecordingBackend console_;
   RecordingBackend channel_;
+  RecordingNet net_;
   Forbidden forbidden_;
   GuestMemory memory_;
   std::unique_ptr<VirtioMmio> slot_;

@@ -59,12 +59,28 @@ TEST(VirtBoard, MemoryMapIsTheTable) {
   };
   // QEMU's `virt`, docs/system/riscv/virt and hw/riscv/virt.
   const std::vector<Row> expected = {
-      {0x1000, 0xf000, "reset ROM"},        {0x10'0000, 0x1000, "test"},          {0x10'1000, 0x1000, "rtc"},
-      {0x200'0000, 0x1'0000, "clint"},      {0xc00'0000, 0x60'0000, "plic"},      {0x1000'0000, 0x100, "serial0"},
-      {0x1000'1000, 0x200, "virtio-mmio0"}, {0x1000'2000, 0x200, "virtio-mmio1"}, {0x1000'3000, 0x200, "virtio-mmio2"},
-      {0x1000'4000, 0x200, "virtio-mmio3"}, {0x1000'5000, 0x200, "virtio-mmio4"}, {0x1000'6000, 0x200, "virtio-mmio5"},
-      {0x1000'7000, 0x200, "virtio-mmio6"}, {0x1000'8000, 0x200, "virtio-mmio7"}, {0x1010'0000, 0x18, "fw_cfg"},
-      {0x2000'0000, 32 << 20, "flash0"},    {0x2200'0000, 32 << 20, "flash1"},    {0x8000'0000, 16 << 20, "ram"},
+      {0x1000, 0xf000, "reset ROM"},
+      {0x10'0000, 0x1000, "test"},
+      {0x10'1000, 0x1000, "rtc"},
+      {0x200'0000, 0x1'0000, "clint"},
+      {0x300'0000, 0x1'0000, "pci I/O"},
+      {0xc00'0000, 0x60'0000, "plic"},
+      {0x1000'0000, 0x100, "serial0"},
+      {0x1000'1000, 0x200, "virtio-mmio0"},
+      {0x1000'2000, 0x200, "virtio-mmio1"},
+      {0x1000'3000, 0x200, "virtio-mmio2"},
+      {0x1000'4000, 0x200, "virtio-mmio3"},
+      {0x1000'5000, 0x200, "virtio-mmio4"},
+      {0x1000'6000, 0x200, "virtio-mmio5"},
+      {0x1000'7000, 0x200, "virtio-mmio6"},
+      {0x1000'8000, 0x200, "virtio-mmio7"},
+      {0x1010'0000, 0x18, "fw_cfg"},
+      {0x2000'0000, 32 << 20, "flash0"},
+      {0x2200'0000, 32 << 20, "flash1"},
+      {0x3000'0000, 0x1000'0000, "pci configuration"},
+      {0x4000'0000, 0x4000'0000, "pci memory"},
+      {0x8000'0000, 16 << 20, "ram"},
+      {u64{16} << 30, u64{16} << 30, "pci high memory"},
   };
   const auto ranges = built.machine->memory().ranges();
   ASSERT_EQ(ranges.size(), expected.size());
@@ -76,8 +92,8 @@ TEST(VirtBoard, MemoryMapIsTheTable) {
 }
 
 // Every device node with a reg lies on a window, and every device's window has a node.
-TEST(VirtBoard, TreeAgreesWithTheMap) {
-  const Built built(base_config());
+void check_tree_against_map(const Built& built) {
+  ASSERT_EQ(built.error(), "(none)");
   const auto tree = built.tree();
   std::set<u64> described;
   const int soc = fdt_path_offset(tree.data(), "/soc");
@@ -98,8 +114,15 @@ TEST(VirtBoard, TreeAgreesWithTheMap) {
   described.insert({0x1010'0000, 0x2000'0000, 0x2200'0000});
   for (const auto& range : built.machine->memory().ranges()) {
     if (range.mmio == nullptr) continue;
+    if (range.name.starts_with("pci ") && range.name != "pci configuration") continue;  // in the bridge's ranges
     EXPECT_TRUE(described.contains(range.start)) << range.name;
   }
+}
+
+TEST(VirtBoard, TreeAgreesWithTheMap) {
+  const Built built(base_config());
+  check_tree_against_map(built);
+  const auto tree = built.tree();
   const std::vector<u64> ram = cells(tree, "/memory@80000000", "reg");
   EXPECT_EQ(wide(ram, 0), kRam);
   EXPECT_EQ(wide(ram, 2), 16u << 20);
@@ -113,6 +136,51 @@ TEST(VirtBoard, TreeAgreesWithTheMap) {
   EXPECT_EQ(cells(tree, "/poweroff", "regmap"), cells(tree, "/soc/test@100000", "phandle"));
   EXPECT_EQ(cells(tree, "/chosen", "rng-seed").size(), 8u);
   EXPECT_LT(fdt_path_offset(tree.data(), "/reserved-memory"), 0);
+}
+
+// In the PLIC's place: two domains, with -M aia=aplic-imsic a page for each hart and level.
+TEST(VirtBoard, AdvancedInterrupts) {
+  MachineConfig config = base_config();
+  config.smp = {.cpus = 2, .sockets = 1, .cores = 2, .threads = 1};
+  for (const Aia kind : {Aia::aplic, Aia::aplic_imsic}) {
+    config.aia = kind;
+    const Built built(config);
+    check_tree_against_map(built);
+    const auto tree = built.tree();
+    const char *root = "/soc/interrupt-controller@c000000", *child = "/soc/interrupt-controller@d000000";
+    const char* files = "/soc/interrupt-controller@28000000";
+    const u64 phandle = cells(tree, child, "phandle").at(0);
+    EXPECT_LT(fdt_path_offset(tree.data(), "/soc/plic@c000000"), 0);
+    EXPECT_EQ(cells(tree, root, "riscv,delegation"), (std::vector<u64>{phandle, 1, 95}));
+    EXPECT_EQ(cells(tree, root, "riscv,children"), (std::vector<u64>{phandle}));
+    EXPECT_EQ(cells(tree, "/soc/serial@10000000", "interrupts"), (std::vector<u64>{10, 4}));
+    EXPECT_EQ(cells(tree, "/soc/serial@10000000", "interrupt-parent"), (std::vector<u64>{phandle}));
+    EXPECT_EQ(cells(tree, "/soc/pci@30000000", "interrupt-map").size(), 16u * 7);
+    const std::string isa = static_cast<const char*>(
+        fdt_getprop(tree.data(), fdt_path_offset(tree.data(), "/cpus/cpu@0"), "riscv,isa", nullptr));
+    EXPECT_NE(isa.find("_smaia_ssaia"), std::string::npos) << isa;
+    if (kind == Aia::aplic) {
+      EXPECT_EQ(cells(tree, child, "interrupts-extended").size(), 4u);
+      EXPECT_LT(fdt_path_offset(tree.data(), files), 0);
+    } else {
+      EXPECT_EQ(cells(tree, child, "msi-parent"), cells(tree, files, "phandle"));
+      EXPECT_EQ(cells(tree, "/soc/pci@30000000", "msi-parent"), cells(tree, files, "phandle"));
+      EXPECT_EQ(cells(tree, files, "reg"), (std::vector<u64>{0, 0x2800'0000, 0, 0x2000}));
+      EXPECT_EQ(built.machine->memory().find(GuestPhys(0x2400'1000))->name, "imsic.m");
+    }
+  }
+  // Our firmware takes the machine level for itself, others see it.
+  const auto status = [](FirmwareKind firmware) {
+    MachineConfig with = base_config();
+    with.aia = Aia::aplic;
+    with.firmware = firmware;
+    const Built built(with);
+    const auto tree = built.tree();
+    return fdt_getprop(tree.data(), fdt_path_offset(tree.data(), "/soc/interrupt-controller@c000000"), "status",
+                       nullptr);
+  };
+  EXPECT_NE(status(FirmwareKind::builtin), nullptr);
+  EXPECT_EQ(status(FirmwareKind::none), nullptr);
 }
 
 TEST(VirtBoard, HartsAndTheirWires) {
@@ -238,8 +306,50 @@ TEST(VirtBoard, DeviceErrors) {
   EXPECT_EQ(error_of({device("virtio-serial-device"), device("virtconsole", {{"nr", "0"}}),
                       device("virtconsole", {{"nr", "0"}})}),
             "-device virtconsole: nr=0 is in use or not possible (0, for a virtconsole, to 30)");
-  EXPECT_EQ(error_of({device("virtio-serial-device", {}, "a"), device("virtconsole", {{"bus", "b.0"}})}),
-            "-device virtconsole: there is no bus 'b.0' (ID.0 of a virtio-serial-device before it)");
+  EXPECT_EQ(
+      error_of({device("virtio-serial-device", {}, "a"), device("virtconsole", {{"bus", "b.0"}})}),
+      "-device virtconsole: there is no bus 'b.0' (ID.0 of a virtio-serial-device or virtio-serial-pci before it)");
+  EXPECT_EQ(error_of({device("virtio-rng-pci", {{"bus", "pci.0"}})}),
+            "-device virtio-rng-pci: there is no bus 'pci.0' (pcie.0)");
+  EXPECT_EQ(error_of({device("virtio-rng-pci", {{"addr", "0"}})}), "-device virtio-rng-pci: addr=0 is in use");
+  for (const char* address : {"20", "x", "1.1", "", "-1"}) {
+    EXPECT_EQ(
+        error_of({device("virtio-rng-pci", {{"addr", address}})}),
+        fmt::format("-device virtio-rng-pci: addr={}: a slot is a hexadecimal number up to 1f; there are no functions "
+                    "but 0",
+                    address));
+  }
+  EXPECT_EQ(error_of(std::vector<DeviceConfig>(32, device("virtio-rng-pci"))),
+            "-device virtio-rng-pci: all slots of pcie.0 are in use");
+}
+
+// The bridge's windows are the map's, and each pin of each slot leads where the host drives it.
+TEST(VirtBoard, PciBridge) {
+  MachineConfig config = base_config();
+  config.devices = {device("virtio-rng-pci"), device("virtio-serial-pci", {{"addr", "1f"}}), device("virtio-rng-pci")};
+  const Built built(config);
+  ASSERT_EQ(built.error(), "(none)");
+  const auto tree = built.tree();
+  const char* pci = "/soc/pci@30000000";
+  EXPECT_EQ(cells(tree, pci, "ranges"), (std::vector<u64>{0x100'0000, 0, 0,           0, 0x300'0000,  0, 0x1'0000,
+                                                          0x200'0000, 0, 0x4000'0000, 0, 0x4000'0000, 0, 0x4000'0000,
+                                                          0x300'0000, 4, 0,           4, 0,           4, 0}));
+  const auto map = cells(tree, pci, "interrupt-map");
+  const u64 plic = cells(tree, "/soc/plic@c000000", "phandle").at(0);
+  ASSERT_EQ(map.size(), 16u * 6);
+  for (std::size_t i = 0; i < 16; ++i) {
+    const std::vector<u64> row(map.begin() + static_cast<std::ptrdiff_t>(6 * i),
+                               map.begin() + static_cast<std::ptrdiff_t>(6 * i + 6));
+    EXPECT_EQ(row, (std::vector<u64>{i / 4 * 0x800, 0, 0, i % 4 + 1, plic, 0x20 + (i / 4 + i % 4) % 4}));
+  }
+  const MmioHandler* ecam = built.machine->memory().find(GuestPhys(0x3000'0000))->mmio;
+  EXPECT_EQ(ecam->peek(0, 4), 0x0008'1b36u);
+  EXPECT_EQ(ecam->peek(1 << 15, 4), 0x1044'1af4u);
+  EXPECT_EQ(ecam->peek(2 << 15, 4), 0x1044'1af4u);
+  EXPECT_EQ(ecam->peek(0x1f << 15, 4), 0x1043'1af4u);
+  EXPECT_EQ(ecam->peek(3 << 15, 4), 0xffff'ffffu);
+  config.ram_bytes = u64{15} << 30;
+  EXPECT_EQ(wide(cells(Built(config).tree(), pci, "ranges"), 15), u64{32} << 30);
 }
 
 // A file of zeros with no content on the host.

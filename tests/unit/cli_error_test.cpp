@@ -24,13 +24,48 @@ TEST(CliError, Options) {
       {"-smp 2 --kernel", "--kernel: an argument is missing"},
       {"disk.img", "disk.img: an option is expected (a disk image is given as -drive file=disk.img)"},
       {"-", "-: an option is expected (a disk image is given as -drive file=-)"},
-      {"-netdev user,id=n", "-netdev: this option of QEMU's is not supported"},
       {"-usb", "-usb: this option of QEMU's is not supported"},
-      {"-net user", "-net: only 'none' is supported"},
+      {"-net user", "-net user: only 'none' is supported; -nic and -netdev make networks"},
       {"-vga", "-vga: only 'none' is supported"},
       {"-display gtk", "-display gtk: only 'none' is supported"},
   });
   EXPECT_EQ(error_of(Words{""}), "an empty argument where an option is expected");
+}
+
+TEST(CliError, Networks) {
+  check({
+      {"-netdev user", "-netdev user: id= is missing"},
+      {"-netdev tap,id=n", "-netdev tap,id=n: 'tap': only 'user' is supported"},
+      {"-netdev user,id=n -netdev user,id=n", "-netdev user,id=n: id 'n' is used twice"},
+      {"-netdev user,id=n,hots=1.2.3.4", "-netdev user,id=n,hots=1.2.3.4: unknown key 'hots'; did you mean 'host'?"},
+      {"-netdev user,id=n,mac=52:54:00:12:34:56", "-netdev user,id=n,mac=52:54:00:12:34:56: unknown key 'mac'"},
+      {"-netdev user,id=n,host=1.2.3", "-netdev user,id=n,host=1.2.3: '1.2.3' is not an IPv4 address"},
+      {"-netdev user,id=n,host=1.2.3.4", "-netdev user,id=n,host=1.2.3.4: host= is not an address of the network"},
+      {"-netdev user,id=n,net=10.0.0.0/31",
+       "-netdev user,id=n,net=10.0.0.0/31: the number of bits of the mask must be a number from 8 to 30"},
+      {"-netdev user,id=n,net=10.0.0.0/255.0.255.0",
+       "-netdev user,id=n,net=10.0.0.0/255.0.255.0: '255.0.255.0' is not a mask"},
+      {"-netdev user,id=n,restrict=yes", "-netdev user,id=n,restrict=yes: restrict=yes: only 'on' or 'off'"},
+      {"-netdev user,id=n,hostfwd=tcp:22",
+       "-netdev user,id=n,hostfwd=tcp:22: hostfwd=tcp:22: not of the form "
+       "tcp|udp:[address]:port-[address]:port"},
+      {"-netdev user,id=n,hostfwd=sctp::1-:1",
+       "-netdev user,id=n,hostfwd=sctp::1-:1: hostfwd=sctp::1-:1: the protocol is tcp or udp"},
+      {"-netdev user,id=n,hostfwd=tcp::0-:1",
+       "-netdev user,id=n,hostfwd=tcp::0-:1: hostfwd=tcp::0-:1: a port must be a number from 1 to 65535"},
+      {"-netdev user,id=n,hostfwd=tcp::1-1.2.3.4:1",
+       "-netdev user,id=n,hostfwd=tcp::1-1.2.3.4:1: "
+       "hostfwd=tcp::1-1.2.3.4:1: the guest's address is not one of the network"},
+      {"-nic user,model=e1000",
+       "-nic user,model=e1000: model=e1000: there is no such network card (-device help lists them)"},
+      {"-nic user,mac=52:54:00:12:34",
+       "-nic user,mac=52:54:00:12:34: '52:54:00:12:34' is not an address like 52:54:00:12:34:56"},
+      {"-device virtio-net-device,netdev=n", "-device virtio-net-device,netdev=n: there is no netdev with id 'n'"},
+      {"-netdev user,id=n -device virtio-net-device,netdev=n -device virtio-net-device,netdev=n",
+       "-device virtio-net-device,netdev=n: netdev 'n' is already in use"},
+      {"-device virtio-net-device,mac=01:00:00:00:00:00",
+       "-device virtio-net-device,mac=01:00:00:00:00:00: '01:00:00:00:00:00' is the address of a group, not of a card"},
+  });
 }
 
 TEST(CliError, Machine) {
@@ -165,7 +200,7 @@ TEST(CliError, Devices) {
       {"-drive file=a,id=x -device virtio-blk-device,drive=x",
        "-device virtio-blk-device,drive=x: drive 'x' is already in use"},
       {"-chardev null,id=c -device virtconsole,chardev=c",
-       "-device virtconsole,chardev=c: it needs a -device virtio-serial-device before it"},
+       "-device virtconsole,chardev=c: it needs a -device virtio-serial-device or virtio-serial-pci before it"},
       {"-device virtio-serial-device -device virtconsole,chardev=c",
        "-device virtconsole,chardev=c: there is no chardev with id 'c'"},
       {"-device virtio-serial-device -device virtserialport,nr=x",

@@ -225,5 +225,32 @@ TEST(CliParse, Describe) {
   EXPECT_EQ(parsed->arguments, (Words{"riscv64", "13000000"}));
 }
 
+TEST(CliParse, Networks) {
+  const MachineConfig c = config_of(
+      "-netdev "
+      "user,id=n,net=192.168.7.9/24,host=192.168.7.1,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=udp::53-192.168.7.20:5353,"
+      "restrict=on,hostname=h,ipv6=off -device virtio-net-device,netdev=n,mac=52:54:00:00:00:01 -nic user");
+  ASSERT_EQ(c.netdevs.size(), 2u);
+  const UserNetSpec& n = c.netdevs[0];
+  EXPECT_EQ(n.network, 0xc0a80700u);
+  EXPECT_EQ(n.mask, 0xffffff00u);
+  EXPECT_EQ(n.host, 0xc0a80701u);
+  EXPECT_TRUE(n.restricted && n.ipv4 && !n.ipv6);
+  EXPECT_EQ(n.hostname, "h");
+  ASSERT_EQ(n.forwards.size(), 2u);
+  EXPECT_FALSE(n.forwards[0].udp);
+  EXPECT_EQ(n.forwards[0].host_address, 0x7f000001u);
+  EXPECT_EQ(n.forwards[0].host_port, 2222);
+  EXPECT_EQ(n.forwards[0].guest_address, 0u);
+  EXPECT_EQ(n.forwards[0].guest_port, 22);
+  EXPECT_TRUE(n.forwards[1].udp);
+  EXPECT_EQ(n.forwards[1].guest_address, 0xc0a80714u);
+  EXPECT_EQ(c.netdevs[1].id, "nic0");
+  ASSERT_EQ(c.devices.size(), 2u);
+  ASSERT_NE(c.devices[1].find("netdev"), nullptr);
+  EXPECT_EQ(*c.devices[1].find("netdev"), "nic0");
+  EXPECT_EQ(config_of("-netdev user,id=n,net=10.1.2.3").netdevs[0].mask, 0xff000000u);
+}
+
 }  // namespace
 }  // namespace pagoda::cli

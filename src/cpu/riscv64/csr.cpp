@@ -68,6 +68,18 @@ bool gate_open(const Hart& hart, Gate gate, u32 number) {
              ((hart.menvcfg & envcfg::kStce) != 0 && counter_enabled(hart, kTimeCounter));
     case Gate::tvm:
       return hart.privilege == Mode::machine || (hart.mstatus & status::kTvm) == 0;
+    case Gate::smaia:
+      return hart.extensions.has(Extension::smaia);
+    case Gate::ssaia:
+      return hart.extensions.has(Extension::ssaia);
+    case Gate::mireg:
+      return hart.extensions.has(Extension::smaia) && window_register_exists(hart, AiaLevel::machine);
+    case Gate::sireg:
+      return hart.extensions.has(Extension::ssaia) && window_register_exists(hart, AiaLevel::supervisor);
+    case Gate::mtopei:
+      return hart.extensions.has(Extension::smaia) && hart.files[static_cast<u32>(AiaLevel::machine)] != nullptr;
+    case Gate::stopei:
+      return hart.extensions.has(Extension::ssaia) && hart.files[static_cast<u32>(AiaLevel::supervisor)] != nullptr;
   }
   return false;
 }

@@ -25,6 +25,12 @@ enum class Gate : u8 {
   counter,  // Zicntr is implemented; mcounteren, scounteren
   sstc,     // Sstc is implemented; menvcfg.STCE, mcounteren.TM
   tvm,      // mstatus.TVM
+  smaia,    // Smaia is implemented
+  ssaia,    // Ssaia is implemented
+  mireg,    // Smaia, and the window shows a register that exists
+  sireg,    // Ssaia, the same
+  mtopei,   // Smaia, and there is an interrupt file
+  stopei,   // Ssaia, the same
 };
 
 struct CsrContext {
@@ -47,6 +53,9 @@ struct CsrInfo {
   u64 (*read)(const CsrContext&, u32 index);
   void (*write)(const CsrContext&, u32 index, u64 value);
 };
+
+// Whether the register that miselect or siselect names exists.
+bool window_register_exists(const Hart& hart, AiaLevel level);
 
 // The row of a CSR number, or null if there is no such register.
 const CsrInfo* find_csr(u32 number);

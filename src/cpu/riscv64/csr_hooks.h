@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Hooks named in csr.def, by subject: csr_status.cpp, csr_counters.cpp, csr_fp.cpp.
+// Hooks named in csr.def, by subject: csr_status.cpp, csr_counters.cpp, csr_fp.cpp, csr_aia.cpp.
 //
 // A read hook returns the register's value, a write hook takes the new one. `index` counts from 0 within the row.
 #pragma once
@@ -51,6 +51,18 @@ WRITES(write_satp);
 WRITES(write_pmpcfg0);
 WRITES(write_pmpcfg2);
 WRITES(write_pmpaddr);
+READS(read_sireg);
+READS(read_stopei);
+READS(read_stopi);
+READS(read_mireg);
+READS(read_mtopei);
+READS(read_mtopi);
+READS(read_mvip);
+WRITES(write_sireg);
+WRITES(write_stopei);
+WRITES(write_mireg);
+WRITES(write_mtopei);
+WRITES(write_mvip);
 #undef READS
 #undef WRITES
 

@@ -14,9 +14,16 @@
 #include "tcg/abi/vcpu_frame.h"
 #include "tcg/ir/block.h"
 
+namespace pagoda {
+class InterruptFile;
+}
+
 namespace pagoda::riscv64 {
 
 class HartPort;
+
+// Whose interrupt file, window and top interrupt (AIA): index of Hart's arrays.
+enum class AiaLevel : u32 { machine, supervisor };
 
 // Ticks per second of the `time` CSR, mtime and stimecmp; the device tree says the same.
 inline constexpr u64 kTimebaseHz = 10'000'000;
@@ -52,10 +59,16 @@ struct Hart : VcpuFrame {
   // Storage of CSRs; numbers, masks and reset values in csr.def. mstatus is held without SD, UXL and SXL.
   u64 mstatus, medeleg, mideleg, mie, mtvec, mscratch, mepc, mcause, mtval, menvcfg, mcountinhibit, mcounteren;
   u64 stvec, sscratch, sepc, scause, stval, satp, senvcfg, scounteren, stimecmp;
+  u64 miselect, siselect;
   u64 software_pending;  // bits of mip that software may set: SSIP, STIP (without Sstc), SEIP
   // While a counter runs it reads as retired instructions + this, modulo 2^64; while mcountinhibit stops it, as this.
   u64 instret_base, cycle_base;
   Pmp pmp;
+
+  // Interrupt files by AiaLevel, null: none; kept by reset. What mtopei and stopei gave last, and at which instruction.
+  InterruptFile* files[2];
+  u32 top_read[2];
+  u64 top_read_at[2];
 
   HartPort* port;  // null: no interrupt pins, stimecmp is only compared when mip is read
   // Interrupt pins, bits numbered as in mip: MSIP, MTIP, SEIP, MEIP; STIP is stimecmp's. Any thread.

@@ -46,6 +46,7 @@ void reset(Vcpu& vcpu) {
   hart.frm = 0;
   hart.fp_control = fp_control(0, 0);
   hart.fault = 0;
+  for (u64& instruction : hart.top_read_at) instruction = ~u64{0};
   hart.pc = hart.reset_pc;
   csr_reset(hart);
   // Hardware A/D updates are on unless Svade promises page faults; with both it is the firmware's choice (Svadu).

@@ -80,7 +80,7 @@ int interrupt_to_take(const Hart& hart) {
   u64 candidates = machine_on ? ready & ~hart.mideleg : 0;
   if (candidates == 0) candidates = supervisor_on ? ready & hart.mideleg : 0;
   if (candidates == 0) return -1;
-  for (const u32 number : {irq::kMei, irq::kMsi, irq::kMti, irq::kSei, irq::kSsi, irq::kSti}) {
+  for (const u32 number : kInterruptOrder) {
     if ((candidates >> number & 1) != 0) return static_cast<int>(number);
   }
   return -1;

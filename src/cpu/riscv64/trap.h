@@ -22,6 +22,9 @@ int interrupt_to_take(const Hart& hart);
 // Call when enables or pending bits of a running vcpu changed: it leaves translated code if one is to be taken.
 void poll_interrupts(Hart& hart);
 
+// Default priorities, the most urgent first (Privileged ISA 3.1.9).
+inline constexpr u32 kInterruptOrder[] = {irq::kMei, irq::kMsi, irq::kMti, irq::kSei, irq::kSsi, irq::kSti};
+
 // Records a guest exception for the current instruction.
 inline void raise_exception(VcpuFrame& frame, u64 cause, u64 value) {
   frame.fault = 1;

@@ -159,6 +159,10 @@ void VirtioDevice::push(u16 index, u16 head, u32 written) {
   if (!queues_[index].push(head, written)) fail(fmt::format("queue {}: {}", index, queues_[index].problem()));
 }
 
+void VirtioDevice::push(u16 index, std::span<const VirtqUsed> chains) {
+  if (!queues_[index].push(chains)) fail(fmt::format("queue {}: {}", index, queues_[index].problem()));
+}
+
 void VirtioDevice::signal(u16 index) {
   if (live() && queues_[index].needs_interrupt() && interrupt_) interrupt_(index);
 }

@@ -109,6 +109,7 @@ class VirtioDevice {
   // Takes the next chain; false if there is none or the ring is broken (the device then needs a reset).
   bool pop(u16 index, VirtqChain* chain);
   void push(u16 index, u16 head, u32 written);
+  void push(u16 index, std::span<const VirtqUsed> chains);
   // Interrupts for what was pushed, if the driver wants it.
   void signal(u16 index);
   // pop() until empty with notifications suppressed; handle(chain) pushes or keeps each chain.

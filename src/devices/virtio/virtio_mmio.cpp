@@ -41,8 +41,13 @@ VirtioMmio::~VirtioMmio() {
 }
 
 void VirtioMmio::interrupt(u16 source) {
-  interrupt_status_ |= source == VirtioDevice::kConfigChange ? kConfigurationChange : kUsedBuffer;
-  irq_.set(true);
+  change_interrupts(source == VirtioDevice::kConfigChange ? kConfigurationChange : kUsedBuffer, 0);
+}
+
+void VirtioMmio::change_interrupts(u32 set, u32 clear) {
+  const std::lock_guard lock(interrupt_mutex_);
+  interrupt_status_ = (interrupt_status_ & ~clear) | set;
+  irq_.set(interrupt_status_ != 0);
 }
 
 // The configuration space is the device's, byte by byte; a register row cannot say which bytes were accessed.
@@ -72,15 +77,14 @@ void VirtioMmio::reset() {
   if (device_ == nullptr) return;
   const VirtioDevice::Guard guard(*device_);
   device_->reset();
-  interrupt_status_ = 0;
-  irq_.set(false);
+  change_interrupts(0, ~0u);
 }
 
 void VirtioMmio::visit_state(StateVisitor& visitor) {
   RegisterDevice::visit_state(visitor);
   if (device_ == nullptr) return;
   device_->visit_state(visitor);  // first: it waits for what may still interrupt
-  const VirtioDevice::Guard guard(*device_);
+  const std::lock_guard lock(interrupt_mutex_);
   visitor.field("interrupt_status", interrupt_status_);
   irq_.set(interrupt_status_ != 0);
 }
@@ -197,15 +201,11 @@ void VirtioMmio::notify(u64 value) {
 }
 
 u64 VirtioMmio::interrupt_status() const {
-  return locked([&](const VirtioDevice&) -> u64 { return interrupt_status_; });
+  const std::lock_guard lock(interrupt_mutex_);
+  return interrupt_status_;
 }
 
-void VirtioMmio::acknowledge(u64 value) {
-  locked([&](VirtioDevice&) {
-    interrupt_status_ &= ~static_cast<u32>(value);
-    irq_.set(interrupt_status_ != 0);
-  });
-}
+void VirtioMmio::acknowledge(u64 value) { change_interrupts(0, static_cast<u32>(value)); }
 
 u64 VirtioMmio::status() const {
   return locked([](const VirtioDevice& device) -> u64 { return device.status(); });
@@ -214,9 +214,7 @@ u64 VirtioMmio::status() const {
 void VirtioMmio::write_status(u64 value) {
   locked([&](VirtioDevice& device) {
     device.write_status(static_cast<u8>(value));
-    if (value != 0) return;
-    interrupt_status_ = 0;
-    irq_.set(false);
+    if (value == 0) change_interrupts(0, ~0u);
   });
 }
 

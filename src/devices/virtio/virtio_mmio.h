@@ -3,7 +3,8 @@
 //
 // An empty slot shows magic, version and vendor, device id 0 and zeros, as QEMU's does, so that drivers pass over it
 // without a complaint.
-// Threading: the register map's mutex, then the device's lock. Interrupts come under the device's lock from any thread.
+// Threading: the register map's mutex, then the device's lock, then the interrupt status'. Interrupts come under the
+// device's lock from any thread.
 #pragma once
 
 #include <memory>
@@ -52,6 +53,7 @@ class VirtioMmio final : public RegisterDevice {
   void write_layout(Body body);
   u32 selected() const { return static_cast<u32>(reg(Reg::queue_select)); }
   void interrupt(u16 source);
+  void change_interrupts(u32 set, u32 clear);
 
   u64 magic() const { return kMagic; }
   u64 version() const { return kVersion; }
@@ -83,7 +85,9 @@ class VirtioMmio final : public RegisterDevice {
 
   std::unique_ptr<VirtioDevice> device_;
   IrqLine irq_;
-  u32 interrupt_status_ = 0;  // under the device's lock
+  // Innermost lock but for the interrupt line's: handlers read the status while other threads work on the device.
+  mutable std::mutex interrupt_mutex_;
+  u32 interrupt_status_ = 0;
 };
 
 }  // namespace pagoda

@@ -112,7 +112,9 @@ Virtqueue::Pop Virtqueue::pop(VirtqChain* chain) {
 bool Virtqueue::reload(u16 head, VirtqChain* chain) { return ready_ && read_chain(head, chain); }
 
 bool Virtqueue::read_chain(u16 head, VirtqChain* chain) {
-  *chain = VirtqChain{};
+  chain->readable.clear();  // keeps the room: queues are popped often
+  chain->writable.clear();
+  chain->readable_size = chain->writable_size = 0;
   chain->head = head;
   u64 table = layout_.descriptors;
   u64 count = layout_.size;
@@ -162,15 +164,23 @@ bool Virtqueue::add_buffer(const Descriptor& descriptor, VirtqChain* chain) {
   return true;
 }
 
-bool Virtqueue::push(u16 head, u32 written) {
-  const u64 entry = layout_.device + kRingOffset + kUsedEntry * (next_used_ & (layout_.size - 1u));
-  if (!memory_.store<u32>(GuestPhys(entry), head) || !memory_.store<u32>(GuestPhys(entry + 4), written))
-    return broken("used ring is not in RAM");
-  ++next_used_;
-  if (in_flight_ != 0) --in_flight_;
-  // The entry, and all the device wrote before, is visible before the index.
+bool Virtqueue::push(std::span<const VirtqUsed> chains) {
+  for (const VirtqUsed& chain : chains) {
+    const u64 entry = layout_.device + kRingOffset + kUsedEntry * (next_used_ & (layout_.size - 1u));
+    if (!memory_.store<u32>(GuestPhys(entry), chain.head) || !memory_.store<u32>(GuestPhys(entry + 4), chain.written))
+      return broken("used ring is not in RAM");
+    ++next_used_;
+    if (in_flight_ != 0) --in_flight_;
+  }
+  // The entries, and all the device wrote before, are visible before the index.
   std::atomic_thread_fence(std::memory_order_release);
   return memory_.store<u16>(GuestPhys(layout_.device + kIndexOffset), next_used_) || broken("used ring is not in RAM");
+}
+
+void Virtqueue::rewind(u16 chains) {
+  CHECK(chains <= in_flight_);
+  next_avail_ = static_cast<u16>(next_avail_ - chains);
+  in_flight_ = static_cast<u16>(in_flight_ - chains);
 }
 
 bool Virtqueue::needs_interrupt() {
@@ -194,13 +204,14 @@ void Virtqueue::suppress_notifications() {
     broken("used ring is not in RAM");
 }
 
-bool Virtqueue::request_notifications() {
+bool Virtqueue::request_notifications(u16 known) {
   if (!ready_) return true;
+  const u16 next = static_cast<u16>(next_avail_ + known);
   const u64 where = event_idx_ ? layout_.device + kRingOffset + kUsedEntry * layout_.size : layout_.device;
-  if (!memory_.store<u16>(GuestPhys(where), event_idx_ ? next_avail_ : u16{0})) return true;
+  if (!memory_.store<u16>(GuestPhys(where), event_idx_ ? next : u16{0})) return true;
   std::atomic_thread_fence(std::memory_order_seq_cst);
   u16 avail = 0;
-  return !memory_.load(GuestPhys(layout_.driver + kIndexOffset), &avail) || avail == next_avail_;
+  return !memory_.load(GuestPhys(layout_.driver + kIndexOffset), &avail) || avail == next;
 }
 
 void Virtqueue::visit_state(std::string_view prefix, StateVisitor& visitor) {

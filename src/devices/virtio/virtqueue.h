@@ -39,6 +39,12 @@ struct VirtqChain {
   u64 writable_size = 0;
 };
 
+// A chain given back: its name and how many bytes of its writable part were written, from the start.
+struct VirtqUsed {
+  u16 head = 0;
+  u32 written = 0;
+};
+
 class Virtqueue {
  public:
   static constexpr u16 kMaxSize = 1024;          // largest queue size a device may offer
@@ -72,14 +78,24 @@ class Virtqueue {
   [[nodiscard]] bool reload(u16 head, VirtqChain* chain);
   // Gives a chain back; `written` is how many bytes from the start of its writable part were written.
   // False: the used ring is not in RAM.
-  [[nodiscard]] bool push(u16 head, u32 written);
+  [[nodiscard]] bool push(u16 head, u32 written) {
+    const VirtqUsed chain{head, written};
+    return push({&chain, 1});
+  }
+  // Several chains in this order; the driver sees all of them at once.
+  [[nodiscard]] bool push(std::span<const VirtqUsed> chains);
+  // Undoes the last `chains` pop()s that nothing was pushed after: the next pop() returns the first of them again.
+  void rewind(u16 chains);
+  // Chains popped and neither pushed nor rewound.
+  u16 in_flight() const { return in_flight_; }
   // After one or more push(): does the driver want an interrupt for them? (2.7.7, 2.7.10)
   bool needs_interrupt();
 
   // Asks the driver not to notify while the device is looking at the queue anyway.
   void suppress_notifications();
-  // Asks to be notified of the next buffer. False: there is one already, look again.
-  [[nodiscard]] bool request_notifications();
+  // Asks to be notified of the next buffer, behind `known` that are available and stay so. False: there is one already,
+  // look again.
+  [[nodiscard]] bool request_notifications(u16 known = 0);
 
   const std::string& problem() const { return problem_; }
   void visit_state(std::string_view prefix, StateVisitor& visitor);
