@@ -107,8 +107,8 @@ Result<> on_machine(Builder& b, std::string_view value) {
     } else {
       const auto fixed = std::ranges::find(kFixedProperties, item.key, &FixedProperty::key);
       if (fixed == kFixedProperties.end()) {
-        constexpr std::array<std::string_view, 8> kKeys = {
-            "type", "accel", "aia", "dumpdtb", "pflash0", "pflash1", "signature", "signature-granularity"};
+        constexpr std::array<std::string_view, 8> kKeys = {"type",    "accel",   "aia",       "dumpdtb",
+                                                           "pflash0", "pflash1", "signature", "signature-granularity"};
         return unknown_key(item, kKeys);
       }
       if (item.value != fixed->only_value) return fail("{}: only '{}' is supported", item.key, fixed->only_value);

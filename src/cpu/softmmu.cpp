@@ -173,7 +173,7 @@ std::string Softmmu::listing() const {
   std::string text;
   for (u32 mode = 0; mode < guest_.memory_modes; ++mode) {
     for (u32 i = 0; i < kTlbEntries; ++i) {
-      const TlbEntry& entry = tables_[mode]->entries[i];
+      const TlbEntry& entry = tables_[mode].entries[i];
       const u64 tag = std::min({entry.read_tag, entry.write_tag, entry.exec_tag});
       if (tag == kTlbInvalid || (tag & ~kTlbPageMask) != frame_.contexts[mode].tag) continue;
       text += fmt::format("{:016x} {:016x} {}{}{} memory mode {}\n", tag & kTlbPageMask, phys_[mode * kTlbEntries + i],
@@ -185,7 +185,7 @@ std::string Softmmu::listing() const {
 }
 
 void Softmmu::watchpoints_changed() {
-  for (auto& table : tables_) clear(*table);
+  for (TlbTable& table : tables_) clear(table);
   ++frame_.mem_epoch;
 }
 

@@ -199,7 +199,6 @@ Result<std::vector<std::string>> boot_order_of(const MachineConfig& config,
 Result<> build_riscv64_virt(Machine& machine) {
   if (!machine.config().signature.empty()) return fail("-M virt,signature=...: only machine 'spike' writes signatures");
   GuestMemory& memory = machine.memory();
-  const u32 harts = machine.config().smp.cpus;
   const bool boots_flash = !machine.config().pflash[0].empty();
   RiscvBoard board(machine, {.reset_rom = kResetRom,
                              .clint = kClint,

@@ -23,8 +23,8 @@ inline constexpr Window kImsicMachine{0x2400'0000, 0x400'0000};
 inline constexpr Window kImsicSupervisor{0x2800'0000, 0x400'0000};
 inline constexpr Window kUart{0x1000'0000, 0x100};             // 16550A
 inline constexpr Window kVirtio{0x1000'1000, 0x1000};          // slot 0; the others follow at this distance
-inline constexpr Window kFwCfg{0x1010'0000, 0x18};        // firmware configuration
-inline constexpr Window kFlash{0x2000'0000, 0x200'0000};  // bank 0; bank 1 follows
+inline constexpr Window kFwCfg{0x1010'0000, 0x18};             // firmware configuration
+inline constexpr Window kFlash{0x2000'0000, 0x200'0000};       // bank 0; bank 1 follows
 inline constexpr Window kPciEcam{0x3000'0000, 0x1000'0000};    // configuration space of 256 buses
 inline constexpr Window kPciMemory{0x4000'0000, 0x4000'0000};  // bus addresses are the same
 inline constexpr u64 kRamBase = 0x8000'0000;

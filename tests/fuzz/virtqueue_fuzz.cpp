@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Fuzz target: bytes become the contents of guest RAM, ring entries, notifications and register writes for a
-// block, entropy, console or network device; afterwards the device must come back to work after a reset, whatever was done to
-// it.
+// block, entropy, console or network device; afterwards the device must come back to work after a reset, whatever was
+// done to it.
 //
 // Input: device and features, then steps of an operation byte and its operands (little endian, cut short at the end).
 // The queues are set up first, so that the fuzzer starts at a live device; it may undo that through the registers.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // InterruptFile: an interrupt controller for messages as the vcpu it serves sees it, through registers of its own.
 //
-// RISC-V's IMSIC (Advanced Interrupt Architecture 1.0, chapter 3) stands behind it; tests stand in for it. Interrupts are
-// identities from 1 up, the lowest comes first. Threading: the vcpu's thread; the implementation locks what it shares.
+// RISC-V's IMSIC (Advanced Interrupt Architecture 1.0, chapter 3) stands behind it; tests stand in for it. Interrupts
+// are identities from 1 up, the lowest comes first. Threading: the vcpu's thread; the implementation locks what it
+// shares.
 #pragma once
 
 #include "base/types.h"
