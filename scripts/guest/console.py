@@ -32,6 +32,16 @@ def patience(seconds):
     return seconds * float(os.environ.get("PAGODA_PATIENCE", "1"))
 
 
+def own_terminal():
+    """In the child: its standard input becomes its controlling terminal, and signals do what they do by default.
+
+    What we were started under (nohup, a background job) may ignore some of them.
+    """
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Guest:
     """One run of the emulator. stdin and stdout are a terminal, stderr is a pipe of its own."""
 
@@ -46,8 +56,7 @@ class Guest:
         try:
             # A session of its own with the pseudo-terminal as controlling terminal, as a shell's foreground job has it.
             self.process = subprocess.Popen(self.arguments, stdin=slave, stdout=slave, stderr=subprocess.PIPE,
-                                            start_new_session=True,
-                                            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+                                            start_new_session=True, preexec_fn=own_terminal)
         except OSError as e:
             os.close(slave)
             os.close(self.master)

@@ -19,6 +19,15 @@ T& at(VcpuFrame* f, u16 offset) {
   return *reinterpret_cast<T*>(reinterpret_cast<u8*>(f) + offset);
 }
 
+// An operand. Handlers of doublewords also meet narrower registers of the guest, which need not be aligned for more:
+// what lies above such a value is read and does not count.
+template <class T>
+T value_at(const VcpuFrame* f, u16 offset) {
+  T value;
+  std::memcpy(&value, reinterpret_cast<const u8*>(f) + offset, sizeof(T));
+  return value;
+}
+
 // Whether the TLB maps `pc` for execution to the page that `unit` was made from.
 bool maps_to(const VcpuFrame* f, u64 pc, const Unit* unit) {
   const TlbEntry& entry = f->memory.table->entries[tlb_index(pc)];
@@ -93,9 +102,9 @@ LeaveInfo run(VcpuFrame* f, const Unit* unit, const ThreadedOp* op, const void* 
   ThreadedOp rest[kMaxRest];
 
 #define D(T) at<T>(f, op->d)
-#define A(T) at<T>(f, op->a)
-#define B(T) at<T>(f, op->b)
-#define C(T) at<T>(f, op->c)
+#define A(T) value_at<T>(f, op->a)
+#define B(T) value_at<T>(f, op->b)
+#define C(T) value_at<T>(f, op->c)
 #define NEXT()          \
   do {                  \
     ++op;               \
