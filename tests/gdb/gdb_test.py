@@ -30,6 +30,15 @@ def gdb_test(*options):
     return register
 
 
+def accepts(path):
+    """Whether somebody listens: a socket's file is there a moment before."""
+    if not os.path.exists(path):
+        return False
+    with open("/proc/net/unix") as f:
+        # The fourth field says that it listens.
+        return any(line.split()[-1] == path and line.split()[3] == "00010000" for line in f)
+
+
 def start(program, debuggee, folder, options):
     path = os.path.join(folder, "gdb.sock")
     arguments = [program, "riscv64", "-M", "virt", "-m", "64M", "-smp", "2", "-bios", "none", "-kernel", debuggee,
@@ -38,7 +47,7 @@ def start(program, debuggee, folder, options):
     process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True)
     limit = time.monotonic() + 30 * PATIENCE
-    while not os.path.exists(path):
+    while not accepts(path):
         if process.poll() is not None or time.monotonic() > limit:
             process.kill()
             raise Failure("the emulator did not come up: " + process.communicate()[0])
