@@ -21,7 +21,7 @@ void DebugPoints::set(std::span<const DebugPoint> points) {
   breakpoints_.clear();
   watchpoints_.clear();
   for (const DebugPoint& point : points) (point.is_break() ? breakpoints_ : watchpoints_).push_back(point);
-  std::ranges::stable_sort(breakpoints_, {}, &DebugPoint::address);
+  std::ranges::sort(breakpoints_, {}, &DebugPoint::address);
 }
 
 const DebugPoint* DebugPoints::breakpoint_at(u64 pc) const {

@@ -5,12 +5,15 @@
 Each test is a gdb script whose commands carry what gdb has to print after them. Prints "N passed, N failed"."""
 import os
 import re
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from random import Random
 
 PATIENCE = float(os.environ.get("PAGODA_PATIENCE", "1"))
 TESTS = []
@@ -27,6 +30,15 @@ def gdb_test(*options):
     return register
 
 
+def accepts(path):
+    """Whether somebody listens: a socket's file is there a moment before."""
+    if not os.path.exists(path):
+        return False
+    with open("/proc/net/unix") as f:
+        # The fourth field says that it listens.
+        return any(line.split()[-1] == path and line.split()[3] == "00010000" for line in f)
+
+
 def start(program, debuggee, folder, options):
     path = os.path.join(folder, "gdb.sock")
     arguments = [program, "riscv64", "-M", "virt", "-m", "64M", "-smp", "2", "-bios", "none", "-kernel", debuggee,
@@ -35,7 +47,7 @@ def start(program, debuggee, folder, options):
     process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True)
     limit = time.monotonic() + 30 * PATIENCE
-    while not os.path.exists(path):
+    while not accepts(path):
         if process.poll() is not None or time.monotonic() > limit:
             process.kill()
             raise Failure("the emulator did not come up: " + process.communicate()[0])
@@ -251,6 +263,100 @@ def interrupted_by_ctrl_c(debuggee, path):
             raise Failure("missing %r in:\n%s" % (pattern, text))
 
 
+class Wire:
+    """The protocol by hand, for what no gdb would send."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(60 * PATIENCE)
+        self.socket.connect(path)
+        self.text = b""
+
+    def send(self, packet):
+        data = b""
+        for byte in packet:
+            data += bytes([0x7d, byte ^ 0x20]) if byte in b"#$}*" else bytes([byte])
+        self.socket.sendall(b"$" + data + b"#%02x" % (sum(data) & 255))
+        # As every debugger does: what is not read is lost in the end.
+        while select.select([self.socket], [], [], 0)[0]:
+            piece = self.socket.recv(1 << 16)
+            if not piece:
+                raise Failure("the emulator closed the connection")
+            self.text = (self.text + piece)[-4096:]
+
+    def catch_up(self):
+        """Asks for the current thread and reads up to the answer."""
+        self.text = b""
+        self.send(b"qC")
+        while not re.search(rb"\$QC[12]#", self.text):
+            piece = self.socket.recv(1 << 16)
+            if not piece:
+                raise Failure("the emulator closed the connection")
+            self.text = (self.text + piece)[-4096:]
+
+
+@gdb_test("-no-shutdown")  # a guest with strange registers may well power off
+def hostile_packets(debuggee, path):
+    # Everything a debugger may say, with addresses, numbers and values that mean little, on a machine that runs in between.
+    random = Random(20261122)
+    wire = Wire(path)
+    wire.send(b"QStartNoAckMode")
+    registers = list(range(66)) + [65 + n for n in (0x001, 0x002, 0x003, 0x100, 0x104, 0x105, 0x141, 0x144, 0x180, 0x300, 0x301,
+                                                    0x302, 0x303, 0x304, 0x305, 0x306, 0x30a, 0x320, 0x341, 0x344, 0x3a0,
+                                                    0x3a2, 0x3b0, 0x3bf, 0x14d, 0xb00, 0xb02, 0x7a0, 0xc00, 0xf14)] + [4161, 99999]
+    places = [0, 0x1000, 0x80000000, 0x80000100, 0x80001000, 0x83fffffe, 0x10000000, 0x0c000000, 0x02000000, 2**64 - 1]
+
+    def place():
+        return (random.choice(places) + random.choice((0, 1, 2, 4094, random.getrandbits(12)))) & (2**64 - 1)
+
+    def value():
+        number = random.choice((0, 1, 2**64 - 1, 1 << random.randrange(64), random.getrandbits(64)))
+        return number.to_bytes(8, "little").hex()
+    for _ in range(4000):
+        kind = random.randrange(14)
+        if kind < 3:
+            wire.send(b"P%x=%s" % (random.choice(registers), value().encode()))
+        elif kind < 4:
+            wire.send(b"p%x" % random.choice(registers))
+        elif kind < 5:
+            wire.send(b"m%x,%x" % (place(), random.choice((0, 1, 8, 100, 5000))))
+        elif kind < 7:
+            wire.send(b"M%x,8:%s" % (place(), value().encode()))
+        elif kind < 9:
+            wire.send(b"%s%d,%x,%x" % (random.choice((b"Z", b"Z", b"z")), random.randrange(6), place(),
+                                       random.choice((0, 1, 2, 4, 8, 4096))))
+        elif kind < 10:
+            wire.send(b"H%s%x" % (random.choice((b"g", b"c")), random.randrange(4)))
+        elif kind < 11:
+            wire.send(random.choice((b"g", b"G" + value().encode(), b"?", b"qqemu.PhyMemMode", b"Qqemu.PhyMemMode:1",
+                                     b"Qqemu.PhyMemMode:0", b"Qqemu.sstep=%x" % random.randrange(8), b"qThreadExtraInfo,1")))
+        elif kind < 12:
+            wire.send(b"qRcmd," + random.choice((b"info mem", b"info tlb", b"info registers -a", b"x/9i $pc", b"system_reset",
+                                                 b"xp/4xg 0x0c000000")).hex().encode())
+        else:
+            wire.send(random.choice((b"c", b"s", b"vCont;s:1;c", b"vCont;c", b"vCont;s:2", b"C05", b"s80000000")))
+            if random.randrange(2):
+                time.sleep(random.random() * 0.003)
+            wire.socket.sendall(b"\x03")
+        if random.randrange(32) == 0:
+            wire.catch_up()
+    wire.catch_up()
+    wire.socket.close()
+    # A new debugger finds a machine that works.
+    check(debuggee, path, [("monitor info status", "VM status: paused"), ("monitor info cpus", "CPU #1"),
+                           ("monitor system_reset", ""), ("monitor info registers", r"pc +0000000000001000"), ("kill", "")])
+
+
+@gdb_test("-smp", "1", "-icount", "shift=3")
+def counted_instructions(debuggee, path):
+    breakpoints(debuggee, path)
+
+
+@gdb_test("-accel", "tiered,fusion=off")
+def watchpoints_on_the_reference(debuggee, path):
+    watchpoints(debuggee, path)
+
+
 def main():
     program, debuggee, names = sys.argv[1], os.path.abspath(sys.argv[2]), sys.argv[3:]
     if shutil.which("gdb-multiarch") is None:
@@ -267,8 +373,11 @@ def main():
             try:
                 process, path = start(program, debuggee, folder, options)
                 function(debuggee, path)
-            except Failure as e:
+            except (Failure, OSError) as e:
                 word = "FAILED: %s" % e
+                time.sleep(1)  # where it is ending
+                if process is not None and process.poll() is not None:
+                    word += " (status %d: %s)" % (process.returncode, process.stdout.read())
             except subprocess.TimeoutExpired as e:
                 word = "FAILED: time limit; gdb printed:\n%s" % (e.stdout or b"").decode(errors="replace")
             finally:
@@ -276,7 +385,7 @@ def main():
                     if process.poll() is None:
                         process.terminate()
                     try:
-                        output = process.communicate(timeout=20)[0]
+                        output = process.communicate(timeout=20)[0] if not process.stdout.closed else ""
                     except subprocess.TimeoutExpired:
                         process.kill()
                         output = process.communicate()[0] + "(it did not end by itself)"

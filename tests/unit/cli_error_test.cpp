@@ -220,7 +220,7 @@ TEST(CliError, Consoles) {
        "supported)"},
       {"-serial stdoi",
        "-serial stdoi: unknown back end 'stdoi'; did you mean 'stdio'? (stdio, mon:stdio, null, none, pty, file:, "
-       "unix: "
+       "unix:, tcp: "
        "and chardev: are supported)"},
       {"-serial file:", "-serial file:: the file's name is missing"},
       {"-serial unix:", "-serial unix:: the address is missing"},

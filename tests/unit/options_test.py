@@ -55,10 +55,9 @@ class Monitor:
     """A monitor on a Unix socket."""
 
     def __init__(self, path):
-        wait_until(lambda: os.path.exists(path), "the monitor's socket")
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(30 * PATIENCE)
-        self.socket.connect(path)
+        wait_until(lambda: self.socket.connect_ex(path) == 0, "the monitor's socket")
         self.read()
 
     def read(self):

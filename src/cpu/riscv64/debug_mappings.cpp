@@ -11,7 +11,7 @@
 namespace pagoda::riscv64 {
 namespace {
 
-constexpr u32 kMostTables = 1 << 16, kMostLines = 4096;
+constexpr u32 kMostTables = 1 << 12, kMostLines = 4096;
 constexpr u64 kValid = 1, kLeaf = 2 | 8, kAttributes = 0xfe, kPpnMask = (u64{1} << 44) - 1;
 
 class Walker {
