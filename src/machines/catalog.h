@@ -38,7 +38,7 @@ struct DeviceInfo {
   std::string_view category;
   std::string_view help;
 };
-enum class PropertyKind { string, number, boolean, drive, chardev, rng };
+enum class PropertyKind { string, number, boolean, drive, chardev, rng, fsdev };
 struct DevicePropertyInfo {
   std::string_view driver;
   std::string_view key;

@@ -17,6 +17,7 @@
 #include "devices/storage/raw_file.h"
 #include "devices/virtio/blk.h"
 #include "devices/virtio/console.h"
+#include "devices/virtio/p9.h"
 #include "devices/virtio/rng.h"
 
 namespace pagoda {
@@ -100,6 +101,21 @@ Result<VirtioPtr> make_blk(Machine& machine, const DeviceConfig& config, std::st
     executor = std::make_unique<WorkerExecutor>();
   }
   return std::make_unique<VirtioBlk>(machine.memory(), std::move(name), std::move(file), std::move(executor), options);
+}
+
+Result<VirtioPtr> make_9p(Machine& machine, const DeviceConfig& config, std::string name) {
+  const FsdevConfig& fsdev = by_id(machine.config().fsdevs, value_of(config, "fsdev"));
+  const std::string tag = value_of(config, "mount_tag");
+  if (tag.size() > VirtioP9::kLongestTag) {
+    return fail("{}: mount_tag has more than {} characters", config.origin, VirtioP9::kLongestTag);
+  }
+  const p9::Security security = fsdev.security_model == "mapped-xattr"  ? p9::Security::mapped
+                                : fsdev.security_model == "passthrough" ? p9::Security::passthrough
+                                                                        : p9::Security::none;
+  auto folder = p9::HostFolder::open(fsdev.path, security, fsdev.readonly);
+  if (!folder) return fail("{}: {}", fsdev.origin, folder.error().message);
+  VirtualClock* clock = machine.config().icount ? &machine.clock() : nullptr;
+  return std::make_unique<VirtioP9>(machine.memory(), std::move(name), tag, std::move(*folder), clock);
 }
 
 // With -icount all entropy is Inputs' own sequence, so that runs repeat.
@@ -216,6 +232,8 @@ Result<std::vector<std::unique_ptr<VirtioDevice>>> make_virtio_devices(Machine& 
     VirtioPtr device;
     if (config.driver == "virtio-blk-device") {
       TRY_ASSIGN(device, make_blk(machine, config, name));
+    } else if (config.driver == "virtio-9p-device") {
+      TRY_ASSIGN(device, make_9p(machine, config, name));
     } else if (config.driver == "virtio-rng-device") {
       TRY_ASSIGN(device, make_rng(machine, config, name));
     } else if (config.driver == "virtio-serial-device") {

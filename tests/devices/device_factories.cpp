@@ -17,6 +17,7 @@
 #include "devices/timer/aclint.h"
 #include "devices/virtio/blk.h"
 #include "devices/virtio/console.h"
+#include "devices/virtio/p9.h"
 #include "devices/virtio/rng.h"
 #include "devices/virtio/virtio_mmio.h"
 
@@ -130,6 +131,15 @@ BenchedDevice make_virtio_blk() {
   });
 }
 
+// Of a folder that nobody should fill: the bench hands out no message that names a file.
+BenchedDevice make_virtio_9p() {
+  return in_virtio_slot([](Bench& bench) -> std::unique_ptr<VirtioDevice> {
+    auto folder = p9::HostFolder::open("/", p9::Security::none, true);
+    CHECK(folder.has_value());
+    return std::make_unique<VirtioP9>(bench.memory, "share0", "share", std::move(*folder), nullptr);
+  });
+}
+
 BenchedDevice make_virtio_rng() {
   return in_virtio_slot([](Bench& bench) -> std::unique_ptr<VirtioDevice> {
     return std::make_unique<VirtioRng>(bench.memory, "rng0", [](std::span<std::byte> out) {
@@ -177,6 +187,7 @@ constexpr DeviceFactory kDevices[] = {
     {"goldfish_rtc", make_goldfish_rtc},
     {"htif", make_htif},
     {"pflash", make_pflash},
+    {"virtio_9p", make_virtio_9p},
     {"virtio_blk", make_virtio_blk},
     {"virtio_console", make_virtio_console},
     {"virtio_empty", make_virtio_empty},

@@ -22,9 +22,10 @@ MAY_INCLUDE = [
     ("memory/", ["base/", "memory/"]),
     ("tcg/", ["base/", "tcg/"]),
     ("devices/bus/", ["base/", "memory/", "devices/bus/"]),
-    # Its disks and console ports hold on to the host's ends: the storage folder and the character back end contract.
+    # Its disks and console ports hold on to the host's ends: the storage folder, the 9P
+    # server and the character back end contract.
     ("devices/virtio/", ["base/", "memory/", "devices/bus/", "devices/virtio/", "devices/pci/",
-                         "devices/storage/", "devices/serial/char_backend.h"]),
+                         "devices/storage/", "devices/p9/", "devices/serial/char_backend.h"]),
     ("devices/*/", ["base/", "memory/", "devices/bus/", "{own}"]),
     # A guest: its own folder and the shared files beside it, never another guest's.
     ("cpu/*/", ["base/", "memory/", "tcg/ir/", "tcg/abi/", "tcg/engine.h", "tcg/host/fp.h", "devices/bus/", "cpu/.",
