@@ -3,6 +3,7 @@
 #include "machines/virtio_devices.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <algorithm>
 #include <bitset>
@@ -103,6 +104,15 @@ Result<VirtioPtr> make_blk(Machine& machine, const DeviceConfig& config, std::st
   return std::make_unique<VirtioBlk>(machine.memory(), std::move(name), std::move(file), std::move(executor), options);
 }
 
+// A guest holds files open, each a descriptor of ours: the soft limit is for programs that use select().
+void raise_descriptor_limit() {
+  constexpr rlim_t kEnough = 16384;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kEnough) return;
+  limit.rlim_cur = std::min(kEnough, limit.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 Result<VirtioPtr> make_9p(Machine& machine, const DeviceConfig& config, std::string name) {
   const FsdevConfig& fsdev = by_id(machine.config().fsdevs, value_of(config, "fsdev"));
   const std::string tag = value_of(config, "mount_tag");
@@ -114,6 +124,7 @@ Result<VirtioPtr> make_9p(Machine& machine, const DeviceConfig& config, std::str
                                                                         : p9::Security::none;
   auto folder = p9::HostFolder::open(fsdev.path, security, fsdev.readonly);
   if (!folder) return fail("{}: {}", fsdev.origin, folder.error().message);
+  raise_descriptor_limit();
   VirtualClock* clock = machine.config().icount ? &machine.clock() : nullptr;
   return std::make_unique<VirtioP9>(machine.memory(), std::move(name), tag, std::move(*folder), clock);
 }

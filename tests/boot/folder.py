@@ -150,7 +150,7 @@ def debian(arguments, from_what, of_type, magic):
         check_equal(guest.run("sha256sum < /" + binary, 120)[1].split()[0], sha256(os.path.join(GUEST, "debian", binary)),
                     "the hash of a program")
         check_equal(guest.run("python3 -c 'print(sum(range(1000)))'", 120)[1].strip(), "499500", "what Python computed")
-        check_equal(guest.run("echo kept > /root/note; sync")[0], 0, "the status of writing")
+        check_equal(guest.run("echo kept > /var/note; sync")[0], 0, "the status of writing")
         no_kernel_complaints(guest)
         guest.send("systemctl poweroff\n")
         check_equal(guest.wait(180), 0, "the exit status")
@@ -170,5 +170,5 @@ def debian_in_a_folder():
         path = os.path.join(place, "root")
         shutil.copytree(os.path.join(GUEST, "debian"), path, symlinks=True)
         debian(share(path), "share", "9p", "v9fs")
-        with open(os.path.join(path, "root/note")) as f:
+        with open(os.path.join(path, "var/note")) as f:
             check_equal(f.read(), "kept\n", "what the guest wrote")

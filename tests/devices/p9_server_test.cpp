@@ -171,13 +171,17 @@ TEST(P9Server, ReadOnlyFoldersStayAsTheyAre) {
   EXPECT_EQ(client.symlink(0, "g", "f"), u32{EROFS});
   EXPECT_EQ(client.rename_at(0, "f", 0, "g"), u32{EROFS});
   EXPECT_EQ(client.unlink_at(0, "f"), u32{EROFS});
-  EXPECT_EQ(client.call(26, [](auto& out) {
-    out.word(1), out.word(8), out.word(0), out.word(0), out.word(0);
-    for (int i = 0; i < 5; ++i) out.wide(0);
-  }), u32{EROFS});
-  EXPECT_EQ(client.call(70, [](auto& out) { out.word(0), out.word(1), out.text("g"); }), u32{EROFS});
-  EXPECT_EQ(client.call(18, [](auto& out) { out.word(0), out.text("g"), out.word(S_IFREG), out.word(0), out.word(0), out.word(0); }),
+  EXPECT_EQ(client.call(26,
+                        [](auto& out) {
+                          out.word(1), out.word(8), out.word(0), out.word(0), out.word(0);
+                          for (int i = 0; i < 5; ++i) out.wide(0);
+                        }),
             u32{EROFS});
+  EXPECT_EQ(client.call(70, [](auto& out) { out.word(0), out.word(1), out.text("g"); }), u32{EROFS});
+  EXPECT_EQ(
+      client.call(
+          18, [](auto& out) { out.word(0), out.text("g"), out.word(S_IFREG), out.word(0), out.word(0), out.word(0); }),
+      u32{EROFS});
   EXPECT_EQ(client.call(122, [](auto& out) { out.word(1); }), u32{EROFS});
   ASSERT_EQ(client.walk(0, 1, {"f"}), 0u);
   EXPECT_EQ(client.open(1, kReadOnly), 0u);
@@ -204,7 +208,11 @@ TEST(P9Server, MappedOwnersAndKindsAreKeptInAttributes) {
   EXPECT_EQ(client.reader().text(), "f");
   EXPECT_EQ(client.open(2), u32{ELOOP});
   EXPECT_EQ(folder.get("l"), "f");
-  EXPECT_EQ(client.call(18, [](auto& out) { out.word(0), out.text("null"), out.word(S_IFCHR | 0666), out.word(1), out.word(3), out.word(0); }),
+  EXPECT_EQ(client.call(18,
+                        [](auto& out) {
+                          out.word(0), out.text("null"), out.word(S_IFCHR | 0666), out.word(1), out.word(3),
+                              out.word(0);
+                        }),
             0u);
   ASSERT_EQ(client.walk(0, 3, {"null"}), 0u);
   EXPECT_EQ(client.mode(3), u32{S_IFCHR | 0666});
@@ -222,8 +230,10 @@ TEST(P9Server, SpecialFilesAreNotOpened) {
   EXPECT_EQ(client.open(1), u32{ENXIO});
   ASSERT_EQ(client.walk(0, 2, {}), 0u);
   EXPECT_EQ(client.create(2, "fifo"), u32{ENXIO});
-  EXPECT_EQ(client.call(18, [](auto& out) { out.word(0), out.text("n"), out.word(S_IFCHR), out.word(1), out.word(3), out.word(0); }),
-            u32{EPERM});
+  EXPECT_EQ(
+      client.call(
+          18, [](auto& out) { out.word(0), out.text("n"), out.word(S_IFCHR), out.word(1), out.word(3), out.word(0); }),
+      u32{EPERM});
 }
 
 // --- nothing leads out ---
@@ -276,10 +286,13 @@ TEST_P(P9Escape, SymbolicLinksAreNotFollowed) {
       EXPECT_EQ(client.reader().half(), 1u) << name << "/" << inside;
     }
     // Truncating and changing the mode do not reach through a link either.
-    EXPECT_NE(client.call(26, [](auto& out) {
-      out.word(1), out.word(1 | 8), out.word(0), out.word(0), out.word(0);
-      for (int i = 0; i < 5; ++i) out.wide(0);
-    }), 0u) << name;
+    EXPECT_NE(client.call(26,
+                          [](auto& out) {
+                            out.word(1), out.word(1 | 8), out.word(0), out.word(0), out.word(0);
+                            for (int i = 0; i < 5; ++i) out.wide(0);
+                          }),
+              0u)
+        << name;
     ASSERT_EQ(client.walk(0, 3, {}), 0u);
     EXPECT_NE(client.create(3, name), 0u) << name;
   }

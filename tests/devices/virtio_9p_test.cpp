@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The 9P transport: messages through the queue, answers in virtual time, resets while requests are under way, chains that
-// make no sense.
+// The 9P transport: messages through the queue, answers in virtual time, resets while requests are under way, chains
+// that make no sense.
 #include "devices/virtio/p9.h"
 
 #include "devices/p9_client.h"
@@ -33,8 +33,7 @@ struct Share {
   VirtioMmio slot;
   VirtioDriver driver{slot, bench.memory};
 
-  explicit Share(bool in_virtual_time = false)
-      : slot("virtio0", make(*this, in_virtual_time), bench.irqs.line(1)) {
+  explicit Share(bool in_virtual_time = false) : slot("virtio0", make(*this, in_virtual_time), bench.irqs.line(1)) {
     driver.bring_up(kVersion1 | 1, 1, 16);
   }
   static std::unique_ptr<VirtioDevice> make(Share& share, bool in_virtual_time) {
@@ -68,13 +67,13 @@ TEST(Virtio9p, ServesMessages) {
   EXPECT_EQ(share.ask(version()).first, 101);
   EXPECT_EQ(share.ask(attach(0)).first, 105);
   EXPECT_EQ(share.ask(attach(0)).first, 7);  // used twice
-  const auto created = share.ask(message(14, [](p9::Writer& out) {
-    out.word(0), out.text("file"), out.word(2), out.word(0644), out.word(0);
-  }));
+  const auto created = share.ask(
+      message(14, [](p9::Writer& out) { out.word(0), out.text("file"), out.word(2), out.word(0644), out.word(0); }));
   EXPECT_EQ(created.first, 15);
   const std::string data(5000, 'z');
   const auto written = share.ask(message(118, [&](p9::Writer& out) {
-    out.word(0), out.wide(0), out.word(5000), out.bytes(std::span(reinterpret_cast<const u8*>(data.data()), data.size()));
+    out.word(0), out.wide(0), out.word(5000),
+        out.bytes(std::span(reinterpret_cast<const u8*>(data.data()), data.size()));
   }));
   EXPECT_EQ(written.first, 119);
   EXPECT_EQ(share.folder.get("file"), data);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// libFuzzer target: bytes become 9P messages to a server whose folder has files, folders, links that lead out of it and a
-// FIFO. Whatever is sent, every message gets an answer that fits, and what lies beside the folder stays as it is.
+// libFuzzer target: bytes become 9P messages to a server whose folder has files, folders, links that lead out of it and
+// a FIFO. Whatever is sent, every message gets an answer that fits, and what lies beside the folder stays as it is.
 //
 // Input: security model, then messages: type, length and body; size and tag are put right, mostly.
 #include <fcntl.h>
@@ -66,7 +66,8 @@ extern "C" int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
   fill_folder();
   const u8 kind = *data++;
   --size;
-  auto folder = p9::HostFolder::open((outside() / "shared").string(), static_cast<p9::Security>(kind % 3), kind / 64 == 1);
+  auto folder =
+      p9::HostFolder::open((outside() / "shared").string(), static_cast<p9::Security>(kind % 3), kind / 64 == 1);
   CHECK(folder.has_value(), "{}", folder.error().message);
   if (kind / 64 == 2) (*folder)->walk_by_steps();
   p9::Server server(std::move(*folder));

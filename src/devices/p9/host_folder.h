@@ -3,10 +3,10 @@
 // nothing outside is ever reached, whatever the guest asks for and whoever renames things meanwhile.
 //
 // Paths have components without "/", "." and ".."; "" is the folder itself. They are resolved by openat2() with
-// RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS, or, where the host has no openat2(), component by component without following
-// links. Symbolic links are files like others: the guest follows them itself. Only regular files and folders are opened:
-// a FIFO or device node in the folder is for the guest's kernel, not the host's.
-// Threading: any thread; the host orders what overlaps.
+// RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS, or, where the host has no openat2(), component by component without
+// following links. Symbolic links are files like others: the guest follows them itself. Only regular files and folders
+// are opened: a FIFO or device node in the folder is for the guest's kernel, not the host's. Threading: any thread; the
+// host orders what overlaps.
 #pragma once
 
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Names that both halves of HostFolder use: the extended attributes of security_model=mapped-xattr, and how a descriptor
-// is named as a path. Inside src/devices/p9 only.
+// Names that both halves of HostFolder use: the extended attributes of security_model=mapped-xattr, and how a
+// descriptor is named as a path. Inside src/devices/p9 only.
 #pragma once
 
 #include <string>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // VirtioP9: the virtio 9P transport (virtio 1.2, 5.14; device id 9) in front of a 9P server for a folder of the host.
 //
-// A message is read, served and answered in order, one at a time, on a thread of the device's own, so that no vcpu waits
-// for the host's files. With a clock (-icount) it is served at once on the thread that notifies and answered at a
+// A message is read, served and answered in order, one at a time, on a thread of the device's own, so that no vcpu
+// waits for the host's files. With a clock (-icount) it is served at once on the thread that notifies and answered at a
 // deadline in virtual time. The answer is copied into the guest under the device's lock; a queue taken out of use waits
 // for the message being served and forgets the rest.
 // Threading: see VirtioDevice.
@@ -68,8 +68,8 @@ class VirtioP9 final : public VirtioDevice {
   std::mutex work_mutex_;
   std::condition_variable work_, progress_;
   std::deque<std::pair<u64, Request*>> jobs_;
-  bool is_serving_ = false;    // the request may not go away
-  bool is_busy_ = false;       // serving or completing
+  bool is_serving_ = false;  // the request may not go away
+  bool is_busy_ = false;     // serving or completing
   bool is_stopping_ = false;
   std::thread thread_;
 };
