@@ -207,12 +207,18 @@ Result<> finish_devices(const Builder& b) {
     if (device.driver.starts_with("virtio-blk-") && device.find("drive") == nullptr) {
       return fail("{}: drive= is missing", device.origin);
     }
+    if (device.driver == "virtio-9p-device") {
+      for (const char* key : {"fsdev", "mount_tag"}) {
+        if (device.find(key) == nullptr) return fail("{}: {}= is missing", device.origin, key);
+      }
+    }
     for (const Property& property : device.properties) {
       const PropertyKind kind = find_property(device.driver, property.key)->kind;
       const bool known = kind == PropertyKind::drive     ? has_id(config.drives, property.value)
                          : kind == PropertyKind::chardev ? has_id(config.chardevs, property.value)
                          : kind == PropertyKind::rng     ? has_id(config.rngs, property.value)
                          : kind == PropertyKind::netdev  ? has_id(config.netdevs, property.value)
+                         : kind == PropertyKind::fsdev   ? has_id(config.fsdevs, property.value)
                                                          : true;
       if (!known) return fail("{}: there is no {} with id '{}'", device.origin, property.key, property.value);
       if (kind != PropertyKind::drive && kind != PropertyKind::netdev) continue;

@@ -38,7 +38,7 @@ struct DeviceInfo {
   std::string_view category;
   std::string_view help;
 };
-enum class PropertyKind { string, number, boolean, mac, drive, chardev, rng, netdev };
+enum class PropertyKind { string, number, boolean, mac, drive, chardev, rng, netdev, fsdev };
 struct DevicePropertyInfo {
   std::string_view driver;
   std::string_view key;

@@ -79,6 +79,15 @@ struct DeviceConfig {
   }
 };
 
+// A folder of the host for a virtio-9p-device.
+struct FsdevConfig {
+  std::string id;
+  std::string path;
+  std::string security_model;  // none, passthrough, mapped-xattr
+  bool readonly = false;
+  std::string origin;
+};
+
 struct RngConfig {
   std::string id;
   std::string filename;  // empty: rng-builtin, the emulator's own source
@@ -165,6 +174,7 @@ struct MachineConfig {
   std::vector<DeviceConfig> devices;
   std::vector<RngConfig> rngs;
   std::vector<UserNetSpec> netdevs;
+  std::vector<FsdevConfig> fsdevs;
   std::vector<CharSpec> chardevs;
   std::vector<std::string> serials;   // chardev id of each serial port in order; empty: the port leads nowhere
   std::vector<std::string> monitors;  // chardev ids

@@ -3,6 +3,7 @@
 #include "machines/virtio_devices.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <algorithm>
 #include <bitset>
@@ -19,6 +20,7 @@
 #include "devices/virtio/blk.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/net.h"
+#include "devices/virtio/p9.h"
 #include "devices/virtio/rng.h"
 #include "devices/virtio/virtio_pci.h"
 
@@ -105,6 +107,31 @@ Result<VirtioPtr> make_blk(Machine& machine, const DeviceConfig& config, std::st
   }
   return std::make_unique<VirtioBlk>(machine.memory(), std::move(name), machine.take_drive(value_of(config, "drive")),
                                      std::move(executor), options);
+}
+
+// A guest holds files open, each a descriptor of ours: the soft limit is for programs that use select().
+void raise_descriptor_limit() {
+  constexpr rlim_t kEnough = 16384;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kEnough) return;
+  limit.rlim_cur = std::min(kEnough, limit.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+Result<VirtioPtr> make_9p(Machine& machine, const DeviceConfig& config, std::string name) {
+  const FsdevConfig& fsdev = by_id(machine.config().fsdevs, value_of(config, "fsdev"));
+  const std::string tag = value_of(config, "mount_tag");
+  if (tag.size() > VirtioP9::kLongestTag) {
+    return fail("{}: mount_tag has more than {} characters", config.origin, VirtioP9::kLongestTag);
+  }
+  const p9::Security security = fsdev.security_model == "mapped-xattr"  ? p9::Security::mapped
+                                : fsdev.security_model == "passthrough" ? p9::Security::passthrough
+                                                                        : p9::Security::none;
+  auto folder = p9::HostFolder::open(fsdev.path, security, fsdev.readonly);
+  if (!folder) return fail("{}: {}", fsdev.origin, folder.error().message);
+  raise_descriptor_limit();
+  VirtualClock* clock = machine.config().icount ? &machine.clock() : nullptr;
+  return std::make_unique<VirtioP9>(machine.memory(), std::move(name), tag, std::move(*folder), clock);
 }
 
 // With -icount all entropy is Inputs' own sequence, so that runs repeat.
@@ -234,6 +261,7 @@ Result<VirtioPtr> make_device(Machine& machine, std::size_t index) {
   const auto is = [&](std::string_view kind) { return config.driver.starts_with(kind); };
   const std::string name = virtio_device_name(config, index);
   if (is("virtio-blk-")) return make_blk(machine, config, name);
+  if (is("virtio-9p-")) return make_9p(machine, config, name);
   if (is("virtio-rng-")) return make_rng(machine, config, name);
   if (is("virtio-serial-")) return make_serial(machine, index, name);
   CHECK(is("virtio-net-"), "driver '{}'", config.driver);

@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bad_input  # noqa: E402,F401  (importing registers the tests)
 import disk  # noqa: E402,F401
 import firmware  # noqa: E402,F401
+import folder  # noqa: E402,F401
 import gdb  # noqa: E402,F401
 import harness  # noqa: E402
 import linux  # noqa: E402,F401

@@ -21,6 +21,7 @@
 #include "devices/virtio/blk.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/net.h"
+#include "devices/virtio/p9.h"
 #include "devices/virtio/rng.h"
 #include "devices/virtio/virtio_mmio.h"
 #include "devices/virtio/virtio_pci.h"
@@ -173,6 +174,15 @@ BenchedDevice make_virtio_blk() {
   });
 }
 
+// Of a folder that nobody should fill: the bench hands out no message that names a file.
+BenchedDevice make_virtio_9p() {
+  return in_virtio_slot([](Bench& bench) -> std::unique_ptr<VirtioDevice> {
+    auto folder = p9::HostFolder::open("/", p9::Security::none, true);
+    CHECK(folder.has_value());
+    return std::make_unique<VirtioP9>(bench.memory, "share0", "share", std::move(*folder), nullptr);
+  });
+}
+
 BenchedDevice make_virtio_rng() {
   return in_virtio_slot([](Bench& bench) -> std::unique_ptr<VirtioDevice> {
     return std::make_unique<VirtioRng>(bench.memory, "rng0", [](std::span<std::byte> out) {
@@ -301,6 +311,7 @@ constexpr DeviceFactory kDevices[] = {
     {"htif", make_htif},
     {"imsic", make_imsic},
     {"pflash", make_pflash},
+    {"virtio_9p", make_virtio_9p},
     {"virtio_blk", make_virtio_blk},
     {"virtio_console", make_virtio_console},
     {"virtio_empty", make_virtio_empty},

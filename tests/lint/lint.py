@@ -22,10 +22,10 @@ MAY_INCLUDE = [
     ("memory/", ["base/", "memory/"]),
     ("tcg/", ["base/", "tcg/"]),
     ("devices/bus/", ["base/", "memory/", "devices/bus/"]),
-    # Its disks, network cards and console ports hold on to the host's ends: the storage and network folders and the
-    # character back end contract.
-    ("devices/virtio/", ["base/", "memory/", "devices/bus/", "devices/virtio/", "devices/pci/",
-                         "devices/storage/", "devices/net/", "devices/serial/char_backend.h"]),
+    # Its disks, network cards, shared folders and console ports hold on to the host's ends: the storage and network folders,
+    # the 9P server and the character back end contract.
+    ("devices/virtio/", ["base/", "memory/", "devices/bus/", "devices/virtio/", "devices/pci/", "devices/storage/",
+                         "devices/net/", "devices/p9/", "devices/serial/char_backend.h"]),
     ("devices/*/", ["base/", "memory/", "devices/bus/", "{own}"]),
     # A guest: its own folder and the shared files beside it, never another guest's.
     ("cpu/*/", ["base/", "memory/", "tcg/ir/", "tcg/abi/", "tcg/engine.h", "tcg/host/fp.h", "devices/bus/", "cpu/.",

@@ -181,6 +181,25 @@ TEST(CliError, Firmware) {
   });
 }
 
+TEST(CliError, Folders) {
+  check({
+      {"-fsdev local,path=/x,security_model=none", "-fsdev local,path=/x,security_model=none: id= is missing"},
+      {"-fsdev local,id=a,security_model=none", "-fsdev local,id=a,security_model=none: path= is missing"},
+      {"-fsdev local,id=a,path=/x",
+       "-fsdev local,id=a,path=/x: security_model= is missing: none, passthrough or mapped-xattr"},
+      {"-fsdev local,id=a,path=/x,security_model=all",
+       "-fsdev local,id=a,path=/x,security_model=all: security_model=all: 'none', 'passthrough' or 'mapped-xattr'"},
+      {"-fsdev synth,id=a", "-fsdev synth,id=a: 'synth': only 'local' is supported"},
+      {"-fsdev id=a,path=/x,security_model=none", "-fsdev id=a,path=/x,security_model=none: 'local' comes first"},
+      {"-fsdev local,id=a,path=/x,security_model=none,mount_tag=t",
+       "-fsdev local,id=a,path=/x,security_model=none,mount_tag=t: unknown key 'mount_tag'"},
+      {"-virtfs local,path=/x,security_model=none", "-virtfs local,path=/x,security_model=none: mount_tag= is missing"},
+      {"-device virtio-9p-device,fsdev=a,mount_tag=t",
+       "-device virtio-9p-device,fsdev=a,mount_tag=t: there is no fsdev with id 'a'"},
+      {"-device virtio-9p-device,mount_tag=t", "-device virtio-9p-device,mount_tag=t: fsdev= is missing"},
+  });
+}
+
 TEST(CliError, Devices) {
   check({
       {"-device virtio-blk-devise",

@@ -135,6 +135,20 @@ TEST(CliParse, Firmware) {
   EXPECT_EQ(by_machine.pflash[1], "");
 }
 
+TEST(CliParse, Folders) {
+  const MachineConfig c = config_of(
+      "-fsdev local,id=a,path=/x,security_model=mapped-xattr,readonly=on -device virtio-9p-device,fsdev=a,mount_tag=t "
+      "-virtfs local,path=/y,mount_tag=u,security_model=none");
+  ASSERT_EQ(c.fsdevs.size(), 2u);
+  EXPECT_EQ(c.fsdevs[0].path, "/x");
+  EXPECT_EQ(c.fsdevs[0].security_model, "mapped-xattr");
+  EXPECT_TRUE(c.fsdevs[0].readonly);
+  EXPECT_FALSE(c.fsdevs[1].readonly);
+  ASSERT_EQ(c.devices.size(), 2u);
+  EXPECT_EQ(*c.devices[1].find("fsdev"), c.fsdevs[1].id);
+  EXPECT_EQ(*c.devices[1].find("mount_tag"), "u");
+}
+
 TEST(CliParse, DriveForADeviceOfItsOwn) {
   const MachineConfig c = config_of(
       "-drive if=none,format=raw,file=a,,b.img,readonly=on,id=hd0 -device virtio-blk-device,drive=hd0,serial=S1,id=d0");

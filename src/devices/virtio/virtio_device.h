@@ -32,7 +32,7 @@ inline constexpr u8 kFailed = 0x80;
 }  // namespace virtio_status
 
 // Device ids, chapter 5.
-enum class VirtioId : u32 { none = 0, network = 1, block = 2, console = 3, entropy = 4 };
+enum class VirtioId : u32 { none = 0, network = 1, block = 2, console = 3, entropy = 4, p9 = 9 };
 
 class VirtioDevice {
  public:
