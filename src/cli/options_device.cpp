@@ -6,6 +6,7 @@
 #include "base/suggest.h"
 #include "cli/builder.h"
 #include "cli/help.h"
+#include "cli/options_block.h"
 #include "cli/text.h"
 #include "machines/catalog.h"
 
@@ -65,7 +66,8 @@ std::string free_drive_id(const std::vector<DriveConfig>& drives) {
 }  // namespace
 
 Result<> on_drive(Builder& b, std::string_view value) {
-  constexpr std::array<std::string_view, 6> kKeys = {"file", "if", "format", "readonly", "id", "media"};
+  constexpr std::array<std::string_view, 9> kKeys = {"file",  "if",    "format",   "readonly", "id",
+                                                     "media", "cache", "snapshot", "discard"};
   TRY_ASSIGN(const auto items, parse_key_values(value, ""));
   DriveConfig drive;
   drive.origin = b.origin;
@@ -77,16 +79,16 @@ Result<> on_drive(Builder& b, std::string_view value) {
       if (item.value != "none" && item.value != "virtio")
         return fail("if={}: only 'none' and 'virtio' are supported", item.value);
       is_virtio = item.value == "virtio";
-    } else if (item.key == "format") {
-      if (item.value != "raw") return fail("format={}: only 'raw' is supported", item.value);
     } else if (item.key == "media") {
       if (item.value != "disk") return fail("media={}: only 'disk' is supported", item.value);
-    } else if (item.key == "readonly") {
+    } else if (item.key == "readonly" || item.key == "read-only") {
       TRY_ASSIGN(drive.readonly, parse_switch(item));
     } else if (item.key == "id") {
       TRY(check_id(item.value));
       drive.id = item.value;
     } else {
+      TRY_ASSIGN(const bool is_known, apply_drive_key(item, &drive));
+      if (is_known) continue;
       return fail("unknown key '{}'{}", item.key, suggestion(item.key, kKeys));
     }
   }

@@ -165,6 +165,7 @@ Result<ParsedCommandLine> parse(std::span<const std::string> arguments) {
 }
 
 Result<> finish(Builder& b) {
+  for (DriveConfig& drive : b.config.drives) drive.snapshot = drive.snapshot || b.snapshot;
   TRY(finish_machine(b));
   TRY(finish_consoles(b));
   return finish_devices(b);
