@@ -21,6 +21,7 @@ struct Builder {
   std::string smp_origin;
   std::array<std::string, 2> pflash_origin;
   std::string single_thread_origin;  // "-accel tiered,thread=single", valid only with -icount
+  bool snapshot = false;
   bool display_none = false;
   bool serial_given = false;
   bool monitor_given = false;

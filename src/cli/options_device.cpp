@@ -6,6 +6,7 @@
 #include "base/suggest.h"
 #include "cli/builder.h"
 #include "cli/help.h"
+#include "cli/options_block.h"
 #include "cli/text.h"
 #include "machines/catalog.h"
 
@@ -66,7 +67,8 @@ std::string free_drive_id(const std::vector<DriveConfig>& drives, std::string_vi
 }  // namespace
 
 Result<> on_drive(Builder& b, std::string_view value) {
-  constexpr std::array<std::string_view, 7> kKeys = {"file", "if", "format", "readonly", "id", "media", "unit"};
+  constexpr std::array<std::string_view, 10> kKeys = {"file",  "if",    "format",   "readonly", "id",
+                                                      "media", "cache", "snapshot", "discard",  "unit"};
   TRY_ASSIGN(const auto items, parse_key_values(value, ""));
   DriveConfig drive;
   drive.origin = b.origin;
@@ -82,16 +84,16 @@ Result<> on_drive(Builder& b, std::string_view value) {
       is_flash = item.value == "pflash";
     } else if (item.key == "unit") {
       TRY_ASSIGN(unit, parse_number(item.value, "unit", 0, b.config.pflash.size() - 1));
-    } else if (item.key == "format") {
-      if (item.value != "raw") return fail("format={}: only 'raw' is supported", item.value);
     } else if (item.key == "media") {
       if (item.value != "disk") return fail("media={}: only 'disk' is supported", item.value);
-    } else if (item.key == "readonly") {
+    } else if (item.key == "readonly" || item.key == "read-only") {
       TRY_ASSIGN(drive.readonly, parse_switch(item));
     } else if (item.key == "id") {
       TRY(check_id(item.value));
       drive.id = item.value;
     } else {
+      TRY_ASSIGN(const bool is_known, apply_drive_key(item, &drive));
+      if (is_known) continue;
       return fail("unknown key '{}'{}", item.key, suggestion(item.key, kKeys));
     }
   }

@@ -50,7 +50,13 @@ struct SmpConfig {
 struct DriveConfig {
   std::string id;
   std::string file;
+  std::string format;  // "raw", "qcow2"; empty: by the file's content
   bool readonly = false;
+  bool snapshot = false;    // writes are forgotten at the end
+  bool write_cache = true;  // the guest is told of a cache that it has to flush
+  bool direct = false;      // round the host's page cache
+  bool no_flush = false;    // flushes do not reach the host's disk
+  bool unmap = false;       // discarded ranges go back to the host
   std::string origin;
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/quit_signals.h"
+#include "machines/drive.h"
 #include "tcg/interp/interp.h"
 
 namespace pagoda {
@@ -70,9 +71,7 @@ Result<> Machine::open_chardevs() {
 
 Result<> Machine::open_drives() {
   for (const DriveConfig& drive : config_.drives) {
-    auto file = open_disk(drive.file, {.format = DiskFormat::raw, .read_only = drive.readonly});
-    if (!file) return fail("{}: {}", drive.origin, file.error().message);
-    drives_[drive.id] = std::move(*file);
+    TRY_ASSIGN(drives_[drive.id], open_drive(drive));
   }
   return {};
 }

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include <algorithm>
+#include <bit>
 #include <bitset>
 #include <cerrno>
 #include <charconv>
@@ -16,13 +17,13 @@
 #include "base/log.h"
 #include "devices/net/user_net.h"
 #include "devices/storage/block_executor.h"
-#include "devices/storage/disk_image.h"
 #include "devices/virtio/blk.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/net.h"
 #include "devices/virtio/p9.h"
 #include "devices/virtio/rng.h"
 #include "devices/virtio/virtio_pci.h"
+#include "machines/drive.h"
 
 namespace pagoda {
 namespace {
@@ -92,9 +93,35 @@ class RandomFile {
   std::string path_;
 };
 
+// As many requests of one disk are under way at once on the host.
+constexpr u32 kDiskThreads = 4;
+
+Result<> set_blk_options(const DeviceConfig& config, VirtioBlk::Options* options) {
+  const auto number = [&](std::string_view key, u32 least, u32 most, bool is_power, auto* value) -> Result<> {
+    const std::string* text = config.find(key);
+    if (text == nullptr) return {};
+    const u32 wanted = number_of(*text);
+    if (wanted < least || wanted > most || (is_power && !std::has_single_bit(wanted)))
+      return fail("{}: {}={}: {} from {} to {}", config.origin, key, *text, is_power ? "a power of two" : "a number",
+                  least, most);
+    *value = static_cast<std::remove_pointer_t<decltype(value)>>(wanted);
+    return {};
+  };
+  TRY(number("num-queues", 1, 64, false, &options->queues));
+  TRY(number("queue-size", 4, Virtqueue::kMaxSize, true, &options->queue_size));
+  TRY(number("logical_block_size", 512, 32768, true, &options->block_size));
+  if (const std::string* text = config.find("discard")) options->discard = *text == "on";
+  if (const std::string* text = config.find("write-cache")) options->write_cache = *text == "on";
+  return {};
+}
+
 Result<VirtioPtr> make_blk(Machine& machine, const DeviceConfig& config, std::string name) {
   constexpr std::size_t kLongestSerial = 20;
+  const std::string id = value_of(config, "drive");
+  const DriveConfig& drive = by_id(machine.config().drives, id);
   VirtioBlk::Options options;
+  options.write_cache = drive.write_cache;
+  TRY(set_blk_options(config, &options));
   options.serial = value_of(config, "serial");
   if (options.serial.size() > kLongestSerial) {
     return fail("{}: serial has more than {} characters", config.origin, kLongestSerial);
@@ -103,9 +130,9 @@ Result<VirtioPtr> make_blk(Machine& machine, const DeviceConfig& config, std::st
   if (machine.config().icount) {
     executor = std::make_unique<TimedExecutor>(machine.clock());
   } else {
-    executor = std::make_unique<WorkerExecutor>();
+    executor = std::make_unique<WorkerExecutor>(kDiskThreads);
   }
-  return std::make_unique<VirtioBlk>(machine.memory(), std::move(name), machine.take_drive(value_of(config, "drive")),
+  return std::make_unique<VirtioBlk>(machine.memory(), std::move(name), machine.take_drive(id),
                                      std::move(executor), options);
 }
 
