@@ -25,7 +25,7 @@ TEST(RiscvCpuModel, SettingsApplyInOrder) {
   EXPECT_EQ(isa_string(*less), "rv64imafdc_zicbom_zicbop_zicboz_zicntr_zicsr_zifencei_zbb_zbs_svadu");
   const auto bare = parse_cpu("max,m=off,a=off,d=off,f=off,c=off,svade=on");
   ASSERT_TRUE(bare);
-  EXPECT_EQ(isa_string(*bare), "rv64i_zicbom_zicbop_zicboz_zicntr_zicsr_zifencei_zba_zbb_zbs_sstc_svade_svadu");
+  EXPECT_EQ(isa_string(*bare), "rv64i_zicbom_zicbop_zicboz_zicntr_zicsr_zifencei_zba_zbb_zbs_smaia_ssaia_sstc_svade_svadu");
 }
 
 TEST(RiscvCpuModel, ErrorsNameTheNearestAndTheRemedy) {
