@@ -102,3 +102,9 @@ def virtio_pci():
 @boot_test()
 def virtio_pci_smp4():
     traffic("virtio-net-pci,addr=7", "0000:00:07.0", 4, 20)
+
+
+@boot_test()
+def counted():
+    # Frames enter through the machine's input and leave from the vcpu's thread.
+    traffic("virtio-net-device", "virtio_mmio", 1, 4, ["-icount", "2,sleep=on"])

@@ -3,6 +3,12 @@
 // here, so that the fuzzer need not find checksums; 0xff is a stop of the machine, 0xfe raw bytes up to the next
 // newline.
 #include "control/fake_machine.h"
+#include "fuzz/target.h"
+
+std::vector<std::vector<pagoda::u8>> pagoda::test::fuzz_seeds() {
+  const std::string_view text = "qSupported\nvCont?\ng\nm80000000,10\nZ0,80000000,4\nvCont;s:1\nqXfer:features:read:target.xml:0,fff\n";
+  return {{text.begin(), text.end()}};
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   using namespace pagoda;

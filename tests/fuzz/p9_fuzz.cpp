@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// libFuzzer target: bytes become 9P messages to a server whose folder has files, folders, links that lead out of it and
+// Fuzz target: bytes become 9P messages to a server whose folder has files, folders, links that lead out of it and
 // a FIFO. Whatever is sent, every message gets an answer that fits, and what lies beside the folder stays as it is.
 //
 // Input: security model, then messages: type, length and body; size and tag are put right, mostly.
@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "devices/p9/server.h"
+#include "fuzz/target.h"
 
 namespace {
 
@@ -59,6 +60,10 @@ void check_outside() {
 }
 
 }  // namespace
+
+std::vector<std::vector<pagoda::u8>> pagoda::test::fuzz_seeds() {
+  return {};
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
   if (size < 1) return 0;

@@ -269,7 +269,7 @@ TEST(CliError, Execution) {
       {"-accel tirered", "-accel tirered: unknown accelerator 'tirered'; did you mean 'tiered'?"},
       {"-accel tcg,fusoin=on", "-accel tcg,fusoin=on: unknown key 'fusoin'; did you mean 'fusion'?"},
       {"-accel tcg,fusion=1", "-accel tcg,fusion=1: fusion=1: only 'on' or 'off'"},
-      {"-accel tcg,max-tier=x", "-accel tcg,max-tier=x: max-tier must be 0"},
+      {"-accel tcg,max-tier=x", "-accel tcg,max-tier=x: max-tier must be a number from 0 to 1"},
       {"-accel tcg,thread=many", "-accel tcg,thread=many: thread=many: 'multi' or 'single'"},
       {"-accel tcg,thread=single", "-accel tcg,thread=single: thread=single is only supported with -icount"},
       {"-icount auto", "-icount auto: shift=auto is not supported: virtual time follows the count exactly"},

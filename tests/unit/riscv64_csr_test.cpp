@@ -118,12 +118,14 @@ TEST(RiscvCsr, AddressTranslationModesThatDoNotExistChangeNothing) {
 }
 
 TEST(RiscvCsr, NumbersDecideWhoMayDoWhat) {
-  Bench bench;
+  Bench bench("rv64,smaia=on,ssaia=on");
   bench.write(0x300, status::kFs);
   bench.write(0x306, 7);
   bench.write(0x106, 7);
   bench.write(0x30a, envcfg::kStce);
   for_each_csr([&](u32 number, const std::string& name) {
+    // These are there with interrupt files only (riscv64_aia_test.cpp).
+    if (name == "sireg" || name == "stopei" || name == "mireg" || name == "mtopei") return;
     for (const Mode mode : {Mode::user, Mode::supervisor, Mode::machine}) {
       bench.set_mode(mode);
       const u32 needed = number >> 8 & 3;

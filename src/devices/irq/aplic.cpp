@@ -24,7 +24,7 @@ constexpr u64 kAddressLock = u64{1} << 31;  // msiaddrcfgh
 
 }  // namespace
 
-std::vector<Register> Aplic::make_rows(u32 sources, u32 harts) {
+std::vector<Register> Aplic::make_rows(u32 sources, u32 harts, bool messages) {
   const u32 words = (sources + 31) / 32;
   return {
 #define REG(id, ...) Register{.name = #id, __VA_ARGS__},
@@ -34,7 +34,8 @@ std::vector<Register> Aplic::make_rows(u32 sources, u32 harts) {
 }
 
 Aplic::Aplic(std::string name, Wiring wiring)
-    : RegisterDevice(std::move(name), make_rows(wiring.sources, static_cast<u32>(wiring.pins.size()))),
+    : RegisterDevice(std::move(name),
+                     make_rows(wiring.sources, static_cast<u32>(wiring.pins.size()), wiring.message != nullptr)),
       wiring_(std::move(wiring)),
       sources_(wiring_.sources) {
   CHECK(wiring_.sources >= 2 && wiring_.sources <= 1024 && !wiring_.pins.empty() && wiring_.pins.size() <= kMaxHarts);

@@ -54,7 +54,7 @@ class Aplic final : public RegisterDevice, public IrqSink {
     bool enabled = false;
     u32 target = 0;
   };
-  static std::vector<Register> make_rows(u32 sources, u32 harts);
+  static std::vector<Register> make_rows(u32 sources, u32 harts, bool messages);
   bool sends_messages() const { return wiring_.message != nullptr; }
   static bool is_active(const Source& source);
   static bool is_level(const Source& source);
