@@ -139,6 +139,23 @@ def breakpoints(debuggee, path):
 
 
 @gdb_test()
+def code_is_replaced(debuggee, path):
+    check(debuggee, path, [
+        ("tbreak round_done if round == 20", ""),
+        ("continue", "round=20"),
+        # c.li a0, 7; ret: what was translated is not run any more.
+        ("set var *(unsigned *)add_one = 0x8082451d", ""),
+        ("tbreak round_done", ""),
+        ("continue", "round=7"),
+        ("tbreak *add_one", ""),
+        ("continue", "add_one"),
+        ("set var *(unsigned *)add_one = 0x80824525", ""),  # c.li a0, 9, where it stands
+        ("tbreak round_done", ""),
+        ("continue", "round=9"),
+    ])
+
+
+@gdb_test()
 def watchpoints(debuggee, path):
     check(debuggee, path, [
         ("hbreak hart_main if $a0 == 0", ""),
