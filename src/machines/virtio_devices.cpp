@@ -132,8 +132,8 @@ Result<VirtioPtr> make_blk(Machine& machine, const DeviceConfig& config, std::st
   } else {
     executor = std::make_unique<WorkerExecutor>(kDiskThreads);
   }
-  return std::make_unique<VirtioBlk>(machine.memory(), std::move(name), machine.take_drive(id),
-                                     std::move(executor), options);
+  return std::make_unique<VirtioBlk>(machine.memory(), std::move(name), machine.take_drive(id), std::move(executor),
+                                     options);
 }
 
 // A guest holds files open, each a descriptor of ours: the soft limit is for programs that use select().

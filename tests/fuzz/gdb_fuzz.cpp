@@ -6,7 +6,8 @@
 #include "fuzz/target.h"
 
 std::vector<std::vector<pagoda::u8>> pagoda::test::fuzz_seeds() {
-  const std::string_view text = "qSupported\nvCont?\ng\nm80000000,10\nZ0,80000000,4\nvCont;s:1\nqXfer:features:read:target.xml:0,fff\n";
+  const std::string_view text =
+      "qSupported\nvCont?\ng\nm80000000,10\nZ0,80000000,4\nvCont;s:1\nqXfer:features:read:target.xml:0,fff\n";
   return {{text.begin(), text.end()}};
 }
 

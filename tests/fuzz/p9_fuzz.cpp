@@ -61,9 +61,7 @@ void check_outside() {
 
 }  // namespace
 
-std::vector<std::vector<pagoda::u8>> pagoda::test::fuzz_seeds() {
-  return {};
-}
+std::vector<std::vector<pagoda::u8>> pagoda::test::fuzz_seeds() { return {}; }
 
 extern "C" int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
   if (size < 1) return 0;

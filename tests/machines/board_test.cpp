@@ -21,7 +21,8 @@ struct Built {
   explicit Built(MachineConfig config, Result<> (*build)(Machine&) = build_riscv64_virt) {
     config.kernel = kernel.path();
     machine = std::make_unique<Machine>(config);
-    result = build(*machine);
+    result = machine->open_drives();
+    if (result) result = build(*machine);
     if (result) machine->system_reset();
   }
   std::string error() const { return result ? "(none)" : result.error().message; }

@@ -146,7 +146,6 @@ TEST(CliError, Drives) {
       {"-drive if=none", "-drive if=none: file= is missing"},
       {"-drive file=", "-drive file=: file= is missing"},
       {"-drive file=a,if=ide", "-drive file=a,if=ide: if=ide: only 'none', 'virtio' and 'pflash' are supported"},
-      {"-drive file=a,format=qcow2", "-drive file=a,format=qcow2: format=qcow2: only 'raw' is supported"},
       {"-drive file=a,readonly=yes", "-drive file=a,readonly=yes: readonly=yes: only 'on' or 'off'"},
       {"-drive file=a,readonly", "-drive file=a,readonly: 'readonly' needs a value: readonly=on or readonly=off"},
       {"-drive fle=a", "-drive fle=a: unknown key 'fle'; did you mean 'file'?"},

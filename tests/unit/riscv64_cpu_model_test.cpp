@@ -140,8 +140,9 @@ TEST(RiscvCpuModel, OffMakesInstructionsIllegal) {
   // their own.
   for (u32 number = 1; number < kExtensionCount; ++number) {
     const auto extension = static_cast<Extension>(number);
-    constexpr Extension others[] = {Extension::c,    Extension::zicntr, Extension::zicsr, Extension::zkt,
-                                    Extension::sstc, Extension::svade,  Extension::svadu, Extension::a};
+    constexpr Extension others[] = {Extension::smaia, Extension::ssaia, Extension::c,    Extension::zicntr,
+                                    Extension::zicsr, Extension::zkt,   Extension::sstc, Extension::svade,
+                                    Extension::svadu, Extension::a};
     const bool other = std::find(std::begin(others), std::end(others), extension) != std::end(others);
     EXPECT_NE(covered.contains(extension), other) << extension_name(extension);
   }

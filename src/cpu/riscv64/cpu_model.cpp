@@ -118,6 +118,8 @@ Extensions apply(Extensions extensions, const Settings& settings) {
     for (const Dependency& row : kParts) {
       if (settings.off.has(row.extension) && !settings.on.has(row.needs)) extensions.set(row.needs, false);
     }
+    // Zcd is a part of C where there is D.
+    if (settings.off.has(Extension::c) && !settings.on.has(Extension::zcd)) extensions.set(Extension::zcd, false);
     for (const Dependency& row : kNeeds) {
       const bool asked = settings.on.has(row.extension) || is_letter(row.extension);
       if (!asked && !extensions.has(row.needs)) extensions.set(row.extension, false);
@@ -131,7 +133,7 @@ Extensions apply(Extensions extensions, const Settings& settings) {
     for (const Dependency& row : kNeeds) {
       if (settings.on.has(row.extension) || !is_letter(row.extension)) imply(row);
     }
-    if (extensions.has(Extension::d)) imply({Extension::c, Extension::zcd});
+    if (extensions.has(Extension::d) && extensions.has(Extension::zca)) imply({Extension::c, Extension::zcd});
   });
   return extensions;
 }
