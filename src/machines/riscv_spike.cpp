@@ -126,6 +126,10 @@ Result<> build_riscv64_spike(Machine& machine) {
   TRY_ASSIGN(const HtifPlace htif, find_htif(board, config.ram_bytes));
   TRY(add_ram(machine.memory(), config.ram_bytes, htif));
   TRY(board.make_harts());
+  std::shared_ptr<Signature> signature;
+  if (!config.signature.empty()) {
+    TRY_ASSIGN(signature, open_signature(board, config, htif));
+  }
   TRY(board.prepare_boot(describe_spike(board, htif)));
 
   // The page under HTIF holds what the program has there.
@@ -136,10 +140,6 @@ Result<> build_riscv64_spike(Machine& machine) {
       machine.power_sink(), machine.serial_backend(0)));
   machine.memory().map_mmio(GuestPhys(htif.page), HtifWindow::kWindowSize, &device, "htif");
   machine.set_boot_images(board.take_boot_images());
-  std::shared_ptr<Signature> signature;
-  if (!config.signature.empty()) {
-    TRY_ASSIGN(signature, open_signature(board, config, htif));
-  }
   // The tests of riscv-tests end with the number of what failed.
   machine.set_power_off([program = config.kernel, signature, &machine](u32 code) {
     if (signature != nullptr && !write_signature(*signature, machine.memory())) {

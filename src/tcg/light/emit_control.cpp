@@ -153,6 +153,7 @@ void Compiler::Work::call_helper(const ThreadedOp& step) {
   a.jne(fault_exit);
   fault_exit_used = true;
   done(step.d, x86::rax);
+  leave_behind(step, 2);
 }
 
 // What is left of a guest instruction, then out.
