@@ -219,6 +219,25 @@ TEST(CodeManager, TheSameBytesAreTranslatedForEachMode) {
   EXPECT_EQ(hart.mcause, 2u);
 }
 
+TEST(CodeManager, AJumpCacheEntryIsOfOneMode) {
+  CpuBench bench;
+  // csrw mstatus, a1; jr a0, to fmv.x.d: the jump runs in the mode that the write made.
+  bench.put(kCode, {0xe2050553, j(0)});
+  bench.put(kCode + 0x100, {j(0)});
+  bench.put(kCode + 0x200, {itype(0x73, 1, x0, a1, 0x300), jr(a0)});
+  auto& hart = bench.vcpu().state<riscv64::Hart>();
+  hart.mtvec = kCode + 0x100;
+  for (const u64 fs : {u64{0}, u64{3}, u64{0}, u64{3}}) {
+    bench.x(a1) = fs << 13;
+    for (int i = 0; i < 3; ++i) {
+      bench.x(a0) = kCode;  // the fmv writes it
+      hart.mcause = 0;
+      bench.run_from(kCode + 0x200, 100);
+      EXPECT_EQ(hart.mcause, fs == 0 ? 2u : 0u) << "FS " << fs;
+    }
+  }
+}
+
 // --- budgets and leaving ---
 
 TEST(CodeManager, BudgetsAreExactAtEveryCount) {

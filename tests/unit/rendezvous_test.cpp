@@ -51,6 +51,45 @@ TEST(Rendezvous, ThePosterServesParkedVcpus) {
   for (const std::thread::id id : by) EXPECT_EQ(id, std::this_thread::get_id());
 }
 
+TEST(Rendezvous, AVcpuDoesNotLeaveTheParkedStateWhileSomebodyWorksOnIt) {
+  CpuBench bench(1);
+  std::atomic<bool> working{false};
+  std::thread poster([&] {
+    bench.rendezvous.post_and_wait(nullptr, [&](Vcpu&) {
+      working = true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      working = false;
+    });
+  });
+  while (!working) std::this_thread::yield();
+  bench.rendezvous.unpark(bench.vcpu());
+  EXPECT_FALSE(working);
+  bench.rendezvous.park(bench.vcpu());
+  poster.join();
+}
+
+// Work that arrives while a vcpu enters the parked state: its poster may have found it running still, and it stays
+// parked.
+TEST(Rendezvous, WorkPostedWhileAVcpuParksIsServed) {
+  CpuBench bench(1);
+  constexpr u32 kRounds = 30'000;
+  std::atomic<u32> begun{0}, done{0};
+  std::thread poster([&] {
+    for (u32 round = 1; round <= kRounds; ++round) {
+      while (begun.load() < round) std::this_thread::yield();
+      bench.rendezvous.post_and_wait(nullptr, [&](Vcpu&) { done = round; });
+    }
+  });
+  for (u32 round = 1; round <= kRounds; ++round) {
+    bench.rendezvous.unpark(bench.vcpu());
+    begun = round;
+    for (u32 i = 0; i < round % 64; ++i) (void)begun.load();  // now early, now late
+    bench.rendezvous.park(bench.vcpu());
+    while (done.load() < round) std::this_thread::yield();
+  }
+  poster.join();
+}
+
 TEST(Rendezvous, RunningVcpusServeThemselvesAndSoonEachOnce) {
   CpuBench bench(2);
   Runner runner(bench);

@@ -342,6 +342,22 @@ TEST_F(RiscvTrap, CountersAreExactInRunningCode) {
   EXPECT_EQ(bench_.vcpu->instructions(), 20u);
 }
 
+// Taken right behind the instruction that enables it, in the middle of code.
+TEST_F(RiscvTrap, AnEnabledInterruptIsTakenBetweenTwoInstructions) {
+  bench_.store32(kCode, 0x00150513);      // addi a0, a0, 1
+  bench_.store32(kCode + 4, 0x30046073);  // csrrsi x0, mstatus, MIE
+  bench_.store32(kCode + 8, 0x00150513);
+  bench_.store32(kHandlerM, 0x0000006f);  // j .
+  bench_.port->set_irq(irq::kMsi, true);
+  hart().mie = irq::kMsip;
+  hart().mstatus &= ~status::kMie;
+  hart().pc = kCode;
+  EXPECT_EQ(bench_.vcpu->run(20), Vcpu::Stop::budget);
+  EXPECT_EQ(hart().mcause, cause::kInterrupt | irq::kMsi);
+  EXPECT_EQ(hart().mepc, kCode + 8);
+  EXPECT_EQ(hart().x[10], 1u);
+}
+
 TEST_F(RiscvTrap, WaitsUntilAnEnabledInterruptArrives) {
   bench_.store32(kCode, 0x10500073);      // wfi
   bench_.store32(kCode + 4, 0x00150513);  // addi a0, a0, 1
