@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 
-from harness import Skipped, boot, boot_test, check, check_equal, disk_file, finish, linux, scratch, virtio_disk
+from harness import Skipped, boot, boot_test, check, check_equal, disk_file, finish, invoke, linux, scratch, virtio_disk
 
 
 def tool(name):
@@ -64,6 +64,42 @@ def ext4_smp4():
 @boot_test(images=("disk",))
 def ext4_drive_shorthand():
     ext4_survives(2, lambda path: ["-drive", "if=virtio,format=raw,file=" + path])
+
+
+def disk_tool(*words):
+    check_equal(invoke(["disk"] + list(words)), (0, "", ""), "what 'disk %s' says" % " ".join(words))
+
+
+@boot_test(images=("disk",))
+def ext4_qcow2():
+    """A qcow2 overlay with several queues: filled, trimmed, checked; what lies below stays as it was."""
+    fsck = tool("e2fsck")
+    with scratch() as folder:
+        base, top, raw = disk_file(folder, 96), os.path.join(folder, "top.qcow2"), os.path.join(folder, "back.img")
+        disk_tool("create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", top)
+        arguments = ["-blockdev", "driver=qcow2,node-name=d0,file.driver=file,file.filename=%s,discard=unmap" % top,
+                     "-device", "virtio-blk-device,drive=d0,num-queues=2"]
+        with boot(linux(*arguments, smp=2, files="disk.cpio")) as guest:
+            guest.prompt(300)
+            value = fill(guest)
+            check_equal(guest.run("ls /sys/block/vda/mq | wc -l")[1].strip(), "2", "the number of queues")
+            guest.run("mount -t ext4 /dev/vda /mnt")
+            check_equal(guest.run("fstrim /mnt || true; umount /mnt", 120)[0], 0, "the status of umount")
+            finish(guest)
+        disk_tool("check", "-q", top)
+        disk_tool("convert", "-O", "raw", top, raw)
+        done = subprocess.run([fsck, "-f", "-n", raw], capture_output=True, text=True)
+        check_equal(done.returncode, 0, "the status of e2fsck -f (%s)" % done.stdout.strip().splitlines()[-1:])
+        check_equal(os.stat(base).st_blocks, 0, "the blocks of the backing file")
+        with boot(linux("-drive", "format=qcow2,snapshot=on,file=" + top, smp=1, files="disk.cpio")) as guest:
+            guest.prompt(300)
+            guest.run("mount /dev/vda /mnt")
+            check_equal(guest.run("sha256sum < /mnt/random", 120)[1].split()[0], value, "the file's hash in the next boot")
+            guest.run("rm /mnt/random; umount /mnt")
+            finish(guest)
+        disk_tool("convert", "-O", "raw", top, raw + "2")
+        with open(raw, "rb") as f, open(raw + "2", "rb") as g:
+            check(f.read() == g.read(), "snapshot=on changed the image")
 
 
 @boot_test(images=("shell",))

@@ -193,7 +193,6 @@ int main(int argc, char** argv) {
     if (option == "--seed") seed = number(argv[i + 1]);
     if (option == "--dir") dir = argv[i + 1];
   }
-  if (const char* wanted = std::getenv("PAGODA_DISK_KILLS")) count = number(wanted);
   std::string folder = dir + "/pagoda_crash_XXXXXX";
   CHECK(mkdtemp(folder.data()) != nullptr, "{}", folder);
   void* shared = mmap(nullptr, sizeof(Journal), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -146,6 +146,7 @@ TEST(CliError, Drives) {
       {"-drive if=none", "-drive if=none: file= is missing"},
       {"-drive file=", "-drive file=: file= is missing"},
       {"-drive file=a,if=ide", "-drive file=a,if=ide: if=ide: only 'none', 'virtio' and 'pflash' are supported"},
+      {"-drive file=a,format=vdi", "-drive file=a,format=vdi: format=vdi: only 'raw' and 'qcow2' are supported"},
       {"-drive file=a,readonly=yes", "-drive file=a,readonly=yes: readonly=yes: only 'on' or 'off'"},
       {"-drive file=a,readonly", "-drive file=a,readonly: 'readonly' needs a value: readonly=on or readonly=off"},
       {"-drive fle=a", "-drive fle=a: unknown key 'fle'; did you mean 'file'?"},

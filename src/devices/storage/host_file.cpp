@@ -62,9 +62,10 @@ int take_locks(int fd, bool read_only) {
   return 0;
 }
 
-// preadv or pwritev until all is through.
+// preadv or pwritev until all is through. After a short transfer, which may end anywhere, it goes on through
+// `plain_fd`.
 template <class Call>
-int transfer_all(Call call, int fd, u64 offset, IoSpan pieces, bool pad) {
+int transfer_all(Call call, int fd, int plain_fd, u64 offset, IoSpan pieces, bool pad) {
   std::vector<iovec> rest;  // only after a short transfer
   while (!pieces.empty()) {
     const int count = static_cast<int>(std::min<std::size_t>(pieces.size(), IOV_MAX));
@@ -78,6 +79,7 @@ int transfer_all(Call call, int fd, u64 offset, IoSpan pieces, bool pad) {
       pieces = pieces.subspan(1);
     }
     if (pieces.empty()) break;
+    fd = plain_fd;
     if (step == 0) {
       if (!pad) return EIO;  // the file was made shorter behind our back
       io_fill_zero(pieces);
@@ -185,16 +187,17 @@ int HostFile::fd_for(u64 offset, IoSpan pieces) const {
   return bits % kAlignment == 0 ? direct_fd_ : fd_;
 }
 
-int HostFile::read(u64 offset, IoSpan to) const { return transfer_all(preadv, fd_for(offset, to), offset, to, false); }
+int HostFile::read(u64 offset, IoSpan to) const {
+  return transfer_all(preadv, fd_for(offset, to), fd_, offset, to, false);
+}
 
 int HostFile::read_padded(u64 offset, IoSpan to) const {
-  // A direct read ends inside the last block; the rest would not be aligned.
-  return transfer_all(preadv, fd_, offset, to, true);
+  return transfer_all(preadv, fd_for(offset, to), fd_, offset, to, true);
 }
 
 int HostFile::write(u64 offset, IoSpan from) {
   if (trace_ != nullptr) trace_->write(offset, from);
-  return transfer_all(pwritev, fd_for(offset, from), offset, from, false);
+  return transfer_all(pwritev, fd_for(offset, from), fd_, offset, from, false);
 }
 
 int HostFile::read(u64 offset, void* to, u64 size) const {

@@ -54,7 +54,7 @@ Result<> Checker::compare(Repair repair) {
       } else if (said != counted) {
         ++(is_leak ? result_.leaks : result_.corruptions);
       }
-      refcounts_[cluster] = said;
+      refcounts_[cluster] = static_cast<u32>(std::min<u64>(said, ~u32{0}));
     }
     if (is_changed) TRY(host_error(file_, file_.write(offset, block.data(), block.size())));
   }
@@ -91,7 +91,7 @@ Result<> Checker::rebuild(Header* header) {
         return fail("disk image {}: cluster {} has {} references, more than can be noted", file_.path(), cluster,
                     count);
       set_refcount(block.data(), cluster - i * per_block, header_.refcount_order, count);
-      refcounts_[cluster] = count;
+      refcounts_[cluster] = static_cast<u32>(std::min<u64>(count, ~u32{0}));
     }
     const u64 offset = (first + i) << header_.cluster_bits;
     TRY(host_error(file_, file_.write(offset, block.data(), block.size())));

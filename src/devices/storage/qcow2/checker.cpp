@@ -10,7 +10,7 @@
 namespace pagoda::qcow2 {
 namespace {
 constexpr std::size_t kMaxMessages = 1000;
-constexpr u64 kMaxClusters = u64{1} << 31;  // of a file, that counts are kept for: 8 GiB of them
+constexpr u64 kMaxClusters = u64{1} << 28;  // of a file, that counts are kept for: 2 GiB of memory
 }  // namespace
 
 void Checker::note(std::string message) {
@@ -174,7 +174,5 @@ bool Checker::count_refcount_structure() {
   }
   return is_sane;
 }
-
-u64 Checker::refcount_of(u64 cluster) const { return cluster < refcounts_.size() ? refcounts_[cluster] : 0; }
 
 }  // namespace pagoda::qcow2

@@ -32,7 +32,7 @@ class Checker {
   void walk_l2(u64 offset, bool is_active);
   void walk_bitmaps();
   u64 count_of(u64 cluster) const { return cluster < counts_.size() ? counts_[cluster] : 0; }
-  u64 refcount_of(u64 cluster) const;
+  u64 refcount_of(u64 cluster) const { return cluster < refcounts_.size() ? refcounts_[cluster] : 0; }
 
   HostFile& file_;
   const Header header_;
@@ -40,7 +40,7 @@ class Checker {
   u64 file_size_ = 0;
   u64 file_clusters_ = 0;
   std::vector<u32> counts_;     // references found
-  std::vector<u64> refcounts_;  // what the file says, after mending
+  std::vector<u32> refcounts_;  // what the file says, after mending; large ones cut off
   std::vector<u64> block_of_;   // refcount table: offsets, 0: none or unusable
   u64 next_contiguous_ = 0;
 };

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// Disk options: -drive's keys, -blockdev, -snapshot, and "pagoda disk".
+#include "cli/disk_options.h"
+#include "cli_test_support.h"
+
+namespace pagoda::cli {
+namespace {
+
+TEST(CliBlock, DriveKeys) {
+  const MachineConfig c = config_of(
+      "-drive file=a,format=qcow2,snapshot=on,discard=unmap,cache=none,werror=report,aio=threads "
+      "-drive file=b,format=raw,cache=writethrough,read-only=on -drive file=c,cache=unsafe,if=none "
+      "-drive file=d,cache=directsync,if=none");
+  ASSERT_EQ(c.drives.size(), 4u);
+  EXPECT_EQ(c.drives[0].format, "qcow2");
+  EXPECT_TRUE(c.drives[0].snapshot && c.drives[0].unmap && c.drives[0].direct && c.drives[0].write_cache);
+  EXPECT_EQ(c.drives[1].format, "raw");
+  EXPECT_TRUE(c.drives[1].readonly);
+  EXPECT_FALSE(c.drives[1].write_cache || c.drives[1].direct || c.drives[1].unmap || c.drives[1].snapshot);
+  EXPECT_EQ(c.drives[2].format, "");
+  EXPECT_TRUE(c.drives[2].no_flush && c.drives[2].write_cache);
+  EXPECT_TRUE(c.drives[3].direct && !c.drives[3].write_cache && !c.drives[3].no_flush);
+}
+
+TEST(CliBlock, SnapshotIsForAllDrives) {
+  const MachineConfig c = config_of("-drive file=a -snapshot -drive file=b");
+  ASSERT_EQ(c.drives.size(), 2u);
+  EXPECT_TRUE(c.drives[0].snapshot && c.drives[1].snapshot);
+}
+
+TEST(CliBlock, Blockdev) {
+  const MachineConfig c = config_of(
+      "-blockdev driver=qcow2,file.driver=file,file.filename=a.qcow2,node-name=one,read-only=on "
+      "-blockdev file,node-name=below,filename=b.qcow2,cache.direct=on "
+      "-blockdev driver=qcow2,node-name=two,file=below,discard=unmap "
+      "-blockdev driver=file,filename=c.raw,node-name=three "
+      "-device virtio-blk-device,drive=one -device virtio-blk-device,drive=two,num-queues=4 "
+      "-device virtio-blk-device,drive=three");
+  ASSERT_EQ(c.drives.size(), 3u);
+  EXPECT_EQ(c.drives[0].id, "one");
+  EXPECT_EQ(c.drives[0].file, "a.qcow2");
+  EXPECT_EQ(c.drives[0].format, "qcow2");
+  EXPECT_TRUE(c.drives[0].readonly);
+  EXPECT_EQ(c.drives[1].file, "b.qcow2");
+  EXPECT_EQ(c.drives[1].format, "qcow2");
+  EXPECT_TRUE(c.drives[1].direct);
+  EXPECT_FALSE(c.drives[1].unmap) << "the node below does not pass it on";
+  EXPECT_EQ(c.drives[2].format, "raw");
+  EXPECT_EQ(c.devices.size(), 3u);
+}
+
+TEST(CliBlock, Mistakes) {
+  const auto check = [](std::string_view options, std::string_view message) {
+    EXPECT_EQ(error_of(options), fmt::format("{}: {}", options, message));
+  };
+  check("-drive file=a,format=vmdk", "format=vmdk: only 'raw' and 'qcow2' are supported");
+  check("-drive file=a,cache=writebak", "cache=writebak: unknown mode; did you mean 'writeback'?");
+  check("-drive file=a,discard=yes", "discard=yes: unmap or ignore");
+  check("-drive file=a,aio=io_uring", "aio=io_uring: only 'threads' is supported");
+  check("-blockdev driver=raw,file.filename=a", "node-name= is missing");
+  check("-blockdev driver=vdi,file.filename=a,node-name=n",
+        "driver=vdi: only 'file', 'host_device', 'raw' and 'qcow2' are supported");
+  check("-blockdev driver=raw,node-name=n", "file.filename= is missing");
+  check("-blockdev driver=raw,node-name=n,file=m", "file=m: there is no node of that name before it");
+  check("-blockdev driver=raw,node-name=n,filname=m", "unknown key 'filname'; did you mean 'filename'?");
+}
+
+TEST(CliBlock, DiskCommands) {
+  const auto parse_disk = [](const Words& words) {
+    auto command = parse_disk_command(words);
+    EXPECT_TRUE(command) << command.error().message;
+    return std::get<DiskCommand>(*command);
+  };
+  const DiskCommand create = parse_disk(
+      {"create", "-fqcow2", "-o", "cluster_size=4k,compat=0.10", "-b", "base", "-F", "raw", "file", "1.5G", "-q"});
+  EXPECT_EQ(create.action, DiskCommand::Action::create);
+  EXPECT_EQ(create.format, "qcow2");
+  EXPECT_EQ(create.cluster_bits, 12u);
+  EXPECT_EQ(create.version, 2u);
+  EXPECT_EQ(create.backing_file, "base");
+  EXPECT_EQ(create.backing_format, "raw");
+  EXPECT_EQ(create.size, u64{1536} << 20);
+  EXPECT_TRUE(create.quiet);
+  const DiskCommand check = parse_disk({"check", "-r", "all", "--output=json", "--", "-odd"});
+  EXPECT_EQ(check.repair, DiskCommand::Repair::all);
+  EXPECT_TRUE(check.json);
+  EXPECT_EQ(check.file, "-odd");
+  const DiskCommand convert = parse_disk({"convert", "-O", "qcow2", "-c", "a", "b"});
+  EXPECT_TRUE(convert.compress);
+  EXPECT_EQ(convert.output_format, "qcow2");
+  EXPECT_EQ(convert.output, "b");
+  const Words help = {"help"};
+  EXPECT_TRUE(std::holds_alternative<std::string>(*parse_disk_command(help)));
+}
+
+}  // namespace
+}  // namespace pagoda::cli
