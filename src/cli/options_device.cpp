@@ -209,7 +209,7 @@ Result<> finish_devices(const Builder& b) {
     if (device.driver.starts_with("virtio-blk-") && device.find("drive") == nullptr) {
       return fail("{}: drive= is missing", device.origin);
     }
-    if (device.driver == "virtio-9p-device") {
+    if (device.driver.starts_with("virtio-9p-")) {
       for (const char* key : {"fsdev", "mount_tag"}) {
         if (device.find(key) == nullptr) return fail("{}: {}= is missing", device.origin, key);
       }
