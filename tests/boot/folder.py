@@ -21,6 +21,7 @@ def share(path, model="none", options=""):
 def mounted(arguments, smp=2):
     guest = boot(linux(*arguments, smp=smp))
     guest.prompt(300)
+    guest.run("dmesg -n 1")  # a late message of the kernel would be taken for a command's output
     status, text = guest.run(MOUNT)
     check_equal(status, 0, "the status of mounting the folder (%s)" % text.strip())
     return guest
@@ -53,6 +54,7 @@ def both_ways(model):
             with open(os.path.join(path, "e/later"), "w") as f:
                 f.write("made while the guest looks on")
             check_equal(guest.run("cat /mnt/e/later")[1].strip(), "made while the guest looks on", "a file made meanwhile")
+            guest.run("dmesg")
             no_kernel_complaints(guest)
             guest.run("umount /mnt")
             finish(guest)
@@ -121,7 +123,7 @@ def nothing_leads_out():
             renamer = threading.Thread(target=rename)
             renamer.start()
             try:
-                text = guest.run("i=0; while [ $i -lt 3000 ]; do cat /mnt/a/b/file; echo; i=$((i+1)); done 2>/dev/null | sort -u", 240)[1]
+                text = guest.run("i=0; while [ $i -lt 3000 ]; do x=; read x < /mnt/a/b/file; echo $x; i=$((i+1)); done 2>/dev/null | sort -u", 240)[1]
                 guest.run("i=0; while [ $i -lt 500 ]; do echo inside > /mnt/a/b/file; i=$((i+1)); done 2>/dev/null", 240)
             finally:
                 stop.set()
@@ -151,6 +153,7 @@ def debian(arguments, from_what, of_type, magic):
                     "the hash of a program")
         check_equal(guest.run("python3 -c 'print(sum(range(1000)))'", 120)[1].strip(), "499500", "what Python computed")
         check_equal(guest.run("echo kept > /var/note; sync")[0], 0, "the status of writing")
+        guest.run("dmesg")
         no_kernel_complaints(guest)
         guest.send("systemctl poweroff\n")
         check_equal(guest.wait(180), 0, "the exit status")
