@@ -21,6 +21,8 @@ EMULATOR = os.environ.get("PAGODA_EMULATOR") or os.path.join(ROOT, "build/releas
 UNSUPPORTED = "unsupported"
 # "differs": the reference says otherwise, for the reason at the head of the result file.
 DIFFERS = "differs"
+# "untested": nobody has run it; it is not run.
+UNTESTED = "untested"
 
 
 def read_results(name):
@@ -100,7 +102,7 @@ def suite(name, variable, function, workers, bless):
         print("  %s: there is no folder %s" % (variable, folder))
         return 0, 1
     wanted = read_results(name)
-    run = sorted(t for t in wanted if wanted[t] != UNSUPPORTED)
+    run = sorted(t for t in wanted if wanted[t] not in (UNSUPPORTED, UNTESTED))
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         got = dict(zip(run, pool.map(lambda t: function(folder, t), run)))
     results = dict(wanted, **got)
