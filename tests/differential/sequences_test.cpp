@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Tier 0 against itself on random instruction sequences: whole blocks with all fusions and forwarded state, against
-// blocks without, against one instruction a block. They run in the machine, with traps, interrupts and exact counts.
+// blocks without, against one instruction a block, against tier 1. They run in the machine, with traps, interrupts and
+// exact counts.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -128,11 +129,7 @@ struct Collector final : StateVisitor {
 
 class Side {
  public:
-  Side(u32 fusions, bool forward, u32 block, bool in_parts)
-      : in_parts_(in_parts),
-        bench_("rv64", {.fusions = fusions, .max_block_insns = block, .forward_state = forward}),
-
-        data_(kDataBytes) {
+  Side(const CodeOptions& options, bool in_parts) : in_parts_(in_parts), bench_("rv64", options), data_(kDataBytes) {
     put(kHandler, kHandlerCode, sizeof kHandlerCode);
   }
 
@@ -187,6 +184,7 @@ class Side {
     }
     return text;
   }
+  u64 code_bytes() { return bench_.code->statistics().code_bytes; }
   // What the test reached: traps taken last.
   u64 cause() { return bench_.hart().mcause; }
 
@@ -208,25 +206,32 @@ std::string describe(const Sequence& s) {
   return text;
 }
 
-TEST(Sequences, FusedOrNotOrOneByOne) {
+TEST(Sequences, FusedOrNotOrOneByOneOrCompiled) {
   constexpr u64 kSeed = 1;
   constexpr u32 kSequences = 12'000;
   Maker maker(kSeed);
-  Side fused(interp::kAllFusions, true, 48, true), plain(0, false, 48, false), single(0, false, 1, false);
+  Side fused({}, true), plain({.fusions = 0, .forward_state = false}, false),
+      single({.fusions = 0, .max_block_insns = 1, .forward_state = false}, false),
+      compiled({.max_tier = 1, .min_tier = 1}, true);
   u64 causes[16] = {};
   for (u32 n = 0; n < kSequences; ++n) {
     const Sequence s = maker.make();
     fused.run(s);
     plain.run(s);
     single.run(s);
+    compiled.run(s);
     const std::string from_plain = fused.difference(plain), from_single = plain.difference(single);
     ASSERT_TRUE(from_plain.empty()) << "seed " << kSeed << ", sequence " << n << ", fused against plain\n"
                                     << from_plain << describe(s);
     ASSERT_TRUE(from_single.empty()) << "seed " << kSeed << ", sequence " << n
                                      << ", blocks against single instructions\n"
                                      << from_single << describe(s);
+    const std::string from_compiled = fused.difference(compiled);
+    ASSERT_TRUE(from_compiled.empty()) << "seed " << kSeed << ", sequence " << n << ", tier 0 against tier 1\n"
+                                       << from_compiled << describe(s);
     if (single.cause() < std::size(causes)) ++causes[single.cause()];
   }
+  EXPECT_GT(compiled.code_bytes(), 0u) << "tier 1 compiled nothing";
   // Illegal instructions, breakpoints, misaligned atomics, access faults, calls: all of them happened.
   for (const u32 cause : {1, 2, 3, 5, 6, 7, 11}) EXPECT_GT(causes[cause], 10u) << cause;
 }
