@@ -32,7 +32,7 @@ class Reader {
   u64 number(u32 size) {
     u64 value = 0;
     const auto bytes = take(size);
-    std::memcpy(&value, bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(&value, bytes.data(), bytes.size());  // too short: null
     return value;
   }
   u8 byte() { return static_cast<u8>(number(1)); }
