@@ -60,8 +60,10 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
   for (auto& translator : translators_) translator->compiler = std::make_unique<light::Compiler>(*stubs_);
 }
 
-// Entered often enough: host code, if there is room; else tier 0 goes on with it.
+// Entered often enough: host code, if there is room; else tier 0 goes on with it. Several vcpus may come here at once;
+// the first one compiles, the others go on with tier 0 meanwhile.
 void CodeManager::compile(Vcpu& vcpu, Unit& unit) {
+  if (unit.host.is_claimed.exchange(true, std::memory_order_acquire)) return;
   constexpr u32 kTryAgain = 1000;
   Translator& translator = *translators_[vcpu.index()];
   const u64 full = translator.compiler->statistics().no_room;
@@ -72,6 +74,7 @@ void CodeManager::compile(Vcpu& vcpu, Unit& unit) {
   const bool no_room = translator.compiler->statistics().no_room != full;
   unit.heat.store(no_room ? kTryAgain : 0, std::memory_order_relaxed);
   if (no_room) {
+    unit.host.is_claimed.store(false, std::memory_order_release);
     cache_.evict_generation();
     request_epochs();
   }

@@ -165,7 +165,11 @@ void CodeCache::attach(Unit* unit) {
   const std::lock_guard lock(mutex_);
   if (unit->mode.load(std::memory_order_relaxed) == kDeadMode) return;
   unit->host.entry.store(unit->host.start, std::memory_order_release);
-  for (Link& link : unit->links) set_host_link(link, link.target.load(std::memory_order_relaxed));
+  for (u32 side = 0; side < 2; ++side) {
+    Link& link = unit->links[side];
+    link.host = unit->host.links[side];
+    set_host_link(link, link.target.load(std::memory_order_relaxed));
+  }
   for (Link* link = unit->incoming; link != nullptr; link = link->next) set_host_link(*link, unit);
   statistics_.host_bytes += unit->host.bytes;
 }

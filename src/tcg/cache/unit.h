@@ -56,6 +56,10 @@ class CodeMemory;
 // Code that a compiler tier made of a unit.
 struct HostCode {
   std::atomic<const u8*> entry{nullptr};  // null: none yet
+  // Set by the one vcpu that compiles the unit, before it does, and unset if another try may help. What follows is its
+  // own until the cache attaches it.
+  std::atomic<bool> is_claimed{false};
+  HostLink* links[2] = {};
   const u8* start = nullptr;
   std::byte* data = nullptr;
   CodeMemory* memory = nullptr;

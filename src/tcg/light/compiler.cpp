@@ -185,7 +185,7 @@ bool Compiler::compile(Unit& unit, u32 memory_mode) {
   for (u32 side = 0; side < 2; ++side) {
     data->links[side].ask = piece.execute + ask[side];
     data->links[side].jump.store(data->links[side].ask, std::memory_order_relaxed);
-    unit.links[side].host = &data->links[side];
+    unit.host.links[side] = &data->links[side];
   }
   unit.host.start = piece.execute;
   unit.host.data = piece.data;
