@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Memory of units: cut one after the other from chunks of a huge page each.
 //
-// Translation writes fresh memory at a high rate; with 4 KiB pages the host's page faults would cost as much as a third
-// of the translation. Units die in about the order they were made, so a chunk is used again when its last unit is
+// Translation writes fresh memory at a high rate; with 4 KiB pages clearing them is about a quarter of a
+// translation-only run. Units die in about the order they were made, so a chunk is used again when its last unit is
 // freed; the code cache watches unit_memory_bytes() for guests that keep one unit of each chunk alive. Any thread.
 // Under a sanitizer every block comes from malloc, so that it sees wrong uses.
 #pragma once
