@@ -20,6 +20,9 @@
 
 namespace pagoda::light {
 
+// How a piece of compiled code ended: what its leave stub returns, with the unit.
+enum class Left : u32 { lookup, lookup_link0, lookup_link1, budget, poll, exception, wait };
+
 // What compiled code of one guest needs to know; the same for all its vcpus.
 struct Layout {
   std::span<const u16> pinned;  // frame offsets of the guest registers to keep in host registers, hottest first

@@ -2,7 +2,7 @@
 // The C++ side of compiled code: entry, exits, what it calls.
 #include "base/check.h"
 #include "tcg/host/fp.h"
-#include "tcg/light/emitter.h"
+#include "tcg/light/light.h"
 
 namespace pagoda::light {
 namespace {

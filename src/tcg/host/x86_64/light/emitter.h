@@ -5,9 +5,9 @@
 #include <functional>
 #include <vector>
 
+#include "tcg/host/x86_64/light/registers.h"
 #include "tcg/interp/handlers.h"
 #include "tcg/light/light.h"
-#include "tcg/light/registers.h"
 
 namespace pagoda::light {
 
@@ -129,6 +129,7 @@ struct Compiler::Work {
   void store_conditional(u32 size);
   void compare_and_swap(u32 size);
   void argument(u32 number, u16 place, u32 size);
+  void call_slow_path(const u8* stub, u32 bits, u32 where);
   void leave_on_fault();
   void leave_behind(const ThreadedOp& slow_op, u32 ops);
   void zero_extend(x86::Gp reg, u32 size);

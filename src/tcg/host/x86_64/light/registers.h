@@ -23,7 +23,4 @@ inline constexpr u32 kPinnedCount = sizeof(kPinned) / sizeof(kPinned[0]);
 
 inline x86::Gp sized(x86::Gp reg, bool wide) { return wide ? x86::Gp(reg.r64()) : x86::Gp(reg.r32()); }
 
-// How a piece of compiled code ended: in eax when it jumps to the leave stub, with the unit in rdx.
-enum class Left : u32 { lookup, lookup_link0, lookup_link1, budget, poll, exception, wait };
-
 }  // namespace pagoda::light

@@ -2,7 +2,7 @@
 // Integer arithmetic, comparisons, conversions and moves.
 #include <bit>
 
-#include "tcg/light/emitter.h"
+#include "tcg/host/x86_64/light/emitter.h"
 
 namespace pagoda::light {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Block entry, block ends, links, helper calls, traps.
-#include "tcg/light/emitter.h"
+#include "tcg/host/x86_64/light/emitter.h"
 
 namespace pagoda::light {
 

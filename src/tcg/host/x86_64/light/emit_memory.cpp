@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Loads, stores, atomics: the first level of the TLB inline, everything else through the slow-path stubs.
-#include "tcg/light/emitter.h"
+#include "tcg/host/x86_64/light/emitter.h"
 
 namespace pagoda::light {
 namespace {
@@ -78,6 +78,14 @@ void Compiler::Work::argument(u32 number, u16 place, u32 size) {
   a.mov(at(offsetof(VcpuFrame, call_args) + 8 * number, 8), x86::rcx);
 }
 
+// The address is in rax, other operands are arguments; `bits` is the packed MemOp.
+void Compiler::Work::call_slow_path(const u8* stub, u32 bits, u32 where) {
+  a.mov(x86::ecx, bits);
+  a.mov(x86::edx, where);
+  call_stub(stub);
+  leave_on_fault();
+}
+
 // Behind a slow path: a fault leaves as if the guest instruction had not begun.
 void Compiler::Work::leave_on_fault() {
   a.cmp(at(offsetof(VcpuFrame, fault), 4), 0);
@@ -125,10 +133,7 @@ void Compiler::Work::load(u32 size, bool sign) {
     insn = index;
     a.bind(slow);
     if (address.id() != x86::rax.id()) a.mov(x86::rax, address);
-    a.mov(x86::ecx, slow_op.b);
-    a.mov(x86::edx, where);
-    call_stub(stubs.load);
-    leave_on_fault();
+    call_slow_path(stubs.load, slow_op.b, where);
     done(slow_op.d, x86::rax);
     leave_behind(slow_op, 1);
     a.jmp(end);
@@ -157,10 +162,7 @@ void Compiler::Work::store(u32 size) {
     a.bind(slow);
     if (address.id() != x86::rax.id()) a.mov(x86::rax, address);
     a.mov(at(offsetof(VcpuFrame, call_args), 8), read64(slow_op.b, x86::rcx));
-    a.mov(x86::ecx, slow_op.d);
-    a.mov(x86::edx, where);
-    call_stub(stubs.store);
-    leave_on_fault();
+    call_slow_path(stubs.store, slow_op.d, where);
     leave_behind(slow_op, 1);
     a.jmp(end);
   });
@@ -235,10 +237,7 @@ void Compiler::Work::read_modify_write(ir::Rmw kind, u32 width) {
     a.bind(slow);
     argument(0, slow_op.b, size);
     a.mov(at(offsetof(VcpuFrame, call_args) + 8, 8), static_cast<i32>(kind));
-    a.mov(x86::ecx, static_cast<u32>(slow_op.imm));
-    a.mov(x86::edx, where);
-    call_stub(stubs.rmw);
-    leave_on_fault();
+    call_slow_path(stubs.rmw, static_cast<u32>(slow_op.imm), where);
     done(slow_op.d, x86::rax);
     leave_behind(slow_op, 1);
     a.jmp(end);
@@ -277,10 +276,7 @@ void Compiler::Work::store_conditional(u32 size) {
     a.bind(slow);
     argument(0, slow_op.b, size);
     argument(1, (&slow_op)[1].a, size);
-    a.mov(x86::ecx, static_cast<u32>(slow_op.imm));
-    a.mov(x86::edx, where);
-    call_stub(stubs.cas);
-    leave_on_fault();
+    call_slow_path(stubs.cas, static_cast<u32>(slow_op.imm), where);
     const x86::Gp expected = read(slow_op.b, size == 8, x86::rcx);
     a.cmp(part(x86::rax, size), part(expected, size));
     a.sete(x86::al);
@@ -311,10 +307,7 @@ void Compiler::Work::compare_and_swap(u32 size) {
     a.bind(slow);
     argument(0, slow_op.b, size);
     argument(1, (&slow_op)[1].a, size);
-    a.mov(x86::ecx, static_cast<u32>(slow_op.imm));
-    a.mov(x86::edx, where);
-    call_stub(stubs.cas);
-    leave_on_fault();
+    call_slow_path(stubs.cas, static_cast<u32>(slow_op.imm), where);
     done(slow_op.d, x86::rax);
     leave_behind(slow_op, 2);
     a.jmp(end);

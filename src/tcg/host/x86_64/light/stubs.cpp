@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "tcg/light/emitter.h"
+#include "tcg/host/x86_64/light/emitter.h"
 
 namespace pagoda::light {
 namespace {

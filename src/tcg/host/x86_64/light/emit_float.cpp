@@ -2,7 +2,7 @@
 // Scalar floating point on the host's SSE unit, which runs in the guest's mode (tcg/host/x86_64/fp_env.h). What needs
 // more than one instruction and a look at the result is left to tier 0's handlers.
 #include "tcg/host/fp_format.h"
-#include "tcg/light/emitter.h"
+#include "tcg/host/x86_64/light/emitter.h"
 
 namespace pagoda::light {
 namespace {
