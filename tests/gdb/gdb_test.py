@@ -220,11 +220,13 @@ def two_vcpus(debuggee, path):
         # Only the first goes on; the second stands still.
         ("set $rounds = second_rounds", ""),
         ("set scheduler-locking on", ""),
-        ("tbreak round_done if round >= 20", ""),
-        ("continue", "round=20"),
+        ("set $first = counter", ""),
+        ("tbreak round_done if round >= $first + 20", ""),
+        ("continue", r"round=\d+"),
+        ("print round - $first", r"= 20\n"),
         ("print second_rounds - $rounds", r"= 0\n"),
         ("set scheduler-locking off", ""),
-        ("tbreak round_done if round >= 500", ""),
+        ("tbreak round_done if round >= $first + 500", ""),
         ("continue", r"round=\d+"),
         ("print second_rounds > $rounds", r"= (true|1)\n"),
     ])

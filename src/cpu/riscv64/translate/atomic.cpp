@@ -29,6 +29,12 @@ Value source(Translator& t, u32 reg, Type type) { return t.b.trunc(t.x(reg), typ
 void load_reserved(Translator& t, const Insn& i, Type type) {
   const Value address = t.x(i.rs1);
   MemOp op = access(i, type);
+  // A load with rl comes behind all earlier stores, plain ones too, which is more than an order of the load itself
+  // says.
+  if (op.order == Order::release || op.order == Order::seq_cst) {
+    t.b.fence(Order::seq_cst);
+    op.order = op.order == Order::release ? Order::plain : Order::acquire;
+  }
   op.sign = true;
   const Value value = t.b.load(Type::i64, address, op);
   t.b.put_slot(kReservedAddress, address);
