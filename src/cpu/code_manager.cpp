@@ -118,7 +118,7 @@ void CodeManager::request_epochs() {
   for (Vcpu* vcpu : rendezvous_.vcpus()) vcpu->poke();
 }
 
-Unit* CodeManager::translate(Vcpu& vcpu, const Source& source) {
+Unit* CodeManager::find_or_translate(Vcpu& vcpu, const Source& source) {
   Translator& translator = *translators_[vcpu.index()];
   VcpuFrame& frame = vcpu.frame();
   const u64 page = source.phys & kPageMask, offset = source.phys - page;
@@ -130,7 +130,11 @@ Unit* CodeManager::translate(Vcpu& vcpu, const Source& source) {
   } reading(cache_);
   reading.page[reading.pages++] = page;
   if (straddles) reading.page[reading.pages++] = source.phys_next;
-  cache_.begin_reading(&reading);
+  if (source.once) {
+    cache_.begin_reading(&reading);
+  } else if (Unit* unit = cache_.find_or_begin_reading(source.phys, source.phys_next, frame.mode, &reading)) {
+    return unit;
+  }
   for (u32 i = 0; i < reading.pages; ++i) mark_page(vcpu, GuestPhys(reading.page[i]));
   for (u32 races = 0;; ++races) {
     const bool timed = translator.statistics.blocks % kTimedEvery == 0;
@@ -253,10 +257,7 @@ Unit* CodeManager::try_unit_at(Vcpu& vcpu, u32 max_insns) {
   }
   // Units are known by their pages as wholes: what ends at a boundary inside one is made for each run.
   source.once = !code.whole || (max_insns < options_.max_block_insns && source.host_next == nullptr);
-  if (!source.once) {
-    if (Unit* unit = cache_.find(address, source.phys_next, frame.mode)) return unit;
-  }
-  return translate(vcpu, source);
+  return find_or_translate(vcpu, source);
 }
 
 CodeManager::Statistics CodeManager::statistics() const {

@@ -78,7 +78,7 @@ class CodeManager final : public CodeWriteObserver {
   };
   // Both: null without a fault when bytes changed between two looks at them, and it has to start over.
   Unit* try_unit_at(Vcpu& vcpu, u32 max_insns);
-  Unit* translate(Vcpu& vcpu, const Source& source);
+  Unit* find_or_translate(Vcpu& vcpu, const Source& source);
 
   GuestMemory& memory_;
   Rendezvous& rendezvous_;

@@ -3,8 +3,10 @@
 // two bits); what remains is a list of a few rows.
 #include "cpu/riscv64/decode.h"
 
+#include <algorithm>
 #include <iterator>
 #include <map>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -68,22 +70,33 @@ constexpr FormatInfo kFormats[] = {
 constexpr u32 full_key(u32 word) { return (word >> 2 & 31) << 10 | (word >> 12 & 7) << 7 | word >> 25; }
 constexpr u32 compressed_key(u32 word) { return (word >> 10 & 63) << 2 | (word & 3); }
 
-// What a row asks of a word, next to those it competes with.
+// What a row asks of a word, next to those it competes with, and what decoding needs of the row: half a cache line.
 struct Candidate {
   u32 mask, match;
-  Requirement needs;
+  u64 needs[2];  // Requirement::all
   u16 row;
+  Immediate immediate;
+  Registers registers;
 };
+static_assert(sizeof(Candidate) == 32);
 
 // Candidates of every key, in table order (specials come before what they overlap); a mask of 0, which all words
 // satisfy, ends each list.
 struct Index {
-  static constexpr u32 kFullKeys = 1 << 15, kCompressedKeys = 1 << 8;
-  std::vector<u16> start;  // by key; compressed keys behind the full ones
+  static constexpr u32 kFunct7Bits = 7, kFullGroups = 1 << 8;
+  static constexpr u32 kFullKeys = kFullGroups << kFunct7Bits, kCompressedKeys = 1 << 8;
+  // The keys of one opcode and funct3. Where funct7 does not matter (most of the immediates lie there) they share one
+  // list, which keeps this table small enough to stay in the first-level cache.
+  struct Group {
+    u16 first;     // in `lists`
+    u16 key_mask;  // all of funct7, or 0
+  };
+  Group groups[kFullGroups + 1];  // the last one is that of the compressed keys
+  std::vector<u16> lists;         // index of the first candidate
   std::vector<Candidate> candidates;
 
-  Index() : start(kFullKeys + kCompressedKeys) {
-    std::vector<std::vector<u16>> lists(start.size());
+  Index() {
+    std::vector<std::vector<u16>> rows_of(kFullKeys + kCompressedKeys);
     for (u32 row = 0; row < kRowCount; ++row) {
       const bool full = kRows[row].length == 4;
       const u32 mask = full ? full_key(kRows[row].mask) : compressed_key(kRows[row].mask);
@@ -91,19 +104,40 @@ struct Index {
       const u32 base = full ? 0 : kFullKeys, count = full ? kFullKeys : kCompressedKeys;
       const u32 free = ~mask & (count - 1);  // bits that do not matter: all their values
       for (u32 bits = free;; bits = (bits - 1) & free) {
-        lists[base + (match | bits)].push_back(static_cast<u16>(row));
+        rows_of[base + (match | bits)].push_back(static_cast<u16>(row));
         if (bits == 0) break;
       }
     }
-    // Many keys have the same list: keep one copy of it.
-    std::map<std::vector<u16>, u16> seen;
-    for (u32 key = 0; key < lists.size(); ++key) {
-      const auto [place, is_new] = seen.emplace(lists[key], static_cast<u16>(candidates.size()));
-      start[key] = place->second;
-      if (!is_new) continue;
-      for (const u16 row : lists[key]) candidates.push_back({kRows[row].mask, kRows[row].match, kRows[row].needs, row});
-      candidates.push_back({0, 0, Extension::i, kRowCount});
+    std::map<std::vector<u16>, u16> seen;  // many keys have the same list: one copy of it
+    const auto place = [&](const std::vector<u16>& rows) {
+      const auto [at, is_new] = seen.emplace(rows, static_cast<u16>(candidates.size()));
+      lists.push_back(at->second);
+      if (!is_new) return;
+      for (const u16 row : rows) candidates.push_back(candidate_of(row));
+      candidates.push_back({.mask = 0, .match = 0, .needs = {}, .row = kRowCount, .immediate = {}, .registers = {}});
+    };
+    for (u32 group = 0; group <= kFullGroups; ++group) {
+      const u32 count = group < kFullGroups ? 1 << kFunct7Bits : kCompressedKeys;
+      const std::span keys(rows_of.begin() + (group << kFunct7Bits), count);
+      const bool all_equal = std::ranges::all_of(keys, [&](const auto& rows) { return rows == keys[0]; });
+      groups[group] = {static_cast<u16>(lists.size()), static_cast<u16>(all_equal ? 0 : count - 1)};
+      for (const auto& rows : keys.first(all_equal ? 1 : count)) place(rows);
     }
+  }
+
+  static Candidate candidate_of(u16 row) {
+    const InsnRow& r = kRows[row];
+    const FormatInfo& format = kFormats[static_cast<u32>(r.format)];
+    return {.mask = r.mask,
+            .match = r.match,
+            .needs = {r.needs.all[0], r.needs.all[1]},
+            .row = row,
+            .immediate = format.immediate,
+            .registers = format.registers};
+  }
+  const Candidate* first(u32 group, u32 key) const {
+    const Group& of = groups[group];
+    return &candidates[lists[of.first + (key & of.key_mask)]];
   }
 };
 const Index kIndex;
@@ -207,21 +241,24 @@ std::span<const InsnRow> insn_rows() { return kRows; }
 bool is_reserved(const InsnRow& row) { return row.handler == translate::reserved; }
 
 bool decode(u32 word, Extensions extensions, Insn& insn) {
-  u32 key = 0;
+  const Candidate* candidate = nullptr;
   if ((word & 3) == 3) {
-    key = full_key(word);
+    const u32 key = full_key(word);
+    candidate = kIndex.first(key >> Index::kFunct7Bits, key);
   } else {
     if (!extensions.has(Extension::zca)) return false;
     word &= 0xffff;
-    key = Index::kFullKeys + compressed_key(word);
+    candidate = kIndex.first(Index::kFullGroups, compressed_key(word));
   }
-  const Candidate* candidate = &kIndex.candidates[kIndex.start[key]];
-  while ((word & candidate->mask) != candidate->match || !candidate->needs.met(extensions)) ++candidate;
+  const auto is_met = [&](u64 needs) { return (extensions.bits & needs) == needs; };
+  while ((word & candidate->mask) != candidate->match ||
+         !(is_met(candidate->needs[0]) || is_met(candidate->needs[1]))) {
+    ++candidate;
+  }
   if (candidate->row == kRowCount) return false;
   const InsnRow& row = kRows[candidate->row];
   if (is_reserved(row)) return false;
-  const FormatInfo& format = kFormats[static_cast<u32>(row.format)];
-  const RegisterLayout& layout = kLayouts[static_cast<u32>(format.registers)];
+  const RegisterLayout& layout = kLayouts[static_cast<u32>(candidate->registers)];
   insn.row = &row;
   insn.bits = word;
   insn.rd = layout.rd.of(word);
@@ -229,7 +266,7 @@ bool decode(u32 word, Extensions extensions, Insn& insn) {
   insn.rs2 = layout.rs2.of(word);
   insn.rs3 = static_cast<u8>(word >> 27);
   insn.rm = static_cast<u8>(word >> 12 & 7);
-  insn.immediate = immediate_of(format.immediate, word);
+  insn.immediate = immediate_of(candidate->immediate, word);
   return true;
 }
 

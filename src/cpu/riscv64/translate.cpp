@@ -99,7 +99,11 @@ void translate_block(ir::Builder& builder, const TranslateRequest& request) {
     const u32 left = request.code.size - offset;
     if (left < 2 || left < instruction_length(request.code.bytes + offset)) break;
     u32 word = 0;
-    std::memcpy(&word, request.code.bytes + offset, left < 4 ? 2 : 4);
+    if (left >= 4) {  // two copies of known sizes: one of either size would go byte by byte
+      std::memcpy(&word, request.code.bytes + offset, 4);
+    } else {
+      std::memcpy(&word, request.code.bytes + offset, 2);
+    }
     Insn insn;
     if (decode(word, extensions, insn)) {
       translator.instruction(insn, offset);

@@ -65,8 +65,7 @@ CodeCache::~CodeCache() {
   }
 }
 
-Unit* CodeCache::find(u64 phys, u64 phys_next, u32 mode) {
-  const std::lock_guard lock(mutex_);
+Unit* CodeCache::find_locked(u64 phys, u64 phys_next, u32 mode) const {
   for (Unit* unit = buckets_[hash(phys, mode)]; unit != nullptr; unit = unit->next_in_bucket) {
     if (unit->phys == phys && unit->phys_next == phys_next && unit->mode.load(std::memory_order_relaxed) == mode)
       return unit;
@@ -74,14 +73,30 @@ Unit* CodeCache::find(u64 phys, u64 phys_next, u32 mode) {
   return nullptr;
 }
 
+Unit* CodeCache::find(u64 phys, u64 phys_next, u32 mode) {
+  const std::lock_guard lock(mutex_);
+  return find_locked(phys, phys_next, mode);
+}
+
 void CodeCache::begin_reading(Reading* reading) {
   const std::lock_guard lock(mutex_);
   readings_.push_back(reading);
+  reading->is_open = true;
+}
+
+Unit* CodeCache::find_or_begin_reading(u64 phys, u64 phys_next, u32 mode, Reading* reading) {
+  const std::lock_guard lock(mutex_);
+  if (Unit* unit = find_locked(phys, phys_next, mode)) return unit;
+  readings_.push_back(reading);
+  reading->is_open = true;
+  return nullptr;
 }
 
 void CodeCache::end_reading(Reading* reading) {
+  if (!reading->is_open) return;
   const std::lock_guard lock(mutex_);
   std::erase(readings_, reading);
+  reading->is_open = false;
 }
 
 Unit* CodeCache::publish(Unit* unit, Reading* reading) {
@@ -97,6 +112,8 @@ Unit* CodeCache::publish(Unit* unit, Reading* reading) {
     ++statistics_.raced;
     return nullptr;
   }
+  std::erase(readings_, reading);
+  reading->is_open = false;
   Unit*& bucket = buckets_[hash(unit->phys, mode)];
   for (Unit* other = bucket; other != nullptr; other = other->next_in_bucket) {
     if (other->phys == unit->phys && other->phys_next == unit->phys_next &&

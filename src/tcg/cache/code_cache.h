@@ -29,14 +29,18 @@ class CodeCache {
     u64 page[2] = {};
     u32 pages = 0;  // 1 or 2
     u64 written[2] = {};
+    bool is_open = false;
   };
   // From here to end_reading() writes are noted, and the pages do not become data again (invalidate). Comes before the
   // pages are marked and their bytes read.
   void begin_reading(Reading* reading);
+  // As find(); if there is no such unit, as begin_reading(), in one step.
+  Unit* find_or_begin_reading(u64 phys, u64 phys_next, u32 mode, Reading* reading);
+  // Does nothing if there is no reading under way.
   void end_reading(Reading* reading);
   // Makes a unit findable unless bytes it was made from were written meanwhile, or another thread was faster. Returns
-  // the unit to use (the argument is freed when it is another), or null when the bytes may be stale: then the argument
-  // is the caller's still, and what was written is forgotten, for another try.
+  // the unit to use (the argument is freed when it is another), with the reading ended, or null when the bytes may be
+  // stale: then the argument is the caller's still, and what was written is forgotten, for another try.
   Unit* publish(Unit* unit, Reading* reading);
   // Sets a link if both ends are still alive.
   void link(Link* link, Unit* target);
@@ -87,11 +91,16 @@ class CodeCache {
   void evict();
   void close_batch();
   void free_passed();
+  Unit* find_locked(u64 phys, u64 phys_next, u32 mode) const;
+  // Units of one page lie side by side, so that looking up code that is new comes with few cache misses.
   static u64 hash(u64 phys, u32 mode) {
-    return (phys >> 1 ^ u64{mode} * 0x9e3779b97f4a7c15) * 0xd6e8feb86659fd93 >> 44;
+    const u64 group = (phys >> 12 ^ u64{mode} * 0x9e3779b97f4a7c15) * 0xd6e8feb86659fd93 >> (64 - kGroupBits);
+    return group << kInPageBits | (phys >> (12 - kInPageBits) & ((1u << kInPageBits) - 1));
   }
 
-  static constexpr u32 kBuckets = 1 << 20;
+  static constexpr u32 kInPageBits = 9;  // a bucket for each 8 bytes of a page: a unit is about 16 bytes of guest code
+  static constexpr u32 kGroupBits = 11;
+  static constexpr u32 kBuckets = 1 << (kGroupBits + kInPageBits);
   const u64 capacity_;
   mutable std::mutex mutex_;
   std::vector<Unit*> buckets_;

@@ -454,7 +454,8 @@ void Lowering::Work::forward() {
     }
     expiring.clear();
   };
-  for (now = 0; now < terminal_index(); ++now) {
+  const u16 end = terminal_index();
+  for (now = 0; now < end; ++now) {
     const Inst& op = inst(now);
     if (op.op == Op::insn) {
       insns.push_back({static_cast<u16>(op.imm), static_cast<u16>(code_size)});

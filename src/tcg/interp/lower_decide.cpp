@@ -95,7 +95,7 @@ void Lowering::Work::decide(u16 at) {
 
 void Lowering::Work::backward() {
   const u16 end = terminal_index();
-  values.assign(end + 1u, ValueInfo{});
+  values.assign(end + 1u, fresh);
   slot_next_write.assign(slots.count, kNever);
   fused_branch = false;
   const ir::Terminal& terminal = block->terminal;

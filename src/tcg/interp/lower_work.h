@@ -79,7 +79,7 @@ inline Handler branch_handler(Op op, Type type) {
 }
 
 // What is known of a value or op, by its number.
-struct ValueInfo {
+struct alignas(16) ValueInfo {
   u16 uses = 0;
   u16 last_use = 0;
   u16 place = kNoPlace;
@@ -100,6 +100,7 @@ struct Lowering::Work {
   const void* const* addresses = handler_addresses();
 
   std::vector<ValueInfo> values;  // one more than ops: the terminal
+  ValueInfo fresh;                // in memory, so that values are set as wholes, not member by member
   std::vector<u16> slot_next_write;
   std::vector<u16> slot_live_until;
   std::vector<u16> free_temps;
