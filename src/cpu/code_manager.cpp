@@ -55,7 +55,11 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
   }
   code_memory_ = std::move(*code_memory);
   light::Layout layout{.pinned = guest.pinned, .helpers = guest.helpers};
-  for (u32 mode = 0; mode < guest.memory_modes; ++mode) layout.tlb_offset[mode] = tlb_offset(guest, mode);
+  layout.memory_modes = guest.memory_modes;
+  for (u32 mode = 0; mode < guest.memory_modes; ++mode) {
+    layout.tlb_offset[mode] = tlb_offset(guest, mode);
+    layout.second_tlb_offset[mode] = second_tlb_offset(guest, mode);
+  }
   stubs_ = std::make_unique<light::Stubs>(*code_memory_, layout);
   for (auto& translator : translators_) translator->compiler = std::make_unique<light::Compiler>(*stubs_);
 }
@@ -176,13 +180,16 @@ Unit* CodeManager::find_or_translate(Vcpu& vcpu, const Source& source) {
       log(Log::ir, "pc {:#x}:\n{}", frame.pc, ir::print(translator.block, guest_.slots, guest_.helpers));
     }
     const u64 lifted = timed ? now_ns() : 0;
-    Unit* unit = translator.lowering.lower(translator.block);
+    // The check of the second page looks where the mode's data accesses look.
+    const bool can_check = straddles && guest_.fetch_mode(vcpu) == frame.memory_mode;
+    const bool linkable = (!straddles || can_check) && !source.once && !is_stop;
+    Unit* unit = translator.lowering.lower(translator.block, straddles && linkable ? source.host_next : nullptr);
     unit->mode.store(frame.mode, std::memory_order_relaxed);
     unit->phys = source.phys;
     unit->phys_next = source.phys_next;
     unit->host_page = source.host_page;
     unit->cut_short = source.once;
-    unit->linkable = !straddles && !source.once && !is_stop;
+    unit->linkable = linkable;
     for (u32 side = 0; side < 2; ++side) {
       unit->exit_is_far[side] = static_cast<u64>(static_cast<i64>(offset) + unit->exit_offset[side]) >= kPageSize;
     }
@@ -238,6 +245,7 @@ Unit* CodeManager::try_unit_at(Vcpu& vcpu, u32 max_insns) {
   Source source{
       .phys = address, .host_page = code.host, .size = code.end - offset, .max_insns = max_insns, .once = false};
 
+  bool rest_whole = true;
   // An instruction that reaches beyond the page, or beyond a protection boundary in it, is a unit of its own; one
   // across two pages is found by both.
   if (source.size < guest_.max_insn_bytes) {
@@ -247,6 +255,7 @@ Unit* CodeManager::try_unit_at(Vcpu& vcpu, u32 max_insns) {
       const Softmmu::CodePage rest = vcpu.mmu().fetch_page(GuestVirt((frame.pc & kPageMask) + code.end));
       if (rest.host == nullptr) return nullptr;
       source.max_insns = 1;
+      rest_whole = rest.whole || code.end != kPageSize;
       if (code.end == kPageSize) {
         source.phys_next = rest.phys.value;
         source.host_next = rest.host;
@@ -256,7 +265,7 @@ Unit* CodeManager::try_unit_at(Vcpu& vcpu, u32 max_insns) {
     }
   }
   // Units are known by their pages as wholes: what ends at a boundary inside one is made for each run.
-  source.once = !code.whole || (max_insns < options_.max_block_insns && source.host_next == nullptr);
+  source.once = !code.whole || !rest_whole || (max_insns < options_.max_block_insns && source.host_next == nullptr);
   return find_or_translate(vcpu, source);
 }
 

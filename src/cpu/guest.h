@@ -111,5 +111,9 @@ struct Guest {
 inline u32 tlb_offset(const Guest& guest, u32 memory_mode) {
   return ((guest.state_size + 4095u) & ~4095u) + memory_mode * static_cast<u32>(sizeof(TlbTable));
 }
+// The same of the second level.
+inline u32 second_tlb_offset(const Guest& guest, u32 memory_mode) {
+  return tlb_offset(guest, guest.memory_modes) + memory_mode * static_cast<u32>(sizeof(SecondTlbTable));
+}
 
 }  // namespace pagoda

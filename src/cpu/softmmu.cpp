@@ -3,6 +3,7 @@
 #include "cpu/softmmu.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -19,25 +20,35 @@ static_assert(kKeySlots > 2 * kTlbGenerations);
 
 u32 key_slot(u64 key) { return static_cast<u32>((key * 0x9e3779b97f4a7c15) >> 55) & (kKeySlots - 1); }
 
-void clear(TlbTable& table) {
-  for (TlbEntry& entry : table.entries) entry = {kTlbInvalid, kTlbInvalid, kTlbInvalid, 0};
+// Where `page` is among the numbers (a multiple of 64 of them); in pieces that the compiler can make vector code of.
+template <class F>
+void for_each_equal(std::span<const u32> numbers, u32 page, F&& found) {
+  constexpr u32 kPiece = 64;
+  for (u32 start = 0; start < numbers.size(); start += kPiece) {
+    u32 any = 0;
+    for (u32 i = 0; i < kPiece; ++i) any |= numbers[start + i] == page ? 1u : 0u;
+    if (any == 0) continue;
+    for (u32 i = 0; i < kPiece; ++i) {
+      if (numbers[start + i] == page) found(start + i);
+    }
+  }
 }
 
 }  // namespace
 
-Softmmu::Softmmu(Vcpu& vcpu, VcpuFrame& frame, GuestMemory& memory, const Guest& guest, TlbTable* tables)
+Softmmu::Softmmu(Vcpu& vcpu, VcpuFrame& frame, GuestMemory& memory, const Guest& guest, TlbTable* tables,
+                 SecondTlbTable* second)
     : vcpu_(vcpu),
       frame_(frame),
       memory_(memory),
       guest_(guest),
       tables_(tables, guest.memory_modes),
-      phys_(guest.memory_modes * kTlbEntries),
-      second_(kSets * kWays),
+      second_(second, guest.memory_modes),
+      third_(kSets * kWays),
       victim_(kSets),
       live_(kKeySlots) {
   CHECK(guest.memory_modes <= kMemoryModes);
   for (u32 mode = 0; mode < guest.memory_modes; ++mode) {
-    clear(tables_[mode]);
     frame_.contexts[mode] = {&tables_[mode], 0};
   }
   frame_.memory_mode = 0;
@@ -82,8 +93,8 @@ u32 Softmmu::new_generation() {
 }
 
 void Softmmu::forget_everything() {
-  for (TlbTable& table : tables_) clear(table);
-  std::fill(second_.begin(), second_.end(), Entry{});
+  clear_tables();
+  std::fill(third_.begin(), third_.end(), Entry{});
   std::fill(live_.begin(), live_.end(), Context{});
   next_generation_ = 1;
   large_start_ = ~u64{0};
@@ -123,9 +134,19 @@ void Softmmu::flush_context(u64 key) {
   reassign_contexts();
 }
 
-void Softmmu::invalidate_first_level(u64 page) {
-  for (TlbTable& table : tables_) {
-    table.entries[tlb_index(page)] = {kTlbInvalid, kTlbInvalid, kTlbInvalid, 0};
+void Softmmu::clear_tables() {
+  for (u32 mode = 0; mode < guest_.memory_modes; ++mode) {
+    if (phys_[mode].empty()) continue;
+    std::memset(static_cast<void*>(&tables_[mode]), 0, sizeof(TlbTable));
+    std::memset(static_cast<void*>(&second_[mode]), 0, sizeof(SecondTlbTable));
+  }
+}
+
+void Softmmu::invalidate_tables(u64 page) {
+  for (u32 mode = 0; mode < guest_.memory_modes; ++mode) {
+    if (phys_[mode].empty()) continue;
+    tables_[mode].entries[tlb_index(page)] = {};
+    second_[mode].entries[second_tlb_index(page)] = {};
   }
 }
 
@@ -133,7 +154,7 @@ void Softmmu::flush_page(GuestVirt address) {
   ++statistics_.flushes;
   if ((address.value & large_mask_) == large_start_) return flush_all();
   const u64 page = address.value & kPageMask;
-  invalidate_first_level(page);
+  invalidate_tables(page);
   Entry* set = set_of(page);
   for (u32 way = 0; way < kWays; ++way) {
     if (set[way].page == page) set[way] = Entry{};
@@ -147,7 +168,7 @@ void Softmmu::flush_page(GuestVirt address, u64 key) {
   const Context& context = context_of(key);
   if (!context.used || context.generation == 0) return;
   const u64 page = address.value & kPageMask;
-  invalidate_first_level(page);
+  invalidate_tables(page);
   Entry* set = set_of(page);
   for (u32 way = 0; way < kWays; ++way) {
     if (set[way].page == page && set[way].generation == context.generation && !set[way].global) set[way] = Entry{};
@@ -159,12 +180,14 @@ void Softmmu::drop_write_tags(GuestPhys page) {
   const GuestMemory::Range* range = memory_.find(page);
   if (range == nullptr || !range->is_ram()) return;
   const u64 host = reinterpret_cast<u64>(range->host + (page.value - range->start));
-  for (TlbTable& table : tables_) {
-    for (TlbEntry& entry : table.entries) {
-      if (entry.write_tag != kTlbInvalid && (entry.write_tag & kTlbPageMask) + entry.addend == host) {
-        entry.write_tag = kTlbInvalid;
-      }
-    }
+  for (u32 mode = 0; mode < guest_.memory_modes; ++mode) {
+    for_each_equal(phys_[mode], static_cast<u32>(page.value >> kPageBits), [&](u32 i) {
+      TlbEntry& entry = second_[mode].entries[i];
+      if (entry.write_tag == kTlbInvalid || (entry.write_tag & kTlbPageMask) + entry.addend != host) return;
+      TlbEntry& first = tables_[mode].entries[tlb_index(entry.write_tag)];
+      if (first.write_tag == entry.write_tag) first.write_tag = kTlbInvalid;
+      entry.write_tag = kTlbInvalid;
+    });
   }
   ++frame_.mem_epoch;
 }
@@ -172,26 +195,26 @@ void Softmmu::drop_write_tags(GuestPhys page) {
 std::string Softmmu::listing() const {
   std::string text;
   for (u32 mode = 0; mode < guest_.memory_modes; ++mode) {
-    for (u32 i = 0; i < kTlbEntries; ++i) {
-      const TlbEntry& entry = tables_[mode].entries[i];
-      const u64 tag = std::min({entry.read_tag, entry.write_tag, entry.exec_tag});
+    for (u32 i = 0; i < phys_[mode].size(); ++i) {
+      const TlbEntry& entry = second_[mode].entries[i];
+      const u64 tag = std::max({entry.read_tag, entry.write_tag, entry.exec_tag});
       if (tag == kTlbInvalid || (tag & ~kTlbPageMask) != frame_.contexts[mode].tag) continue;
-      text += fmt::format("{:016x} {:016x} {}{}{} memory mode {}\n", tag & kTlbPageMask, phys_[mode * kTlbEntries + i],
-                          entry.read_tag != kTlbInvalid ? 'r' : '-', entry.write_tag != kTlbInvalid ? 'w' : '-',
-                          entry.exec_tag != kTlbInvalid ? 'x' : '-', mode);
+      text += fmt::format("{:016x} {:016x} {}{}{} memory mode {}\n", tag & kTlbPageMask,
+                          u64{phys_[mode][i]} << kPageBits, entry.read_tag != kTlbInvalid ? 'r' : '-',
+                          entry.write_tag != kTlbInvalid ? 'w' : '-', entry.exec_tag != kTlbInvalid ? 'x' : '-', mode);
     }
   }
-  return text.empty() ? "the first level of the TLB is empty\n" : "vaddr            paddr            attr\n" + text;
+  return text.empty() ? "the TLB is empty\n" : "vaddr            paddr            attr\n" + text;
 }
 
 void Softmmu::watchpoints_changed() {
-  for (TlbTable& table : tables_) clear(table);
+  clear_tables();
   ++frame_.mem_epoch;
 }
 
 Softmmu::Entry* Softmmu::set_of(u64 page) {
   const u64 number = page >> kPageBits;
-  return &second_[((number ^ number >> 11) & (kSets - 1)) * kWays];
+  return &third_[((number ^ number >> 11) & (kSets - 1)) * kWays];
 }
 
 void Softmmu::fill(u64 address, u32 memory_mode, const Entry& entry, const Found& found) {
@@ -212,13 +235,16 @@ void Softmmu::fill(u64 address, u32 memory_mode, const Entry& entry, const Found
     writable = (bits & GuestMemory::kHasCode) == 0;
     if (writable && (bits & GuestMemory::kDirty) == 0) marks.fetch_or(GuestMemory::kDirty, std::memory_order_acq_rel);
   }
-  frame_.contexts[memory_mode].table->entries[tlb_index(address)] = {
+  if (phys_[memory_mode].empty()) phys_[memory_mode].resize(kSecondTlbEntries);
+  const TlbEntry filled{
       .read_tag = readable ? tag : kTlbInvalid,
       .write_tag = writable ? tag : kTlbInvalid,
       .exec_tag = entry.executable ? tag : kTlbInvalid,
       .addend = reinterpret_cast<u64>(found.host) - page,
   };
-  phys_[memory_mode * kTlbEntries + tlb_index(address)] = found.phys;
+  tables_[memory_mode].entries[tlb_index(address)] = filled;
+  second_[memory_mode].entries[second_tlb_index(address)] = filled;
+  phys_[memory_mode][second_tlb_index(address)] = static_cast<u32>(found.phys >> kPageBits);
 }
 
 Softmmu::Found Softmmu::locate(u64 phys, Privilege privilege) {
@@ -248,7 +274,7 @@ Softmmu::Found Softmmu::find_page(u64 address, AccessKind kind, u32 memory_mode)
                          : kind == AccessKind::write ? entry.writable
                                                      : entry.executable;
     if (!allowed) break;  // walk: for the fault, or because a write still has to set the dirty bit
-    ++statistics_.second_level_hits;
+    ++statistics_.third_level_hits;
     const Found found = locate(entry.phys | (address & ~kPageMask), entry.privilege);
     if (found.ok) {
       fill(address, memory_mode, entry, found);
@@ -286,7 +312,7 @@ Softmmu::Found Softmmu::find_page(u64 address, AccessKind kind, u32 memory_mode)
   u32 way = 0;
   while (way < kWays && !is_this(set[way])) ++way;
   if (way == kWays) {
-    u8& victim = victim_[static_cast<std::size_t>(set - second_.data()) / kWays];
+    u8& victim = victim_[static_cast<std::size_t>(set - third_.data()) / kWays];
     way = victim++ % kWays;
   }
   set[way] = entry;
@@ -310,10 +336,11 @@ void Softmmu::note_large_page(u64 page, u32 page_bits) {
 Softmmu::CodePage Softmmu::fetch_page(GuestVirt address) {
   const u32 mode = guest_.fetch_mode(vcpu_);
   const MemoryContext& context = frame_.contexts[mode];
-  const TlbEntry& entry = context.table->entries[tlb_index(address.value)];
+  const TlbEntry& entry = second_[mode].entries[second_tlb_index(address.value)];
   if (entry.exec_tag == tlb_tag(address.value, 1, context.tag)) {
+    tables_[mode].entries[tlb_index(address.value)] = entry;
     return {.host = reinterpret_cast<const u8*>((address.value & kPageMask) + entry.addend),
-            .phys = GuestPhys(phys_[mode * kTlbEntries + tlb_index(address.value)]),
+            .phys = GuestPhys(u64{phys_[mode][second_tlb_index(address.value)]} << kPageBits),
             .end = kPageSize,
             .whole = true};
   }

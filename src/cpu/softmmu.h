@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Softmmu: a vcpu's software TLB: both levels, context generations, slow paths of memory accesses.
+// Softmmu: a vcpu's software TLB: its levels, context generations, slow paths of memory accesses.
 //
-// First level: tcg/abi/tlb.h, one table per memory mode. Second level: set-associative, shared by all modes, looked up
-// in C++ before the guest's page walk. A *context* is what gives a virtual address its meaning: the guest names it by a
-// 64-bit key (for RISC-V: mode, ASID and root of satp), and the softmmu gives each live key a small generation number
-// that is part of every tag; switching contexts or memory modes flushes nothing. Key 0 means untranslated: global
-// entries of address spaces do not count there. Threading: only the owning vcpu's thread, or whoever holds the vcpu
-// parked (cpu/rendezvous.h).
+// First and second level: tcg/abi/tlb.h, tables for each memory mode. Third level: set-associative, shared by all
+// modes, looked up in C++ before the guest's page walk; it also knows what the others cannot hold (permissions of pages
+// with code, global entries under another context). A *context* is what gives a virtual address its meaning: the guest
+// names it by a 64-bit key (for RISC-V: mode, ASID and root of satp), and the softmmu gives each live key a small
+// generation number that is part of every tag; switching contexts or memory modes flushes nothing. Key 0 means
+// untranslated: global entries of address spaces do not count there. Threading: only the owning vcpu's thread, or
+// whoever holds the vcpu parked (cpu/rendezvous.h).
 #pragma once
 
 #include <array>
@@ -21,8 +22,9 @@ namespace pagoda {
 
 class Softmmu {
  public:
-  // `tables`: one for each of the guest's memory modes; they outlive this.
-  Softmmu(Vcpu& vcpu, VcpuFrame& frame, GuestMemory& memory, const Guest& guest, TlbTable* tables);
+  // `tables`, `second`: zeroed, one for each of the guest's memory modes; they outlive this.
+  Softmmu(Vcpu& vcpu, VcpuFrame& frame, GuestMemory& memory, const Guest& guest, TlbTable* tables,
+          SecondTlbTable* second);
 
   // Says which context a memory mode's accesses belong to from now on. Cheap when nothing changes.
   void set_context(u32 memory_mode, u64 key);
@@ -54,7 +56,7 @@ class Softmmu {
   std::string listing() const;
 
   struct Statistics {
-    u64 first_level_misses = 0, second_level_hits = 0, walks = 0, mmio = 0, code_page_stores = 0, flushes = 0,
+    u64 first_level_misses = 0, third_level_hits = 0, walks = 0, mmio = 0, code_page_stores = 0, flushes = 0,
         generation_resets = 0;
   };
   const Statistics& statistics() const { return statistics_; }
@@ -66,8 +68,9 @@ class Softmmu {
     u32 generation;  // 0: flushed, the next use gets a new one
     bool used;
   };
-  struct Entry {             // second level
-    u64 page = kTlbInvalid;  // virtual page
+  static constexpr u64 kNoPage = ~u64{0};
+  struct Entry {         // third level
+    u64 page = kNoPage;  // virtual page
     u64 phys = 0;
     u32 mode = 0;
     u32 generation = 0;  // of the context; of a global entry: the global generation
@@ -83,7 +86,7 @@ class Softmmu {
     u16 last = kPageSize - 1;  // last byte of the page that may be accessed, from the address on
     bool whole = true;         // no boundary in the page
   };
-  // Finds the page for an access and fills both levels; records the exception on failure.
+  // Finds the page for an access and fills all levels; records the exception on failure.
   Found find_page(u64 address, AccessKind kind, u32 memory_mode);
   Found locate(u64 phys, Privilege privilege);
   void fill(u64 address, u32 memory_mode, const Entry& entry, const Found& found);
@@ -92,7 +95,8 @@ class Softmmu {
   u32 new_generation();
   void reassign_contexts();
   void forget_everything();
-  void invalidate_first_level(u64 page);
+  void invalidate_tables(u64 page);
+  void clear_tables();
   void note_large_page(u64 page, u32 page_bits);
   Entry* set_of(u64 page);
 
@@ -104,8 +108,10 @@ class Softmmu {
   GuestMemory& memory_;
   const Guest& guest_;
   std::span<TlbTable> tables_;
-  std::vector<u64> phys_;  // physical page of each first-level entry, by mode and index
-  std::vector<Entry> second_;
+  std::span<SecondTlbTable> second_;
+  // Number of the physical page of each second-level entry; by mode, empty until the mode is used.
+  std::array<std::vector<u32>, kMemoryModes> phys_;
+  std::vector<Entry> third_;
   std::vector<u8> victim_;     // next way to replace, per set
   std::vector<Context> live_;  // keys seen since the last reset of generations, open addressing by hash
   std::array<u64, kMemoryModes> mode_key_{};

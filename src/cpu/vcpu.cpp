@@ -2,6 +2,8 @@
 // The run loop: from unit to unit, and everything that happens between them.
 #include "cpu/vcpu.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -32,10 +34,11 @@ Vcpu::Vcpu(u32 index, const Guest& guest, u64 features, const Environment& envir
     : index_(index), guest_(guest), features_(features), environment_(environment) {
   // The TLB tables follow the state, at the same offsets for every vcpu: compiled code finds them there.
   const std::size_t state = tlb_offset(guest, 0);
-  const std::size_t bytes = state + guest.memory_modes * sizeof(TlbTable);
-  void* memory = std::aligned_alloc(4096, bytes);
-  CHECK(memory != nullptr, "out of memory");
-  std::memset(memory, 0, bytes);
+  const u32 second = second_tlb_offset(guest, 0);
+  frame_bytes_ = second_tlb_offset(guest, guest.memory_modes);
+  // Zero pages: most of the second level is never touched.
+  void* memory = mmap(nullptr, frame_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(memory != MAP_FAILED, "out of memory");
   frame_ = guest.construct(memory);
   frame_->vcpu = this;
   frame_->slow = &Softmmu::kSlowPaths;
@@ -46,13 +49,14 @@ Vcpu::Vcpu(u32 index, const Guest& guest, u64 features, const Environment& envir
   clear_jump_cache(jump_cache_.get());
   frame_->jump_cache = jump_cache_.get();
   mmu_ = std::make_unique<Softmmu>(*this, *frame_, *environment.memory, guest,
-                                   reinterpret_cast<TlbTable*>(static_cast<std::byte*>(memory) + state));
+                                   reinterpret_cast<TlbTable*>(static_cast<std::byte*>(memory) + state),
+                                   reinterpret_cast<SecondTlbTable*>(static_cast<std::byte*>(memory) + second));
   guest.reset(*this);
 }
 
 Vcpu::~Vcpu() {
   guest_.destroy(frame_);
-  std::free(frame_);
+  munmap(frame_, frame_bytes_);
 }
 
 void Vcpu::reset() {

@@ -116,6 +116,7 @@ class Vcpu {
   u64 features_;
   Environment environment_;
   VcpuFrame* frame_;
+  std::size_t frame_bytes_ = 0;  // with the TLB tables behind it
   std::unique_ptr<Softmmu> mmu_;
   std::unique_ptr<JumpCacheEntry[]> jump_cache_;
   std::vector<HelperFn> helpers_;

@@ -162,9 +162,9 @@ std::string Machine::translation_statistics() {
     for (const auto& vcpu : vcpus_) {
       const Softmmu::Statistics& mmu = vcpu->mmu().statistics();
       text += fmt::format(
-          "CPU #{}: {} instructions; TLB misses {}, second-level hits {}, walks {}, device accesses {}, stores to code "
+          "CPU #{}: {} instructions; TLB misses {}, third-level hits {}, walks {}, device accesses {}, stores to code "
           "pages {}, flushes {}, context resets {}\n",
-          vcpu->index(), vcpu->instructions(), mmu.first_level_misses, mmu.second_level_hits, mmu.walks, mmu.mmio,
+          vcpu->index(), vcpu->instructions(), mmu.first_level_misses, mmu.third_level_hits, mmu.walks, mmu.mmio,
           mmu.code_page_stores, mmu.flushes, mmu.generation_resets);
     }
   });

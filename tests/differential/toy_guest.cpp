@@ -261,6 +261,7 @@ std::unique_ptr<ToyHost> make_toy_host() {
   host->memory = std::move(*memory);
   light::Layout layout{.pinned = pinned, .helpers = toy_helpers()};
   layout.tlb_offset[0] = offsetof(Toy::Frame, tlb);
+  layout.second_tlb_offset[0] = offsetof(Toy::Frame, second_tlb);
   host->stubs = std::make_unique<light::Stubs>(*host->memory, layout);
   host->compiler = std::make_unique<light::Compiler>(*host->stubs);
   return host;

@@ -95,6 +95,7 @@ class Toy {
   struct Frame {  // compiled code finds the table behind the state
     ToyState state;
     TlbTable tlb;
+    SecondTlbTable second_tlb;
   };
   void prepare();
   std::unique_ptr<Frame> frame_;

@@ -120,7 +120,7 @@ TEST(CodeManager, OnePageUnderTwoAddressesIsOneTranslationWithTheRightPc) {
 }
 
 // A block at the end of one page that goes on in the next; returns t1 after running it.
-struct Remapping : testing::Test {
+struct Remapping : testing::TestWithParam<u32> {  // the lowest tier
   static constexpr u64 kOld = kCode + 0x10000, kNew = kCode + 0x20000;
   Remapping() {
     bench.map(kVirt, kCode);
@@ -136,10 +136,11 @@ struct Remapping : testing::Test {
     bench.map(kVirt + kPageSize, kNew);
     bench.mmu().flush_page(GuestVirt(kVirt + kPageSize));
   }
-  CpuBench bench;
+  CpuBench bench{1, CodeOptions{.max_tier = GetParam(), .min_tier = GetParam()}};
 };
+INSTANTIATE_TEST_SUITE_P(Tier, Remapping, testing::Values(0u, 1u));
 
-TEST_F(Remapping, ALinkIntoAnotherPageDiesWithItsMapping) {
+TEST_P(Remapping, ALinkIntoAnotherPageDiesWithItsMapping) {
   bench.put(kCode + 0xff0, {li(t0, 5), j(12)});
   bench.map(kVirt + kPageSize, kOld);
   EXPECT_EQ(run(), 1u);
@@ -149,7 +150,7 @@ TEST_F(Remapping, ALinkIntoAnotherPageDiesWithItsMapping) {
   EXPECT_EQ(run(), 2u);
 }
 
-TEST_F(Remapping, AJumpCacheEntryDiesWithItsMapping) {
+TEST_P(Remapping, AJumpCacheEntryDiesWithItsMapping) {
   bench.put(kCode + 0xff0, {li(t0, 5), jr(a0)});
   bench.x(a0) = kVirt + kPageSize;
   bench.map(kVirt + kPageSize, kOld);
@@ -159,7 +160,72 @@ TEST_F(Remapping, AJumpCacheEntryDiesWithItsMapping) {
   EXPECT_EQ(run(), 2u);
 }
 
-TEST_F(Remapping, AnInstructionAcrossPagesFollowsBothMappings) {
+// Two pages that share a place in the TLB's first level but not in the second.
+TEST_P(Remapping, WhatOnlyTheSecondLevelHoldsIsFoundAndForgotten) {
+  constexpr u64 kFirst = kVirt + 0x100000, kOther = kFirst + kTlbEntries * kPageSize;
+  constexpr u64 kData = kCode + 0x30000, kOtherData = kCode + 0x31000, kNewData = kCode + 0x32000;
+  bench.put(kCode + 0xff0, {ld(t1, a0, 0), ld(t2, a1, 0), sd(t2, a0, 8), j(0)});
+  bench.put64(kData, 1);
+  bench.put64(kOtherData, 2);
+  bench.put64(kNewData, 3);
+  bench.map(kFirst, kData);
+  bench.map(kOther, kOtherData);
+  const auto step = [&] {
+    bench.x(a0) = kFirst;
+    bench.x(a1) = kOther;
+    bench.run_from(kVirt + 0xff0, 200);
+  };
+  step();
+  const u64 walks = bench.walks(), misses = bench.mmu().statistics().first_level_misses;
+  for (u32 i = 0; i < 5; ++i) step();
+  EXPECT_EQ(bench.walks(), walks);
+  if (GetParam() == 1) {
+    EXPECT_EQ(bench.mmu().statistics().first_level_misses, misses) << "C++ was not asked";
+  }
+  EXPECT_EQ(bench.x(t1), 1u);
+  EXPECT_EQ(bench.get64(kData + 8), 2u);
+
+  bench.map(kFirst, kNewData);  // kOther is in the first level now
+  bench.mmu().flush_page(GuestVirt(kFirst));
+  step();
+  EXPECT_EQ(bench.x(t1), 3u);
+  EXPECT_EQ(bench.get64(kNewData + 8), 2u);
+
+  bench.x(a1) = kFirst;  // kFirst may be written; then kOther takes its place in the first level
+  step();
+  bench.run_from(kVirt + 0xff0, 2);
+  bench.mmu().drop_write_tags(GuestPhys(kNewData));
+  const u64 before = bench.mmu().statistics().first_level_misses;
+  step();
+  EXPECT_GT(bench.mmu().statistics().first_level_misses, before) << "the store asks C++ again";
+}
+
+TEST_P(Remapping, ALinkToAnInstructionAcrossPagesChecksTheSecondPage) {
+  // A jump in the first page leads to addi t1, x0, 1 or 2 across the boundary, directly or through a register.
+  for (const u32 jump : {j(14), jr(a0)}) {
+    bench.put(kCode + 0xff0, {jump});
+    bench.x(a0) = kVirt + 0xffe;
+    CHECK(bench.memory.store<u16>(GuestPhys(kCode + 0xffe), static_cast<u16>(li(t1, 1))));
+    for (const auto& [phys, number] : {std::pair{kOld, 1u}, std::pair{kNew, 2u}}) {
+      CHECK(bench.memory.store<u16>(GuestPhys(phys), static_cast<u16>(li(t1, number) >> 16)));
+      const u32 loop = j(0);
+      CHECK(bench.memory.write(GuestPhys(phys + 2), std::as_bytes(std::span(&loop, 1))));
+    }
+    const auto result = [&] {
+      bench.x(t1) = 0;
+      bench.run_from(kVirt + 0xff0, 200);
+      return bench.x(t1);
+    };
+    bench.map(kVirt + kPageSize, kOld);
+    bench.mmu().flush_all();
+    for (u32 i = 0; i < 5; ++i) EXPECT_EQ(result(), 1u);
+    EXPECT_GT(bench.cache().links, 0u);
+    remap_second();
+    for (u32 i = 0; i < 5; ++i) EXPECT_EQ(result(), 2u);
+  }
+}
+
+TEST_P(Remapping, AnInstructionAcrossPagesFollowsBothMappings) {
   // The instruction's upper half lies in the next page: addi t1, x0, 1 or 2.
   const auto put_half = [&](u64 phys, u32 word) {
     const u16 half = static_cast<u16>(word >> 16);

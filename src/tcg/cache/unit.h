@@ -73,7 +73,7 @@ struct Unit {
   const u8* host_page = nullptr;  // host address of the page the code came from
   i64 exit_offset[2] = {};        // pc offsets of the exits that links 0 and 1 serve
   bool exit_is_far[2] = {};       // leads to another page
-  bool linkable = true;           // false: straddles two pages, or was cut short; never linked to nor cached by pc
+  bool linkable = true;           // false: cut short, or starts at a stop; never linked to nor cached by pc
   bool cut_short = false;  // made for one run, in no cache: less than a block's budget, or a boundary in its page
   Link links[2];
   HostCode host;

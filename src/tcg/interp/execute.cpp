@@ -29,11 +29,12 @@ T value_at(const VcpuFrame* f, u16 offset) {
 }
 
 // Whether the TLB maps `pc` for execution to the page that `unit` was made from.
-bool maps_to(const VcpuFrame* f, u64 pc, const Unit* unit) {
+bool maps_to_page(const VcpuFrame* f, u64 pc, const u8* host_page) {
   const TlbEntry& entry = f->memory.table->entries[tlb_index(pc)];
-  return entry.exec_tag == tlb_tag(pc, 1, f->memory.tag) &&
-         reinterpret_cast<const u8*>((pc & kTlbPageMask) + entry.addend) == unit->host_page;
+  return entry.exec_tag == tlb_tag(pc & kTlbPageMask, 1, f->memory.tag) &&
+         reinterpret_cast<const u8*>((pc & kTlbPageMask) + entry.addend) == host_page;
 }
+bool maps_to(const VcpuFrame* f, u64 pc, const Unit* unit) { return maps_to_page(f, pc, unit->host_page); }
 
 // Address in host memory if the first level of the TLB grants the access; the tag is chosen by member.
 template <u64 TlbEntry::* kTag>

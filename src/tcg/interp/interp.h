@@ -32,7 +32,9 @@ class Lowering {
   ~Lowering();
 
   // Makes a unit of the block: one allocation that holds header, code and instruction table, released by free_unit.
-  Unit* lower(const ir::Block& block);
+  // `next_page`: the host page with the second part of the block's only instruction, which straddles two pages; the
+  // unit then checks at its start that this page is the one that the TLB maps there. Null: no check.
+  Unit* lower(const ir::Block& block, const u8* next_page = nullptr);
   // How often each fusion was applied.
   u64 fusion_count(Fusion fusion) const { return counts_[static_cast<u32>(fusion)]; }
 

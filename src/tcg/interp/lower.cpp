@@ -454,6 +454,7 @@ void Lowering::Work::forward() {
     }
     expiring.clear();
   };
+  if (next_page != nullptr) emit(Handler::check_next_page, 0, 0, 0, 0, reinterpret_cast<u64>(next_page));
   const u16 end = terminal_index();
   for (now = 0; now < end; ++now) {
     const Inst& op = inst(now);
@@ -478,8 +479,9 @@ void Lowering::Work::forward() {
   emit_terminal();
 }
 
-Unit* Lowering::lower(const ir::Block& block) {
+Unit* Lowering::lower(const ir::Block& block, const u8* next_page) {
   Work& work = *work_;
+  work.next_page = next_page;
   work.block = &block;
   work.insts = block.insts.data();
   work.slots = slots_;

@@ -111,6 +111,7 @@ struct Lowering::Work {
   u32 next_temp = 1;
   u16 now = 0;  // op being emitted
   bool fused_branch = false;
+  const u8* next_page = nullptr;
 
   bool on(Fusion fusion) const { return (fusions >> static_cast<u32>(fusion) & 1) != 0; }
   void count(Fusion fusion) { ++counts[static_cast<u32>(fusion)]; }

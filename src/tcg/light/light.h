@@ -27,7 +27,9 @@ enum class Left : u32 { lookup, lookup_link0, lookup_link1, budget, poll, except
 struct Layout {
   std::span<const u16> pinned;  // frame offsets of the guest registers to keep in host registers, hottest first
   HelperTable helpers;
-  u32 tlb_offset[kMemoryModes] = {};  // of each memory mode's first-level table from the frame
+  u32 memory_modes = 1;
+  // Of each memory mode's tables from the frame.
+  u32 tlb_offset[kMemoryModes] = {}, second_tlb_offset[kMemoryModes] = {};
 };
 
 struct Statistics {
@@ -50,6 +52,8 @@ class Stubs {
   const u8* cas = nullptr;
   const u8* call = nullptr;
   const u8* step = nullptr;
+  // Second level of the TLB, by memory mode: for a read, for a write.
+  const u8* probe[kMemoryModes][2] = {};
 };
 
 // One compiler per translating thread; it is reused.

@@ -124,6 +124,31 @@ void Compiler::Work::jump_indirect() {
   });
 }
 
+// At the start of an instruction that straddles two pages: the second part is still where it was read.
+void Compiler::Work::check_next_page() {
+  const asmjit::Label miss = a.newLabel();
+  const i32 table = static_cast<i32>(stubs.layout.tlb_offset[memory_mode]);
+  a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
+  a.add(x86::rax, 1 << kTlbPageBits);
+  a.mov(x86::ecx, x86::eax);
+  a.shr(x86::ecx, 7);
+  a.and_(x86::ecx, (kTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
+  a.mov(x86::rdx, x86::rax);
+  a.add(x86::rdx,
+        at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
+  a.cmp(x86::rdx, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, exec_tag)), 8));
+  a.jne(miss);
+  a.add(x86::rax, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, addend)), 8));
+  constant(x86::rdx, op->imm);
+  a.cmp(x86::rax, x86::rdx);
+  a.jne(miss);
+  cold.push_back([this, miss] {
+    a.bind(miss);
+    a.add(kBudget, unit->guest_insns);
+    exit_to(Left::lookup, 0);
+  });
+}
+
 // Two ops: the second holds the helper's address, the instruction's index, and whether it wants the host's FP mode.
 void Compiler::Work::call_helper(const ThreadedOp& step) {
   const ThreadedOp& second = (&step)[1];
@@ -205,6 +230,9 @@ bool Compiler::Work::emit_control(Handler handler) {
       return true;
     case Handler::jump_indirect:
       jump_indirect();
+      return true;
+    case Handler::check_next_page:
+      check_next_page();
       return true;
     case Handler::exit_lookup:
       exit_to(Left::lookup, static_cast<i64>(op->imm));

@@ -42,8 +42,9 @@ x86::Gp Compiler::Work::address_of(u16 place, u64 displacement) {
   return x86::rax;
 }
 
-// On a hit rcx is the addend. Misaligned addresses and pages with anything special never match their tag.
-void Compiler::Work::check_tlb(x86::Gp address, u32 size, std::size_t tag, const asmjit::Label& slow) {
+// Misaligned addresses and pages with anything special never match their tag.
+void Compiler::Work::check_tlb(x86::Gp address, u32 size, std::size_t tag, const asmjit::Label& slow,
+                               const asmjit::Label& found) {
   constexpr u32 shift = kTlbPageBits - kEntryBits;
   if (has_bmi) {
     a.rorx(x86::rcx, address, shift);
@@ -59,7 +60,14 @@ void Compiler::Work::check_tlb(x86::Gp address, u32 size, std::size_t tag, const
   const i32 table = static_cast<i32>(stubs.layout.tlb_offset[memory_mode]);
   a.cmp(x86::rdx, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(tag), 8));
   a.jne(slow);
+  a.bind(found);
   a.mov(x86::rcx, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, addend)), 8));
+}
+
+// rcx and rdx are as the first level left them; rcx stays, and the address.
+void Compiler::Work::probe(std::size_t tag, const asmjit::Label& found) {
+  call_stub(stubs.probe[memory_mode][tag == offsetof(TlbEntry, write_tag) ? 1 : 0]);
+  a.je(found);
 }
 
 void Compiler::Work::zero_extend(x86::Gp reg, u32 size) {
@@ -109,9 +117,9 @@ void Compiler::Work::leave_behind(const ThreadedOp& slow_op, u32 ops) {
 
 void Compiler::Work::load(u32 size, bool sign) {
   const ThreadedOp& slow_op = *op;
-  const asmjit::Label slow = a.newLabel(), end = a.newLabel();
+  const asmjit::Label slow = a.newLabel(), found = a.newLabel(), end = a.newLabel();
   const x86::Gp address = address_of(op->a, op->imm);
-  check_tlb(address, size, offsetof(TlbEntry, read_tag), slow);
+  check_tlb(address, size, offsetof(TlbEntry, read_tag), slow, found);
   const x86::Gp to = target(op->d, x86::rax);
   const x86::Mem from = x86::ptr(address, x86::rcx, 0, 0, size);
   switch (size) {
@@ -128,10 +136,11 @@ void Compiler::Work::load(u32 size, bool sign) {
   if (pinned(op->d) == nullptr) a.mov(at(op->d, 8), to);
   a.bind(end);
   const u32 where = site(), index = insn;
-  cold.push_back([this, slow, end, address, where, index, &slow_op] {
+  cold.push_back([this, slow, found, end, address, where, index, &slow_op] {
     op = &slow_op;
     insn = index;
     a.bind(slow);
+    probe(offsetof(TlbEntry, read_tag), found);
     if (address.id() != x86::rax.id()) a.mov(x86::rax, address);
     call_slow_path(stubs.load, slow_op.b, where);
     done(slow_op.d, x86::rax);
@@ -142,9 +151,9 @@ void Compiler::Work::load(u32 size, bool sign) {
 
 void Compiler::Work::store(u32 size) {
   const ThreadedOp& slow_op = *op;
-  const asmjit::Label slow = a.newLabel(), end = a.newLabel();
+  const asmjit::Label slow = a.newLabel(), found = a.newLabel(), end = a.newLabel();
   const x86::Gp address = address_of(op->a, op->imm);
-  check_tlb(address, size, offsetof(TlbEntry, write_tag), slow);
+  check_tlb(address, size, offsetof(TlbEntry, write_tag), slow, found);
   const x86::Mem to = x86::ptr(address, x86::rcx, 0, 0, size);
   const x86::Gp* reg = pinned(op->b);
   if (is_zero(op->b)) {
@@ -156,10 +165,11 @@ void Compiler::Work::store(u32 size) {
   }
   a.bind(end);
   const u32 where = site(), index = insn;
-  cold.push_back([this, slow, end, address, where, index, &slow_op] {
+  cold.push_back([this, slow, found, end, address, where, index, &slow_op] {
     op = &slow_op;
     insn = index;
     a.bind(slow);
+    probe(offsetof(TlbEntry, write_tag), found);
     if (address.id() != x86::rax.id()) a.mov(x86::rax, address);
     a.mov(at(offsetof(VcpuFrame, call_args), 8), read64(slow_op.b, x86::rcx));
     call_slow_path(stubs.store, slow_op.d, where);
@@ -172,9 +182,9 @@ void Compiler::Work::read_modify_write(ir::Rmw kind, u32 width) {
   const ThreadedOp& slow_op = *op;
   const bool wide = width == 3;
   const u32 size = 1u << width;
-  const asmjit::Label slow = a.newLabel(), end = a.newLabel();
+  const asmjit::Label slow = a.newLabel(), found = a.newLabel(), end = a.newLabel();
   move(x86::rax, op->a, true);
-  check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), slow);
+  check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), slow, found);
   a.add(x86::rcx, x86::rax);  // host address
   const x86::Mem memory = x86::ptr(x86::rcx, 0, size);
   const x86::Gp old = part(x86::rax, size), now = part(x86::rdx, size);
@@ -231,10 +241,11 @@ void Compiler::Work::read_modify_write(ir::Rmw kind, u32 width) {
   }
   a.bind(end);
   const u32 where = site(), index = insn;
-  cold.push_back([this, slow, end, where, index, kind, size, &slow_op] {
+  cold.push_back([this, slow, found, end, where, index, kind, size, &slow_op] {
     op = &slow_op;
     insn = index;
     a.bind(slow);
+    probe(offsetof(TlbEntry, write_tag), found);
     argument(0, slow_op.b, size);
     a.mov(at(offsetof(VcpuFrame, call_args) + 8, 8), static_cast<i32>(kind));
     call_slow_path(stubs.rmw, static_cast<u32>(slow_op.imm), where);
@@ -247,7 +258,7 @@ void Compiler::Work::read_modify_write(ir::Rmw kind, u32 width) {
 // Two ops: the second's a is the place of the desired value, its d that of the reserved address.
 void Compiler::Work::store_conditional(u32 size) {
   const ThreadedOp& slow_op = *op;
-  const asmjit::Label slow = a.newLabel(), end = a.newLabel(), lost = a.newLabel();
+  const asmjit::Label slow = a.newLabel(), found = a.newLabel(), end = a.newLabel(), lost = a.newLabel();
   move(x86::rax, op->a, true);
   const x86::Gp* reserved = pinned(op[1].d);
   if (reserved != nullptr) {
@@ -256,7 +267,7 @@ void Compiler::Work::store_conditional(u32 size) {
     a.cmp(x86::rax, at(op[1].d, 8));
   }
   a.jne(lost);
-  check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), slow);
+  check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), slow, found);
   a.add(x86::rcx, x86::rax);
   move(x86::rax, op->b, size == 8);
   const x86::Gp desired = read(op[1].a, size == 8, x86::rdx);
@@ -266,7 +277,7 @@ void Compiler::Work::store_conditional(u32 size) {
   done(op->d, x86::rax);
   a.bind(end);
   const u32 where = site(), index = insn;
-  cold.push_back([this, slow, end, lost, where, index, size, &slow_op] {
+  cold.push_back([this, slow, found, end, lost, where, index, size, &slow_op] {
     op = &slow_op;
     insn = index;
     a.bind(lost);
@@ -274,6 +285,7 @@ void Compiler::Work::store_conditional(u32 size) {
     done(slow_op.d, x86::rax);
     a.jmp(end);
     a.bind(slow);
+    probe(offsetof(TlbEntry, write_tag), found);
     argument(0, slow_op.b, size);
     argument(1, (&slow_op)[1].a, size);
     call_slow_path(stubs.cas, static_cast<u32>(slow_op.imm), where);
@@ -290,9 +302,9 @@ void Compiler::Work::store_conditional(u32 size) {
 // Two ops: the second's a is the place of the desired value.
 void Compiler::Work::compare_and_swap(u32 size) {
   const ThreadedOp& slow_op = *op;
-  const asmjit::Label slow = a.newLabel(), end = a.newLabel();
+  const asmjit::Label slow = a.newLabel(), found = a.newLabel(), end = a.newLabel();
   move(x86::rax, op->a, true);
-  check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), slow);
+  check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), slow, found);
   a.add(x86::rcx, x86::rax);
   move(x86::rax, op->b, size == 8);
   const x86::Gp desired = read(op[1].a, size == 8, x86::rdx);
@@ -301,10 +313,11 @@ void Compiler::Work::compare_and_swap(u32 size) {
   done(op->d, x86::rax);
   a.bind(end);
   const u32 where = site(), index = insn;
-  cold.push_back([this, slow, end, where, index, size, &slow_op] {
+  cold.push_back([this, slow, found, end, where, index, size, &slow_op] {
     op = &slow_op;
     insn = index;
     a.bind(slow);
+    probe(offsetof(TlbEntry, write_tag), found);
     argument(0, slow_op.b, size);
     argument(1, (&slow_op)[1].a, size);
     call_slow_path(stubs.cas, static_cast<u32>(slow_op.imm), where);

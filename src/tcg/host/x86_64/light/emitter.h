@@ -119,9 +119,10 @@ struct Compiler::Work {
   void min_max(Operation operation, bool wide, bool immediate, bool extend);
   void finish(x86::Gp result, bool extend);
   void compare(bool wide, bool immediate);
-  // Leaves the host address of [address + displacement] as base and index; jumps to `slow` on a miss. Clobbers rcx,
-  // rdx.
-  void check_tlb(x86::Gp address, u32 size, std::size_t tag, const asmjit::Label& slow);
+  // On a hit rcx is what to add for the host address. On a miss jumps to `slow`, where probe() looks further: it comes
+  // back to `found` if it finds the page. Clobbers rcx, rdx.
+  void check_tlb(x86::Gp address, u32 size, std::size_t tag, const asmjit::Label& slow, const asmjit::Label& found);
+  void probe(std::size_t tag, const asmjit::Label& found);
   x86::Gp address_of(u16 place, u64 displacement);  // the place's register or rax
   void load(u32 size, bool sign);
   void store(u32 size);
@@ -139,6 +140,7 @@ struct Compiler::Work {
   void chain(u32 side);
   void chain_far(u32 side);
   void jump_indirect();
+  void check_next_page();
   void raise_fault();
   void prologue();
 };

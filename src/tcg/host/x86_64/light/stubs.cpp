@@ -3,6 +3,7 @@
 //
 // Slow-path stubs are called by cold code with eax/rax, ecx, edx as said at each; edx is always a Site (emitter.h).
 // They write all guest registers to the frame, so that C++ sees exact state, and load them again.
+#include <bit>
 #include <cstring>
 
 #include "base/check.h"
@@ -149,6 +150,31 @@ Stubs::Stubs(CodeMemory& to, const Layout& of) : memory(to), layout(of) {
     w.a.mov(x86::edx, x86::ecx);
     w.call(calls, offsetof(CompiledCalls, step));
   });
+  for (u32 mode = 0; mode < layout.memory_modes; ++mode) {
+    for (const std::size_t tag : {offsetof(TlbEntry, read_tag), offsetof(TlbEntry, write_tag)}) {
+      // rdx = tag looked for, rcx = offset in the first-level table; equal if it is there now. Only rdx and vector
+      // registers change.
+      probe[mode][tag == offsetof(TlbEntry, write_tag) ? 1 : 0] = stub(memory, layout, [&](Writer& w) {
+        constexpr u32 shift = kTlbPageBits - std::countr_zero(sizeof(TlbEntry));
+        const auto first = static_cast<i32>(layout.tlb_offset[mode]);
+        const auto second = static_cast<i32>(layout.second_tlb_offset[mode]);
+        w.a.push(x86::rsi);
+        w.a.mov(x86::esi, x86::edx);
+        w.a.shr(x86::esi, shift);
+        w.a.and_(x86::esi, (kSecondTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
+        w.a.cmp(x86::rdx, ptr(kFrame, x86::rsi, 0, second + static_cast<i32>(tag), 8));
+        const asmjit::Label missing = w.a.newLabel();
+        w.a.jne(missing);
+        for (const i32 half : {0, 16}) {
+          w.a.movups(x86::xmm0, ptr(kFrame, x86::rsi, 0, second + half));
+          w.a.movups(ptr(kFrame, x86::rcx, 0, first + half), x86::xmm0);
+        }
+        w.a.bind(missing);
+        w.a.pop(x86::rsi);
+        w.a.ret();
+      });
+    }
+  }
 }
 
 }  // namespace pagoda::light
