@@ -366,7 +366,7 @@ void put_ring(CpuBench& bench) {
 }
 
 TEST(CodeManager, ATinyCacheEvictsByGenerationsAndItsMemoryIsFreed) {
-  CodeOptions options;
+  CodeOptions options = tier_options();
   options.cache_bytes = 256 << 10;
   CpuBench bench(2, options);
   put_ring(bench);
@@ -386,7 +386,7 @@ TEST(CodeManager, ATinyCacheEvictsByGenerationsAndItsMemoryIsFreed) {
 }
 
 TEST(CodeManager, AVcpuThatLoopsInLinkedCodeDoesNotHoldMemoryUp) {
-  CodeOptions options;
+  CodeOptions options = tier_options();
   options.cache_bytes = 256 << 10;
   CpuBench bench(2, options);
   put_ring(bench);
