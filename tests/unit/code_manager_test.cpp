@@ -159,6 +159,21 @@ TEST_F(Remapping, AJumpCacheEntryDiesWithItsMapping) {
   EXPECT_EQ(run(), 2u);
 }
 
+// What leads into the page is left as it was while the TLB learns where the page is now.
+TEST_F(Remapping, AKnownNewMappingDoesNotRevivePathsOfTheOld) {
+  for (const u32 last : {j(12), jr(a0)}) {
+    bench.map(kVirt + kPageSize, kOld);
+    bench.mmu().flush_all();
+    bench.put(kCode + 0xff0, {li(t0, 5), last});
+    bench.x(a0) = kVirt + kPageSize;
+    EXPECT_EQ(run(), 1u);
+    EXPECT_EQ(run(), 1u);
+    remap_second();
+    bench.run_from(kVirt + kPageSize + 4, 200);
+    EXPECT_EQ(run(), 2u);
+  }
+}
+
 TEST_F(Remapping, AnInstructionAcrossPagesFollowsBothMappings) {
   // The instruction's upper half lies in the next page: addi t1, x0, 1 or 2.
   const auto put_half = [&](u64 phys, u32 word) {
