@@ -32,6 +32,14 @@ def patience(seconds):
     return seconds * float(os.environ.get("PAGODA_PATIENCE", "1"))
 
 
+def with_accelerator(arguments):
+    """PAGODA_ACCEL ("tiered,max-tier=0") is how machines run that do not say it themselves."""
+    accelerator = os.environ.get("PAGODA_ACCEL")
+    if not accelerator or arguments[:1] != ["riscv64"] or "-accel" in arguments:
+        return list(arguments)
+    return ["riscv64", "-accel", accelerator] + list(arguments[1:])
+
+
 def own_terminal():
     """In the child: its standard input becomes its controlling terminal, and signals do what they do by default.
 
@@ -46,7 +54,7 @@ class Guest:
     """One run of the emulator. stdin and stdout are a terminal, stderr is a pipe of its own."""
 
     def __init__(self, arguments, program=None):
-        self.arguments = [program or emulator()] + list(arguments)
+        self.arguments = [program or emulator()] + with_accelerator(arguments)
         self.master, slave = pty.openpty()
         self.slave = slave
         self.terminal_before = termios.tcgetattr(slave)

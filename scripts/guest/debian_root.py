@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Makes a folder of unpacked Debian packages a system that boots to a login, without running the packages' scripts.
 
-What those would do and a boot needs is done here: accounts, PAM's common files, host name, console. root has no password.
+What those would do and a boot needs is done here: accounts, PAM's common files, shells' profiles, host name. root has no password.
 With --image an ext4 disk image of the folder is made, too (mke2fs of e2fsprogs; no root, no loop device).
 """
 import argparse
@@ -38,6 +38,8 @@ def finish(root):
     masters = os.path.join(root, "usr/share/base-passwd")
     if not os.path.isdir(masters):
         fail("no package base-passwd below " + root)
+    if not os.path.isdir(os.path.join(root, "usr/share/base-files")):
+        fail("no package base-files below " + root)
     for name in ("passwd", "group"):
         with open(os.path.join(masters, name + ".master")) as f:
             text = f.read()
@@ -55,6 +57,8 @@ def finish(root):
     for folder in ("root", "mnt", "run", "tmp", "proc", "sys", "dev", "var/tmp", "var/log"):
         os.makedirs(os.path.join(root, folder), exist_ok=True)
     os.chmod(os.path.join(root, "tmp"), 0o1777)
+    for name, source in (("etc/profile", "profile"), ("root/.profile", "dot.profile"), ("root/.bashrc", "dot.bashrc")):
+        shutil.copyfile(os.path.join(root, "usr/share/base-files", source), os.path.join(root, name))
     # Alternatives are links that package scripts make.
     for link, target in (("usr/bin/awk", "mawk"), ("usr/bin/pager", "more")):
         path = os.path.join(root, link)

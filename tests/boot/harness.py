@@ -87,7 +87,7 @@ def no_kernel_complaints(guest):
 def invoke(arguments, timeout=60, program=None):
     """Runs the emulator without a terminal; returns (status, stdout, stderr)."""
     try:
-        done = subprocess.run([program or console.emulator()] + arguments, stdin=subprocess.DEVNULL, text=True,
+        done = subprocess.run([program or console.emulator()] + console.with_accelerator(arguments), stdin=subprocess.DEVNULL, text=True,
                               errors="replace", capture_output=True, timeout=console.patience(timeout))
     except subprocess.TimeoutExpired:
         raise Failure("the emulator did not end within %d s" % console.patience(timeout))

@@ -16,7 +16,10 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.abspath(os.path.join(HERE, "../.."))
-EMULATOR = os.environ.get("PAGODA_EMULATOR") or os.path.join(ROOT, "build/release/pagoda")
+sys.path.insert(0, os.path.join(ROOT, "scripts/guest"))
+import console  # noqa: E402  (the path has to be known first)
+
+EMULATOR = console.emulator()
 # "unsupported" in a result file: the test needs an extension that Pagoda does not offer yet; it is not run.
 UNSUPPORTED = "unsupported"
 # "differs": the reference says otherwise, for the reason at the head of the result file.
@@ -43,7 +46,7 @@ def write_results(folder, name, results):
 
 def invoke(arguments, timeout=60):
     try:
-        done = subprocess.run([EMULATOR, "riscv64"] + arguments, stdin=subprocess.DEVNULL, text=True, errors="replace",
+        done = subprocess.run([EMULATOR] + console.with_accelerator(["riscv64"] + arguments), stdin=subprocess.DEVNULL, text=True, errors="replace",
                               capture_output=True, timeout=timeout * float(os.environ.get("PAGODA_PATIENCE", "1")))
         return done.returncode, done.stdout, done.stderr
     except subprocess.TimeoutExpired:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every unprivileged RISC-V decode row on tier 0, with and without fusion, against an emulator of user programs.
+// Every unprivileged RISC-V decode row on tier 0, with and without fusion, and on tier 1, against an emulator of user
+// programs.
 //
 // Usage: riscv64_differential --qemu PATH [--seed N] [--count N] [--row NAME]. One line for each row; exit status 0 if
 // each had enough cases, met every class of special values and rounding that applies, and differed nowhere.
@@ -21,6 +22,8 @@ namespace {
 
 constexpr u64 kLeast = 10'000, kLeastOfClass = 100;
 constexpr u32 kShownDifferences = 3;
+constexpr const char* kSideNames[] = {"fused", "not fused", "tier 1"};
+constexpr u32 kSides = 3;
 
 struct Options {
   std::string emulator;
@@ -34,6 +37,7 @@ struct RowResult {
   u64 trapped = 0;   // pairs that trapped; compared too, but not counted as operations
   u64 different = 0;
   u64 excepted = 0;
+  u64 compiled = 0;  // pairs whose third side was host code of tier 1
   u64 specials[kSpecialCount] = {};
   u64 roundings[kRoundings] = {};
 };
@@ -78,12 +82,13 @@ std::string describe(const Case& c) {
 class Run {
  public:
   Run(Oracle& oracle, const Options& options, Exceptions& exceptions)
-      : oracle_(oracle), options_(options), exceptions_(exceptions), fused_(interp::kAllFusions), plain_(0) {}
+      : oracle_(oracle), options_(options), exceptions_(exceptions) {}
 
   // False: the oracle is gone, or a row failed.
   Result<bool> row(const InsnRow& row) {
     Generator generator(row, options_.seed * 1'000'003 + static_cast<u64>(&row - insn_rows().data()));
     RowResult result;
+    const u64 compiled_before = sides_[2].runs_of_host_code();
     const u64 limit = options_.count * 4;  // for rows that mostly trap
     while (result.compared < options_.count && result.compared + result.trapped < limit) {
       cases_.clear();
@@ -92,15 +97,15 @@ class Run {
       }
       if (cases_.empty()) break;
       outcomes_.resize(cases_.size());
-      ours_.resize(2 * cases_.size());
+      ours_.resize(kSides * cases_.size());
       TRY(oracle_.send(cases_));
       for (std::size_t i = 0; i < cases_.size(); ++i) {
-        fused_.run(cases_[i], ours_[2 * i]);
-        plain_.run(cases_[i], ours_[2 * i + 1]);
+        for (u32 side = 0; side < kSides; ++side) sides_[side].run(cases_[i], ours_[kSides * i + side]);
       }
       TRY(oracle_.receive(outcomes_));
       for (std::size_t i = 0; i < cases_.size(); ++i) judge(generator.plan(), i, result);
     }
+    result.compiled = sides_[2].runs_of_host_code() - compiled_before;
     return report(generator.plan(), result);
   }
 
@@ -108,16 +113,16 @@ class Run {
   void judge(const RowPlan& plan, std::size_t i, RowResult& result) {
     const Case& c = cases_[i];
     const Outcome& oracle = outcomes_[i];
-    for (u32 side = 0; side < 2; ++side) {
+    for (u32 side = 0; side < kSides; ++side) {
       u32 kinds = 0;
-      const std::string text = differences(c, oracle, ours_[2 * i + side], &kinds);
+      const std::string text = differences(c, oracle, ours_[kSides * i + side], &kinds);
       if (text.empty()) continue;
       if (exceptions_.covers(plan.row->name, kinds)) {
         ++result.excepted;
         continue;
       }
       if (++result.different > kShownDifferences) continue;
-      fmt::print("  {} differs, {}:\n{}{}", plan.row->name, side == 0 ? "fused" : "not fused", describe(c), text);
+      fmt::print("  {} differs, {}:\n{}{}", plan.row->name, kSideNames[side], describe(c), text);
     }
     if (oracle.pc == c.pc) {
       ++result.trapped;
@@ -136,6 +141,8 @@ class Run {
     };
     fail_if(result.different != 0, fmt::format("{} differ", result.different));
     fail_if(result.compared < kLeast, fmt::format("fewer than {} compared", kLeast));
+    // The units of instructions across a page boundary stay on tier 0.
+    fail_if(result.compiled < kLeast / 2, fmt::format("{} on tier 1", result.compiled));
     std::string met;
     for (u32 k = 0; k < kSpecialCount; ++k) {
       if ((plan.classes() >> k & 1) == 0) continue;
@@ -159,7 +166,8 @@ class Run {
   Oracle& oracle_;
   const Options& options_;
   Exceptions& exceptions_;
-  Subject fused_, plain_;
+  Subject sides_[kSides] = {Subject({}), Subject({.fusions = 0, .forward_state = false}),
+                            Subject({.max_tier = 1, .min_tier = 1})};
   std::vector<Case> cases_;
   std::vector<Outcome> outcomes_, ours_;
 };

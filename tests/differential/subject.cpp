@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "cpu/code_manager.h"
 #include "cpu/rendezvous.h"
 #include "cpu/riscv64/fp_state.h"
 #include "cpu/riscv64/hart.h"
@@ -35,19 +34,12 @@ Word signal_of(u64 cause) {
   }
 }
 
-CodeOptions options_for(u32 fusions) {
-  CodeOptions options;
-  options.fusions = fusions;
-  options.forward_state = fusions != 0;
-  return options;
-}
-
 }  // namespace
 
 struct Subject::Machine {
-  explicit Machine(u32 fusions)
+  explicit Machine(const CodeOptions& options)
       : clock([this] { return now += 100; }),
-        code(memory, rendezvous, riscv64_guest(), 1, options_for(fusions)),
+        code(memory, rendezvous, riscv64_guest(), 1, options),
         vcpu(0, riscv64_guest(), kEverything, {&memory, &clock, &rendezvous, &code}) {
     CHECK(memory.add_ram(GuestPhys(kCodeBase), kCodeSize, "code").has_value());
     CHECK(memory.add_ram(GuestPhys(kDataBase), kDataSize, "data").has_value());
@@ -74,7 +66,7 @@ struct Subject::Machine {
   Word placed_bits = 0;
 };
 
-Subject::Subject(u32 fusions) : machine_(std::make_unique<Machine>(fusions)) {}
+Subject::Subject(const CodeOptions& options) : machine_(std::make_unique<Machine>(options)) {}
 Subject::~Subject() = default;
 
 void Subject::run(const Case& from, Outcome& to) {
@@ -101,10 +93,12 @@ void Subject::run(const Case& from, Outcome& to) {
   hart.reserved_address = kNoReservation;
   hart.pc = from.pc;
   hart.budget = 1000;
+  hart.poll.store(0, std::memory_order_relaxed);  // host code looks at it before its first instruction
 
-  const Unit* unit = machine.code.unit_at(machine.vcpu, machine.code.max_block_insns());
+  Unit* unit = machine.code.unit_at(machine.vcpu, machine.code.max_block_insns());
   CHECK(unit != nullptr, "no fetch from the code region");
-  const interp::LeaveInfo left = interp::execute(hart, *unit);
+  const interp::LeaveInfo left = machine.code.execute(machine.vcpu, *unit);
+  runs_of_host_code_ += unit->host.entry.load(std::memory_order_relaxed) != nullptr;
   to.signal = kSigIll;
   if (left.reason == interp::Leave::exception) {
     to.signal = signal_of(hart.fault_cause);

@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: MIT
-// Our side of the differential fuzzer: one hart on tier 0 with memory where the cases expect it.
+// Our side of the differential fuzzer: one hart on one tier with memory where the cases expect it.
 #pragma once
 
 #include <memory>
 
 #include "base/types.h"
+#include "cpu/code_manager.h"
 #include "differential/riscv64_protocol.h"
 
 namespace pagoda::riscv64 {
 
 class Subject {
  public:
-  // `fusions`: bits of interp::Fusion. Without any, guest state is not forwarded inside a block either.
-  explicit Subject(u32 fusions);
+  explicit Subject(const CodeOptions& options);
   ~Subject();
 
   // Executes the one instruction of a case. Outcome::signal says SIGILL where control went on, as the oracle does.
   void run(const Case& from, Outcome& to);
+  u64 runs_of_host_code() const { return runs_of_host_code_; }
 
  private:
   struct Machine;
   std::unique_ptr<Machine> machine_;
+  u64 runs_of_host_code_ = 0;
 };
 
 }  // namespace pagoda::riscv64

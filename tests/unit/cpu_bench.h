@@ -20,6 +20,7 @@
 #include "cpu/riscv64/hart.h"
 #include "cpu/riscv64/riscv64_guest.h"
 #include "cpu/vcpu.h"
+#include "unit/tier_options.h"
 
 namespace pagoda {
 
@@ -66,7 +67,7 @@ class CpuBench {
     u8 bits = 12;
   };
 
-  explicit CpuBench(u32 count = 1, const CodeOptions& options = {}) : clock([] { return u64{0}; }) {
+  explicit CpuBench(u32 count = 1, const CodeOptions& options = tier_options()) : clock([] { return u64{0}; }) {
     guest = riscv64_guest();
     guest.walk = walk;
     current() = this;

@@ -15,6 +15,7 @@
 #include "cpu/riscv64/riscv64_guest.h"
 #include "cpu/riscv64/trap.h"
 #include "cpu/vcpu.h"
+#include "unit/tier_options.h"
 
 namespace pagoda::riscv64 {
 
@@ -22,7 +23,8 @@ inline constexpr u64 kRam = 0x80000000, kRamSize = 0x400000;
 
 class Bench {
  public:
-  explicit Bench(std::string_view cpu = "rv64", const CodeOptions& options = {}) : clock([this] { return now_ns; }) {
+  explicit Bench(std::string_view cpu = "rv64", const CodeOptions& options = tier_options())
+      : clock([this] { return now_ns; }) {
     CHECK(memory.add_ram(GuestPhys(kRam), kRamSize, "ram").has_value());
     const auto extensions = parse_cpu(cpu);
     CHECK(extensions.has_value());

@@ -63,7 +63,9 @@ class Writer {
  public:
   explicit Writer(std::vector<u8>& out) : out_(out) {}
   void number(u64 value, u32 size) {
-    for (u32 i = 0; i < size; ++i) out_.push_back(static_cast<u8>(value >> (8 * i)));
+    u8 little[8];
+    for (u32 i = 0; i < size; ++i) little[i] = static_cast<u8>(value >> (8 * i));
+    append(little, size);
   }
   void byte(u8 value) { number(value, 1); }
   void half(u16 value) { number(value, 2); }
@@ -71,9 +73,9 @@ class Writer {
   void wide(u64 value) { number(value, 8); }
   void text(std::string_view value) {
     half(static_cast<u16>(value.size()));
-    out_.insert(out_.end(), value.begin(), value.end());
+    append(value.data(), value.size());
   }
-  void bytes(std::span<const u8> bytes) { out_.insert(out_.end(), bytes.begin(), bytes.end()); }
+  void bytes(std::span<const u8> bytes) { append(bytes.data(), bytes.size()); }
   void qid(const Qid& qid) {
     byte(qid.type);
     word(qid.version);
@@ -81,6 +83,12 @@ class Writer {
   }
 
  private:
+  // Not by insert(), whose inlined growth makes g++ 14 see writes beyond the vector.
+  void append(const void* from, std::size_t size) {
+    const std::size_t at = out_.size();
+    out_.resize(at + size);
+    if (size != 0) std::memcpy(out_.data() + at, from, size);
+  }
   std::vector<u8>& out_;
 };
 
