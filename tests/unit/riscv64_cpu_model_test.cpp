@@ -42,10 +42,11 @@ TEST(RiscvCpuModel, ModelsInCanonicalOrder) {
   EXPECT_EQ(isa_of("max"),
             "rv64imafdc_zic64b_zicbom_zicbop_zicboz_ziccamoa_ziccif_zicclsm_ziccrse_zicntr_zicond_zicsr_zifencei_"
             "zihintntl_zihintpause_zimop_zmmul_za64rs_zaamo_zabha_zacas_zalrsc_zawrs_zfa_zfh_zfhmin_zca_zcb_zcd_zcmop_"
-            "zba_zbb_zbc_zbkb_zbkc_zbkx_zbs_zknd_zkne_zknh_zksed_zksh_zkt_sstc_svadu");
+            "zba_zbb_zbc_zbkb_zbkc_zbkx_zbs_zknd_zkne_zknh_zksed_zksh_zkt_sstc_svadu_svinval_svnapot_"
+            "svpbmt");
   EXPECT_EQ(isa_of("rva22s64"),
             "rv64imafdc_zic64b_zicbom_zicbop_zicboz_ziccamoa_ziccif_zicclsm_ziccrse_zicntr_zicsr_zifencei_zihintpause_"
-            "zmmul_za64rs_zaamo_zalrsc_zfhmin_zca_zcd_zba_zbb_zbs_zkt_svade");
+            "zmmul_za64rs_zaamo_zalrsc_zfhmin_zca_zcd_zba_zbb_zbs_zkt_svade_svinval_svpbmt");
   EXPECT_EQ(parse_cpu("rv64")->bits, default_extensions().bits);
 }
 
@@ -58,7 +59,7 @@ TEST(RiscvCpuModel, TheLastSettingOfANameCounts) {
 TEST(RiscvCpuModel, LettersAreTheirParts) {
   EXPECT_EQ(isa_of("max,m=off,a=off,d=off,f=off,c=off,svade=on"),
             "rv64i_zic64b_zicbom_zicbop_zicboz_ziccif_zicclsm_zicntr_zicond_zicsr_zifencei_zihintntl_zihintpause_zimop_"
-            "zba_zbb_zbc_zbkb_zbkc_zbkx_zbs_zknd_zkne_zknh_zksed_zksh_zkt_sstc_svade_svadu");
+            "zba_zbb_zbc_zbkb_zbkc_zbkx_zbs_zknd_zkne_zknh_zksed_zksh_zkt_sstc_svade_svadu_svinval_svnapot_svpbmt");
   const auto has = [](std::string_view option, const char* name) { return names_of(isa_of(option)).contains(name); };
   EXPECT_TRUE(has("rv64,m=off,zmmul=on", "zmmul"));
   EXPECT_FALSE(has("rv64,m=off,zmmul=on", "m"));
@@ -140,9 +141,9 @@ TEST(RiscvCpuModel, OffMakesInstructionsIllegal) {
   // their own.
   for (u32 number = 1; number < kExtensionCount; ++number) {
     const auto extension = static_cast<Extension>(number);
-    constexpr Extension others[] = {Extension::smaia, Extension::ssaia, Extension::c,    Extension::zicntr,
-                                    Extension::zicsr, Extension::zkt,   Extension::sstc, Extension::svade,
-                                    Extension::svadu, Extension::a};
+    constexpr Extension others[] = {Extension::smaia, Extension::ssaia, Extension::c,       Extension::zicntr,
+                                    Extension::zicsr, Extension::zkt,   Extension::sstc,    Extension::svade,
+                                    Extension::svadu, Extension::a,     Extension::svnapot, Extension::svpbmt};
     const bool other = std::find(std::begin(others), std::end(others), extension) != std::end(others);
     EXPECT_NE(covered.contains(extension), other) << extension_name(extension);
   }

@@ -102,6 +102,7 @@ void write_menvcfg(const CsrContext& context, u32, u64 value) {
   Hart& hart = context.hart;
   value = legal_cache_fields(hart, hart.menvcfg, value);
   if (!hart.extensions.has(Extension::svadu)) value &= ~envcfg::kAdue;
+  if (!hart.extensions.has(Extension::svpbmt)) value &= ~envcfg::kPbmte;
   if (!hart.extensions.has(Extension::sstc)) value &= ~envcfg::kStce;
   hart.menvcfg = value;
   poll_interrupts(hart);

@@ -37,7 +37,7 @@ inline constexpr u64 kSupervisorWritable = kSie | kSpie | kSpp | kFs | kSum | kM
 // menvcfg and senvcfg.
 namespace envcfg {
 inline constexpr u64 kFiom = 1, kCbieShift = 4, kCbie = 3 << 4, kCbcfe = 1 << 6, kCbze = 1 << 7, kAdue = u64{1} << 61,
-                     kStce = u64{1} << 63;
+                     kPbmte = u64{1} << 62, kStce = u64{1} << 63;
 }  // namespace envcfg
 
 }  // namespace pagoda::riscv64

@@ -50,8 +50,10 @@ void reset(Vcpu& vcpu) {
   hart.pc = hart.reset_pc;
   csr_reset(hart);
   // Hardware A/D updates are on unless Svade promises page faults; with both it is the firmware's choice (Svadu).
+  // Memory types are on, as in QEMU, for software in machine mode that knows of no menvcfg.
   const bool updates = hart.extensions.has(Extension::svadu) && !hart.extensions.has(Extension::svade);
   hart.menvcfg = updates ? envcfg::kAdue : 0;
+  if (hart.extensions.has(Extension::svpbmt)) hart.menvcfg |= envcfg::kPbmte;
   // The counters count from here.
   hart.instret_base = hart.cycle_base = 0 - vcpu.instructions();
   hart.pmp = {};
