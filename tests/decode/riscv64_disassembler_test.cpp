@@ -145,7 +145,7 @@ TEST(Riscv64Disassembler, MnemonicsAgreeWithLlvm) {
       run(mc +
           " --disassemble --triple=riscv64 -M no-aliases --mattr=+m,+a,+f,+d,+c,+zba,+zbb,+zbs,"
           "+zicbom,+zicbop,+zicboz,+zicsr,+zifencei,+zicond,+zihintntl,+zimop,+zabha,+experimental-zacas,"
-          "+zawrs,+zfa,+zfh,+zcb,+zcmop,+zbc,+zbkb,+zbkc,+zbkx,+zknd,+zkne,+zknh,+zksed,+zksh " +
+          "+zawrs,+zfa,+zfh,+zcb,+zcmop,+zbc,+zbkb,+zbkc,+zbkx,+zknd,+zkne,+zknh,+zksed,+zksh,+svinval " +
           path + " 2> " + errors);
   std::map<u32, bool> invalid;  // by line
   {

@@ -78,8 +78,6 @@ TEST(RiscvCounters, FieldsOfTheConfigurations) {
   EXPECT_EQ(with.read(kEvent3), u64{0xf0} << 56 | kEventCycles) << "no modes of a hypervisor";
   EXPECT_EQ(with.read(kScountovf), 8u);
   ASSERT_TRUE(without.write(kEvent3, u64{0xff} << 56 | kEventCycles));
-  EXPECT_EQ(without.read(kEvent3), 0u) << "an event of 56 bits and more, and no such one";
-  ASSERT_TRUE(without.write(kEvent3, kEventCycles));
   EXPECT_EQ(without.read(kEvent3), kEventCycles);
 }
 

@@ -12,6 +12,9 @@ namespace {
 
 constexpr u64 kNever = ~u64{0};
 
+// Bits 58 and 59 are the modes of a hypervisor's guests.
+constexpr u64 kEventField = (u64{1} << 56) - 1;
+
 bool is_programmable(u32 counter) { return counter >= kFirstHpm; }
 
 u64 stopping_bit(Mode mode) {
@@ -29,7 +32,7 @@ u64 stopping_bit(Mode mode) {
 bool should_count(const Hart& hart, u32 counter) {
   const u64 config = hart.counter_config[counter];
   if ((hart.mcountinhibit >> counter & 1) != 0 || (config & stopping_bit(hart.privilege)) != 0) return false;
-  return !is_programmable(counter) || (config & ~(hpmevent::kOverflow | hpmevent::kFilter)) != 0;
+  return !is_programmable(counter) || (config & kEventField) != 0;
 }
 
 bool counts(const Hart& hart, u32 counter) { return (hart.running_counters >> counter & 1) != 0; }
@@ -88,7 +91,7 @@ void set_all_counters(Hart& hart, const u64 (&values)[kCounters], u64 at) {
 u64 legal_config(const Hart& hart, u32 counter, u64 value) {
   if (!is_programmable(counter)) return value & hpmevent::kFilter;
   const u64 fields = hart.extensions.has(Extension::sscofpmf) ? hpmevent::kOverflow | hpmevent::kFilter : 0;
-  const u64 event = value & ~(hpmevent::kOverflow | hpmevent::kFilter);
+  const u64 event = value & kEventField;
   return (value & fields) | (event == kEventCycles || event == kEventInstructions ? event : 0);
 }
 
