@@ -28,12 +28,14 @@ enum Csr : unsigned {
   kMcounteren = 0x306,
   kMenvcfg = 0x30a,
   kMstateen0 = 0x30c,
+  kMcountinhibit = 0x320,
   kMepc = 0x341,
   kMtval = 0x343,
   kMip = 0x344,
   kPmpcfg0 = 0x3a0,
   kPmpcfg2 = 0x3a2,
   kPmpaddr0 = 0x3b0,
+  kMseccfg = 0x747,
   kMvendorid = 0xf11,
   kMarchid = 0xf12,
   kMimpid = 0xf13,
@@ -46,6 +48,7 @@ inline constexpr uint64_t kMachineSoft = 1u << 3;
 inline constexpr uint64_t kSupervisorTimer = 1u << 5;
 inline constexpr uint64_t kMachineTimer = 1u << 7;
 inline constexpr uint64_t kSupervisorExternal = 1u << 9;
+inline constexpr uint64_t kCounterOverflow = 1u << 13;
 inline constexpr uint64_t kSupervisorInterrupts = kSupervisorSoft | kSupervisorTimer | kSupervisorExternal;
 
 // mstatus
@@ -58,6 +61,9 @@ inline constexpr uint64_t kStatusMppSupervisor = 1u << 11;
 inline constexpr uint64_t kStatusFsInitial = 1u << 13;
 inline constexpr uint64_t kStatusMprv = 1u << 17;
 inline constexpr uint64_t kStatusMxr = 1u << 19;
+
+// mseccfg
+inline constexpr uint64_t kSecSseed = 1u << 9;
 
 // menvcfg
 inline constexpr uint64_t kEnvCbieInvalidate = 3u << 4;

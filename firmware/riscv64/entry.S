@@ -4,6 +4,9 @@
 #include "layout.h"
 
 #define PAUSE .word 0x0100000f
+// CSR instructions without their CSR, for numbers that the assembler counts up.
+#define CSRR_A0 0x00002573
+#define CSRW_A1 0x00059073
 
     .section .text.entry, "ax"
     .globl _start
@@ -189,6 +192,31 @@ guarded_fetch_parcel:
     sd zero, HART_RECOVER(tp)
     li a0, -1
     ret
+
+// Counter registers by number: counter_write(uint64_t number, uint64_t value), uint64_t counter_config_read(uint64_t
+// number), counter_config_write(uint64_t number, uint64_t value). A CSR's number is part of its instruction, so each has
+// two instructions here.
+    .macro by_counter_number name, csr, access
+    .globl \name
+\name:
+    lla t0, 1f
+    slli a0, a0, 3
+    add t0, t0, a0
+    jr t0
+    .option push
+    .option norvc
+1:
+    .set csr_number, \csr
+    .rept 32
+    .word csr_number << 20 | \access
+    ret
+    .set csr_number, csr_number + 1
+    .endr
+    .option pop
+    .endm
+    by_counter_number counter_write, 0xb00, CSRW_A1
+    by_counter_number counter_config_read, 0x320, CSRR_A0
+    by_counter_number counter_config_write, 0x320, CSRW_A1
 
 // enter_lower_mode(uint64_t a0, uint64_t a1): mepc and mstatus are set; no other register leaks out.
     .globl enter_lower_mode

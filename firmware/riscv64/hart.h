@@ -31,6 +31,9 @@ enum IsaExtension : uint32_t {
   kIsaSvadu = 1u << 4,
   kIsaSvpbmt = 1u << 5,
   kIsaSmstateen = 1u << 6,
+  kIsaSscofpmf = 1u << 7,
+  kIsaSmcntrpmf = 1u << 8,
+  kIsaZkr = 1u << 9,
 };
 
 enum class FenceKind : uint32_t { kInstruction, kAddress, kAddressAsid };
@@ -66,6 +69,7 @@ struct Hart {
   uint64_t start_argument;
 
   FenceRequest fence;
+  uint32_t counters_in_use;  // programmable counters that have an event (sbi_pmu.cpp)
 
   // Null where the device tree names none for this hart.
   volatile uint32_t* msip;

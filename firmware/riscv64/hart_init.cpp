@@ -21,12 +21,12 @@ constexpr uint64_t kBasicCounters = 7;
 // Indirect-CSR, AIA, envcfg and context access for the supervisor (specification "Smstateen"): bits 63:57.
 constexpr uint64_t kStateenSupervisor = 0xfeull << 56;
 
-void delegate_traps() {
+void delegate_traps(const Hart& hart) {
   uint64_t exceptions = kExceptions;
   if ((csr_read<kMisa>() & misa_bit('H')) != 0) exceptions |= kHypervisorExceptions;
   if (csr_exists<kTime>()) exceptions |= 1u << kCauseIllegalInstruction;
   csr_write<kMedeleg>(exceptions);
-  csr_write<kMideleg>(kSupervisorInterrupts);
+  csr_write<kMideleg>(kSupervisorInterrupts | ((hart.extensions & kIsaSscofpmf) != 0 ? kCounterOverflow : 0));
 }
 
 void open_counters() {
@@ -53,12 +53,15 @@ void set_environment(const Hart& hart) {
 extern "C" [[noreturn]] void hart_main(Hart& hart) {
   csr_write<kMstatus>(0);
   csr_write<kMip>(0);
-  delegate_traps();
+  delegate_traps(hart);
   open_counters();
+  counters_stop(hart);
   set_environment(hart);
   // Machines exist whose device tree promises what their harts lack.
   if (!csr_exists<kStimecmp>()) hart.extensions &= ~uint32_t{kIsaSstc};
   if ((hart.extensions & kIsaSmstateen) != 0 && csr_exists<kMstateen0>()) csr_set<kMstateen0>(kStateenSupervisor);
+  // Kernels that find Zkr listed read the seed without asking.
+  if ((hart.extensions & kIsaZkr) != 0 && csr_exists<kMseccfg>()) csr_set<kMseccfg>(kSecSseed);
   protect_memory();
   timer_stop(hart);
   csr_write<kMie>(kMachineSoft);

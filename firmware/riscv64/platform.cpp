@@ -46,8 +46,9 @@ struct NamedExtension {
 };
 
 constexpr NamedExtension kExtensions[] = {
-    {"sstc", kIsaSstc},   {"zicbom", kIsaZicbom}, {"zicboz", kIsaZicboz},       {"svade", kIsaSvade},
-    {"svadu", kIsaSvadu}, {"svpbmt", kIsaSvpbmt}, {"smstateen", kIsaSmstateen},
+    {"sstc", kIsaSstc},           {"zicbom", kIsaZicbom}, {"zicboz", kIsaZicboz},       {"svade", kIsaSvade},
+    {"svadu", kIsaSvadu},         {"svpbmt", kIsaSvpbmt}, {"smstateen", kIsaSmstateen}, {"sscofpmf", kIsaSscofpmf},
+    {"smcntrpmf", kIsaSmcntrpmf}, {"zkr", kIsaZkr},
 };
 
 Hart& add_hart(uint64_t id) {
@@ -206,12 +207,26 @@ void find_syscon(const Dtb& dtb, const DtbNode& node, SysconWrite& write) {
   });
 }
 
+// Binding perf/riscv,pmu. Without such a node there are cycle and instret.
+void find_counters(const DtbNode& node) {
+  const DtbProperty counters = node.property("riscv,event-to-mhpmcounters");
+  const DtbProperty selectors = node.property("riscv,event-to-mhpmevent");
+  for (uint32_t i = 0; i + 2 < counters.cell_count() && platform.event_count < Platform::kMaxEvents; i += 3) {
+    platform.events[platform.event_count++] = {counters.cell(i), counters.cell(i + 1), counters.cell(i + 2)};
+  }
+  for (uint32_t i = 0; i + 2 < selectors.cell_count() && platform.selector_count < Platform::kMaxEvents; i += 3) {
+    const uint64_t selector = uint64_t{selectors.cell(i + 1)} << 32 | selectors.cell(i + 2);
+    platform.selectors[platform.selector_count++] = {selectors.cell(i), selector};
+  }
+}
+
 void find_devices(const Dtb& dtb) {
   dtb.for_each_node([&](const DtbNode& node) {
     uint64_t size = 0;
     find_local_interrupts(node);
     find_console(node);
     if (node.compatible("riscv,aplic")) delegate_sources(node);
+    if (node.compatible("riscv,pmu")) find_counters(node);
     if (node.compatible("sifive,test0")) node.reg(0, platform.finisher, size);
     if (node.compatible("syscon-poweroff")) find_syscon(dtb, node, platform.poweroff);
     if (node.compatible("syscon-reboot")) find_syscon(dtb, node, platform.reboot);

@@ -39,6 +39,20 @@ struct Platform {
   PhysicalRange private_ranges[kMaxPrivateRanges];
   uint32_t private_range_count;
 
+  // Which counters can count which of the general events (node "riscv,pmu"), and the event's number in mhpmevent.
+  struct CountableEvent {
+    uint32_t first, last;  // SBI event indices
+    uint32_t counters;
+  };
+  struct EventSelector {
+    uint32_t event;
+    uint64_t selector;
+  };
+  static constexpr uint32_t kMaxEvents = 8;
+  CountableEvent events[kMaxEvents];
+  EventSelector selectors[kMaxEvents];
+  uint32_t event_count, selector_count;
+
   // Where harts go: the boot hart at once, with the device tree as argument.
   uint64_t boot_hart_id;
   uint64_t next_address;

@@ -17,6 +17,8 @@ enum class SbiError : int64_t {
   kDenied = -4,
   kInvalidAddress = -5,
   kAlreadyAvailable = -6,
+  kAlreadyStarted = -7,
+  kAlreadyStopped = -8,
 };
 
 struct SbiResult {
@@ -40,6 +42,7 @@ enum class SbiExtension : uint64_t {
   kHsm = 0x48534d,
   kSrst = 0x53525354,
   kDbcn = 0x4442434e,
+  kPmu = 0x504d55,
 };
 
 // The arguments of a call: a0 to a5.
@@ -52,6 +55,7 @@ SbiResult sbi_rfence(Hart& hart, uint64_t function, SbiArguments arguments);
 SbiResult sbi_hsm(Hart& hart, uint64_t function, SbiArguments arguments);
 SbiResult sbi_srst(uint64_t function, SbiArguments arguments);
 SbiResult sbi_dbcn(uint64_t function, SbiArguments arguments);
+SbiResult sbi_pmu(Hart& hart, uint64_t function, SbiArguments arguments);
 
 // Dispatches the ECALL whose registers are in `hart.x` and stores its results there.
 void sbi_call(Hart& hart);
@@ -61,6 +65,9 @@ bool timer_available(const Hart& hart);
 void timer_set(Hart& hart, uint64_t deadline);
 void timer_stop(Hart& hart);
 void timer_expired(Hart& hart);
+
+// Programmable counters (sbi_pmu.cpp): all stopped, none in use.
+void counters_stop(Hart& hart);
 
 // Mailboxes (sbi_ipi.cpp, sbi_rfence.cpp).
 void ring_hart(Hart& target);

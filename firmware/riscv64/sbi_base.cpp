@@ -17,6 +17,8 @@ bool available(SbiExtension extension) {
     case SbiExtension::kBase:
     case SbiExtension::kHsm:
       return true;
+    case SbiExtension::kPmu:
+      return csr_exists<kMcountinhibit>();
     case SbiExtension::kIpi:
     case SbiExtension::kRfence:
       return this_hart().msip != nullptr;

@@ -42,6 +42,9 @@ void sbi_call(Hart& hart) {
     case SbiExtension::kDbcn:
       result = sbi_dbcn(function, arguments);
       break;
+    case SbiExtension::kPmu:
+      result = sbi_pmu(hart, function, arguments);
+      break;
     case SbiExtension::kLegacySetTimer:
       timer_set(hart, arguments[0]);
       return legacy_result(hart, 0);

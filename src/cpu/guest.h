@@ -102,6 +102,9 @@ struct Guest {
   bool (*take_interrupt)(Vcpu& vcpu);
   // Whether a wait-for-interrupt ends now.
   bool (*should_wake)(const Vcpu& vcpu);
+  // Does what the guest wants done at an instruction count (counter overflow); instructions until it wants to be called
+  // again, at least 1. Asked for whenever `poll` was set.
+  u64 (*until_event)(Vcpu& vcpu);
   // Architectural reset of the state behind the frame.
   void (*reset)(Vcpu& vcpu);
   const GuestDebug* debug = nullptr;

@@ -92,6 +92,10 @@ Vcpu::Next Vcpu::at_poll() {
   frame_->poll.exchange(0, std::memory_order_seq_cst);
   if (environment_.code->cache().enter_epoch(index_, false)) clear_jump_cache(jump_cache_.get());
   environment_.rendezvous->safepoint(*this);
+  frame_->budget += withheld_;
+  budget_at_start_ += withheld_;
+  withheld_ = 0;
+  guest_.until_event(*this);  // what is due may interrupt
   if (stop_requested_.exchange(false)) {
     frame_->poll.store(1, std::memory_order_relaxed);  // what else was pending is looked at on return
     return Next::stopped;
@@ -100,8 +104,18 @@ Vcpu::Next Vcpu::at_poll() {
     if (!guest_.should_wake(*this)) return Next::waiting;
     waiting_ = false;
   }
-  if (masks_interrupts_) return Next::go_on;
-  return guest_.take_interrupt(*this) && stepping_ ? Next::stepped : Next::go_on;
+  const bool taken = !masks_interrupts_ && guest_.take_interrupt(*this);
+  stop_at_event();
+  return taken && stepping_ ? Next::stepped : Next::go_on;
+}
+
+// Shortens the budget to the guest's next event. The count of instructions is what it was.
+void Vcpu::stop_at_event() {
+  const u64 left = guest_.until_event(*this);
+  if (frame_->budget <= 0 || left >= static_cast<u64>(frame_->budget)) return;
+  withheld_ = frame_->budget - static_cast<i64>(left);
+  frame_->budget -= withheld_;
+  budget_at_start_ -= withheld_;
 }
 
 Unit* Vcpu::next_unit(Link* link) {
@@ -160,7 +174,7 @@ Vcpu::Stop Vcpu::run(i64 budget) {
   frame_->poll.store(1, std::memory_order_relaxed);  // the first round looks at everything
   for (;;) {
     if (stepping_ && frame_->budget <= 0) break;  // before an interrupt makes it more than one
-    if (frame_->poll.load(std::memory_order_relaxed) != 0) {
+    if (frame_->poll.load(std::memory_order_relaxed) != 0 || (frame_->budget <= 0 && withheld_ != 0)) {
       const Next next = at_poll();
       if (next == Next::stepped) break;
       if (next != Next::go_on) {
@@ -216,7 +230,7 @@ Vcpu::Stop Vcpu::run(i64 budget) {
     if (stepping_ && left.reason == interp::Leave::exception) break;
   }
   instructions_at_start_ = instructions();
-  budget_at_start_ = frame_->budget = 0;
+  budget_at_start_ = frame_->budget = withheld_ = 0;
   rendezvous.park(*this);
   return stop;
 }

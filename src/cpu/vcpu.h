@@ -5,7 +5,9 @@
 // thread; the rest only from the owner's thread or with the vcpu held parked by the Rendezvous.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <span>
 
 #include "cpu/debug_points.h"
 #include "cpu/guest.h"
@@ -25,8 +27,9 @@ class Vcpu {
     VirtualClock* clock;
     Rendezvous* rendezvous;
     CodeManager* code;
-    const DebugPoints* points = nullptr;  // null: none, ever
-    Semihosting* semihosting = nullptr;   // null: breakpoint instructions are the guest's own
+    const DebugPoints* points = nullptr;                          // null: none, ever
+    Semihosting* semihosting = nullptr;                           // null: breakpoint instructions are the guest's own
+    std::function<void(std::span<std::byte>)> entropy = nullptr;  // random bytes; null: there are none. Any thread
     bool deterministic = false;  // leave after each device write, so that its effects land at an exact instruction
   };
   // `features`: the guest's own set of implemented extensions.
@@ -54,6 +57,13 @@ class Vcpu {
   VirtualClock& clock() { return *environment_.clock; }
   Rendezvous& rendezvous() { return *environment_.rendezvous; }
   bool deterministic() const { return environment_.deterministic; }
+
+  // Random bytes for the guest's own source of entropy. False: the machine has none.
+  bool entropy(std::span<std::byte> out) {
+    if (!environment_.entropy) return false;
+    environment_.entropy(out);
+    return true;
+  }
 
   // Instructions retired since reset at the start of the current block; a helper adds its instruction's index in it.
   u64 instructions() const { return instructions_at_start_ + static_cast<u64>(budget_at_start_ - frame_->budget); }
@@ -107,6 +117,7 @@ class Vcpu {
  private:
   enum class Next : u8 { go_on, waiting, stopped, stepped };
   Next at_poll();
+  void stop_at_event();
   Unit* next_unit(Link* link);
   bool at_breakpoint();
   void look_for_watchpoint(u64 address, u32 size, bool reads, bool writes);
@@ -122,6 +133,7 @@ class Vcpu {
   std::vector<HelperFn> helpers_;
   u64 instructions_at_start_ = 0;
   i64 budget_at_start_ = 0;
+  i64 withheld_ = 0;  // of the budget, so that run() gets to the guest's next event
   bool waiting_ = false;
   DebugStop debug_stop_;
   bool watchpoint_hit_ = false;    // leave run() behind the current instruction

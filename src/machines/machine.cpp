@@ -103,14 +103,16 @@ void Machine::make_vcpus(const Guest& guest, u64 features, const VcpuInspector& 
   make_semihosting();
   code_ = std::make_unique<CodeManager>(memory_, rendezvous_, guest, config_.smp.cpus, options);
   for (u32 i = 0; i < config_.smp.cpus; ++i) {
-    vcpus_.push_back(std::make_unique<Vcpu>(i, guest, features,
-                                            Vcpu::Environment{.memory = &memory_,
-                                                              .clock = &clock_,
-                                                              .rendezvous = &rendezvous_,
-                                                              .code = code_.get(),
-                                                              .points = &points_,
-                                                              .semihosting = semihosting_.get(),
-                                                              .deterministic = config_.icount.has_value()}));
+    vcpus_.push_back(
+        std::make_unique<Vcpu>(i, guest, features,
+                               Vcpu::Environment{.memory = &memory_,
+                                                 .clock = &clock_,
+                                                 .rendezvous = &rendezvous_,
+                                                 .code = code_.get(),
+                                                 .points = &points_,
+                                                 .semihosting = semihosting_.get(),
+                                                 .entropy = [this](std::span<std::byte> out) { inputs_.entropy(out); },
+                                                 .deterministic = config_.icount.has_value()}));
     rendezvous_.add(vcpus_.back().get());
   }
 }

@@ -126,6 +126,12 @@ void RiscvBoard::describe(FdtBuilder& tree, std::string_view compatible, std::st
     tree.set_cells(place, "cpu", {phandle});
   }
 
+  if (listed.has(Extension::zihpm)) {
+    // SBI's general events 1 and 2, cycles and instructions, and the counters that count them (binding perf/riscv,pmu).
+    tree.set_string("/pmu", "compatible", "riscv,pmu");
+    tree.set_cells("/pmu", "riscv,event-to-mhpmcounters", {1, 1, 0x7fff9, 2, 2, 0x7fffc});
+  }
+
   tree.set_cells("/soc", "#address-cells", {2});
   tree.set_cells("/soc", "#size-cells", {2});
   tree.set_string("/soc", "compatible", "simple-bus");

@@ -4,7 +4,8 @@ import hashlib
 import os
 import time
 
-from harness import (GUEST, boot, boot_test, check, check_equal, finish, invoke, linux, no_kernel_complaints, scratch)
+from harness import (GUEST, boot, boot_test, check, check_equal, console, finish, invoke, linux,
+                     no_kernel_complaints, scratch, virtio_disk)
 
 
 def busybox_hash():
@@ -109,6 +110,48 @@ def clock_and_entropy():
         second = guest.run("dd if=/dev/hwrng bs=32 count=1 2>/dev/null | sha256sum")[1]
         check(first != second, "virtio-rng gave the same bytes twice")
         finish(guest)
+
+
+def counters_in(guest):
+    """What the guest program tests/guests/counters.cpp, on the first disk, says."""
+    guest.run("dd if=/dev/vda of=/counters bs=4096 2>/dev/null; chmod +x /counters")
+    text = guest.run("/counters", 120)[1]
+    return {line.split()[0]: int(line.split()[1]) for line in text.split("\n") if len(line.split()) == 2}
+
+
+# The kernel's perf events by SBI PMU, the built-in firmware's and a real loop's; they are exact.
+@boot_test()
+def performance_counters():
+    program = os.path.join(os.path.dirname(console.emulator()), "tests/guests/guest_counters.elf")
+    with scratch() as folder:
+        path = os.path.join(folder, "program")
+        with open(program, "rb") as f, open(path, "wb") as to:
+            data = f.read()
+            to.write(data + bytes(-len(data) % 4096))
+        for cpu, samples in ("max", 20), ("rv64", -1), ("max,sscofpmf=off", -1):
+            with boot(linux("-cpu", cpu, *virtio_disk(path), smp=2)) as guest:
+                guest.prompt(300)
+                check("SBI PMU extension is available" in guest.run("dmesg | grep pmu")[1], "no SBI PMU with " + cpu)
+                seen = counters_in(guest)
+                for name in "cycles", "instructions":
+                    check(2000000 <= seen.get(name, -1) < (2001000 if samples > 0 else 20000000), "%s: %s" % (cpu, seen))
+                got = seen.get("samples", 0)
+                check(got == -1 if samples < 0 else abs(got - samples) <= 1, "%s: %s" % (cpu, seen))
+                no_kernel_complaints(guest)
+                finish(guest)
+
+
+# What the kernel makes of the extensions that -cpu max adds.
+@boot_test()
+def privileged_extensions():
+    for cpu, present in ("max", True), ("max,svinval=off,svnapot=off,svpbmt=off,smstateen=off,zkr=off", False):
+        with boot(linux("-cpu", cpu)) as guest:
+            guest.prompt(300)
+            names = guest.run("grep -m1 ^isa /proc/cpuinfo")[1].split("_")
+            for name in "svinval", "svnapot", "svpbmt", "smstateen", "zkr":
+                check((name in [n.strip() for n in names]) == present, "%s: %s" % (name, names))
+            no_kernel_complaints(guest)
+            finish(guest)
 
 
 @boot_test()

@@ -47,6 +47,9 @@ TEST(Riscv64Disassembler, KnownWords) {
       {0x60c5f543, "fmadd.s fa0, fa1, fa2, fa2"},
       {0xd2058553, "fcvt.d.w fa0, a1"},
       {0x12a58073, "sfence.vma a1, a0"},
+      {0x16a58073, "sinval.vma a1, a0"},
+      {0x18000073, "sfence.w.inval"},
+      {0x18100073, "sfence.inval.ir"},
       {0x00156013, "prefetch.r 0(a0)"},
       {0x0045200f, "cbo.zero (a0)"},
       {0x4501, "c.li a0, 0"},
@@ -142,7 +145,7 @@ TEST(Riscv64Disassembler, MnemonicsAgreeWithLlvm) {
       run(mc +
           " --disassemble --triple=riscv64 -M no-aliases --mattr=+m,+a,+f,+d,+c,+zba,+zbb,+zbs,"
           "+zicbom,+zicbop,+zicboz,+zicsr,+zifencei,+zicond,+zihintntl,+zimop,+zabha,+experimental-zacas,"
-          "+zawrs,+zfa,+zfh,+zcb,+zcmop,+zbc,+zbkb,+zbkc,+zbkx,+zknd,+zkne,+zknh,+zksed,+zksh " +
+          "+zawrs,+zfa,+zfh,+zcb,+zcmop,+zbc,+zbkb,+zbkc,+zbkx,+zknd,+zkne,+zknh,+zksed,+zksh,+svinval " +
           path + " 2> " + errors);
   std::map<u32, bool> invalid;  // by line
   {

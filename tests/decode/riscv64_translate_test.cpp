@@ -317,6 +317,21 @@ TEST(Riscv64Translate, InstructionsThatChangeTheWorldEndTheirBlock) {
   EXPECT_EQ(translate({0x30200073}).block.terminal.kind, Kind::jump_indirect);
 }
 
+// Svinval: sinval.vma is sfence.vma, and what is around it has nothing left to do but may not be seen by users.
+TEST(Riscv64Translate, InvalidationInParts) {
+  const Translated whole = translate({0x12b50073}), part = translate({0x16b50073});  // sfence.vma, sinval.vma a0, a1
+  ASSERT_NE(part.call_of(HelperId::sfence_vma), nullptr);
+  EXPECT_EQ(part.call_of(HelperId::sfence_vma)->imm & 3, whole.call_of(HelperId::sfence_vma)->imm & 3);
+  EXPECT_EQ(part.block.terminal.exit, Exit::lookup);
+  for (const u32 word : {0x18000073u, 0x18100073u}) {  // sfence.w.inval, sfence.inval.ir
+    EXPECT_EQ(translate({word}, kSupervisor).raised(), -1);
+    EXPECT_EQ(translate({word}, 3).raised(), -1);
+    const Translated user = translate({word}, 0);
+    EXPECT_EQ(user.raised(), 2);
+    EXPECT_EQ(user.raised_value(), word);
+  }
+}
+
 TEST(Riscv64Translate, FencesOrderWhatTheyName) {
   const auto order = [](u32 word) {
     for (const ir::Inst& inst : translate({word}).block.insts) {

@@ -17,9 +17,19 @@ struct LeftOut {
   const char* reason;
 };
 constexpr LeftOut kLeftOut[] = {
-    {"ecall", "traps"},     {"ebreak", "traps"},          {"c.ebreak", "traps"}, {"pause", "waits"},
-    {"wrs.nto", "waits"},   {"wrs.sto", "waits"},         {"wfi", "privileged"}, {"mret", "privileged"},
-    {"sret", "privileged"}, {"sfence.vma", "privileged"},
+    {"ecall", "traps"},
+    {"ebreak", "traps"},
+    {"c.ebreak", "traps"},
+    {"pause", "waits"},
+    {"wrs.nto", "waits"},
+    {"wrs.sto", "waits"},
+    {"wfi", "privileged"},
+    {"mret", "privileged"},
+    {"sret", "privileged"},
+    {"sfence.vma", "privileged"},
+    {"sinval.vma", "privileged"},
+    {"sfence.w.inval", "privileged"},
+    {"sfence.inval.ir", "privileged"},
 };
 
 bool has(std::string_view text, char letter) { return text.find(letter) != std::string_view::npos; }

@@ -91,6 +91,29 @@ TEST(TinyGuest, ResetUnderNoReboot) {
   EXPECT_EQ(result.err, "pagoda: the guest reset the machine (a panic, or a reboot) under -no-reboot\n");
 }
 
+// Zkr: the seed is the host's entropy, or with -icount a sequence that repeats.
+TEST(TinyGuest, SeedsRepeatOnlyWithCountedTime) {
+  Assembler a;
+  for (u32 i = 0; i < 16; ++i) {
+    a.word(0x0150'1573);  // csrrw a0, seed, zero
+    a.andi(a0, a0, 0x7f);
+    a.li(t0, kUartData);
+    a.sb(a0, t0);
+  }
+  a.power_off();
+  MachineConfig config = base_config();
+  config.cpu.features = {{.name = "zkr", .enabled = true}};
+  config.firmware = FirmwareKind::none;
+  const auto seeds = [&] { return run_guest(config, a.words()).console; };
+  const std::string first = seeds();
+  EXPECT_EQ(first.size(), 16u);
+  EXPECT_NE(first, seeds());
+  config.icount = IcountConfig{.shift = 0, .sleep = false};
+  const std::string counted = seeds();
+  EXPECT_EQ(counted.size(), 16u);
+  EXPECT_EQ(counted, seeds());
+}
+
 TEST(TinyGuest, WritesToTheSerialPort) {
   Assembler a;
   for (const char c : {'h', 'i', '\n'}) a.put_char(c);

@@ -23,14 +23,19 @@ inline constexpr u64 kRam = 0x80000000, kRamSize = 0x400000;
 
 class Bench {
  public:
-  explicit Bench(std::string_view cpu = "rv64", const CodeOptions& options = tier_options())
+  explicit Bench(std::string_view cpu = "rv64", const CodeOptions& options = tier_options(),
+                 std::function<void(std::span<std::byte>)> entropy = nullptr)
       : clock([this] { return now_ns; }) {
     CHECK(memory.add_ram(GuestPhys(kRam), kRamSize, "ram").has_value());
     const auto extensions = parse_cpu(cpu);
     CHECK(extensions.has_value());
     code = std::make_unique<CodeManager>(memory, rendezvous, riscv64_guest(), 1, options);
     vcpu = std::make_unique<Vcpu>(0, riscv64_guest(), extensions->bits,
-                                  Vcpu::Environment{&memory, &clock, &rendezvous, code.get()});
+                                  Vcpu::Environment{.memory = &memory,
+                                                    .clock = &clock,
+                                                    .rendezvous = &rendezvous,
+                                                    .code = code.get(),
+                                                    .entropy = std::move(entropy)});
     rendezvous.add(vcpu.get());
     configure_hart(*vcpu, 0, kRam);
     vcpu->reset();

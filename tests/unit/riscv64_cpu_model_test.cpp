@@ -38,14 +38,17 @@ std::set<std::string> names_of(const std::string& isa) {
 TEST(RiscvCpuModel, ModelsInCanonicalOrder) {
   EXPECT_EQ(isa_of("rv64"),
             "rv64imafdc_zic64b_zicbom_zicbop_zicboz_ziccamoa_ziccif_zicclsm_ziccrse_zicntr_zicsr_zifencei_zihintntl_"
-            "zihintpause_zmmul_za64rs_zaamo_zalrsc_zawrs_zfa_zca_zcd_zba_zbb_zbc_zbs_sstc_svadu");
+            "zihintpause_zihpm_zmmul_za64rs_zaamo_zalrsc_zawrs_zfa_zca_zcd_zba_zbb_zbc_zbs_ssccptr_sscounterenw_sstc_"
+            "sstvala_sstvecd_ssu64xl_svadu_svvptc");
   EXPECT_EQ(isa_of("max"),
-            "rv64imafdc_zic64b_zicbom_zicbop_zicboz_ziccamoa_ziccif_zicclsm_ziccrse_zicntr_zicond_zicsr_zifencei_"
-            "zihintntl_zihintpause_zimop_zmmul_za64rs_zaamo_zabha_zacas_zalrsc_zawrs_zfa_zfh_zfhmin_zca_zcb_zcd_zcmop_"
-            "zba_zbb_zbc_zbkb_zbkc_zbkx_zbs_zknd_zkne_zknh_zksed_zksh_zkt_sstc_svadu");
+            "rv64imafdcb_zic64b_zicbom_zicbop_zicboz_ziccamoa_ziccif_zicclsm_ziccrse_zicntr_zicond_zicsr_zifencei_"
+            "zihintntl_zihintpause_zihpm_zimop_zmmul_za64rs_zaamo_zabha_zacas_zalrsc_zawrs_zfa_zfh_zfhmin_zca_zcb_zcd_"
+            "zcmop_zba_zbb_zbc_zbkb_zbkc_zbkx_zbs_zknd_zkne_zknh_zkr_zksed_zksh_zkt_smcntrpmf_smstateen_ssccptr_"
+            "sscofpmf_sscounterenw_ssstateen_sstc_sstvala_sstvecd_ssu64xl_svadu_svinval_svnapot_svpbmt_svvptc");
   EXPECT_EQ(isa_of("rva22s64"),
-            "rv64imafdc_zic64b_zicbom_zicbop_zicboz_ziccamoa_ziccif_zicclsm_ziccrse_zicntr_zicsr_zifencei_zihintpause_"
-            "zmmul_za64rs_zaamo_zalrsc_zfhmin_zca_zcd_zba_zbb_zbs_zkt_svade");
+            "rv64imafdcb_zic64b_zicbom_zicbop_zicboz_ziccamoa_ziccif_zicclsm_ziccrse_zicntr_zicsr_zifencei_zihintpause_"
+            "zihpm_zmmul_za64rs_zaamo_zalrsc_zfhmin_zca_zcd_zba_zbb_zbs_zkt_ssccptr_sscounterenw_sstvala_sstvecd_"
+            "ssu64xl_svade_svinval_svpbmt_svvptc");
   EXPECT_EQ(parse_cpu("rv64")->bits, default_extensions().bits);
 }
 
@@ -56,9 +59,11 @@ TEST(RiscvCpuModel, TheLastSettingOfANameCounts) {
 }
 
 TEST(RiscvCpuModel, LettersAreTheirParts) {
-  EXPECT_EQ(isa_of("max,m=off,a=off,d=off,f=off,c=off,svade=on"),
-            "rv64i_zic64b_zicbom_zicbop_zicboz_ziccif_zicclsm_zicntr_zicond_zicsr_zifencei_zihintntl_zihintpause_zimop_"
-            "zba_zbb_zbc_zbkb_zbkc_zbkx_zbs_zknd_zkne_zknh_zksed_zksh_zkt_sstc_svade_svadu");
+  EXPECT_EQ(
+      isa_of("max,m=off,a=off,d=off,f=off,c=off,svade=on"),
+      "rv64ib_zic64b_zicbom_zicbop_zicboz_ziccif_zicclsm_zicntr_zicond_zicsr_zifencei_zihintntl_zihintpause_zihpm_"
+      "zimop_zba_zbb_zbc_zbkb_zbkc_zbkx_zbs_zknd_zkne_zknh_zkr_zksed_zksh_zkt_smcntrpmf_smstateen_ssccptr_sscofpmf_"
+      "sscounterenw_ssstateen_sstc_sstvala_sstvecd_ssu64xl_svade_svadu_svinval_svnapot_svpbmt_svvptc");
   const auto has = [](std::string_view option, const char* name) { return names_of(isa_of(option)).contains(name); };
   EXPECT_TRUE(has("rv64,m=off,zmmul=on", "zmmul"));
   EXPECT_FALSE(has("rv64,m=off,zmmul=on", "m"));
@@ -67,6 +72,15 @@ TEST(RiscvCpuModel, LettersAreTheirParts) {
   EXPECT_FALSE(has("rv64,d=off", "zcd"));
   EXPECT_TRUE(has("rv64,a=off,zaamo=on", "zaamo"));
   EXPECT_FALSE(has("rv64,a=off,zaamo=on", "zalrsc"));
+}
+
+// B is the three together.
+TEST(RiscvCpuModel, BitManipulationByOneName) {
+  const auto has = [](std::string_view option, const char* name) { return names_of(isa_of(option)).contains(name); };
+  EXPECT_TRUE(has("rv64,zba=off,zba=on,b=on", "zba"));
+  EXPECT_TRUE(has("rv64,b=on", "b"));
+  EXPECT_FALSE(has("max,zbs=off", "b"));
+  EXPECT_TRUE(has("max,b=off", "zbs"));
 }
 
 TEST(RiscvCpuModel, AnExtensionBringsWhatItNeeds) {
@@ -140,9 +154,10 @@ TEST(RiscvCpuModel, OffMakesInstructionsIllegal) {
   // their own.
   for (u32 number = 1; number < kExtensionCount; ++number) {
     const auto extension = static_cast<Extension>(number);
-    constexpr Extension others[] = {Extension::smaia, Extension::ssaia, Extension::c,    Extension::zicntr,
-                                    Extension::zicsr, Extension::zkt,   Extension::sstc, Extension::svade,
-                                    Extension::svadu, Extension::a};
+    using E = Extension;
+    constexpr Extension others[] = {E::smaia, E::ssaia,     E::c,         E::zicntr,   E::zicsr,   E::zkt,
+                                    E::sstc,  E::svade,     E::svadu,     E::a,        E::b,       E::zihpm,
+                                    E::zkr,   E::smcntrpmf, E::smstateen, E::sscofpmf, E::svnapot, E::svpbmt};
     const bool other = std::find(std::begin(others), std::end(others), extension) != std::end(others);
     EXPECT_NE(covered.contains(extension), other) << extension_name(extension);
   }

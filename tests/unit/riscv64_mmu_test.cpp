@@ -186,6 +186,45 @@ TEST_P(RiscvMmu, HardwareUpdatesSetExactlyWhatTheAccessNeeds) {
   EXPECT_EQ(bench_.load64(slot(0)), entry(kData, kV | kR));
 }
 
+// Svnapot: the page number's low bits say how long the range is, and only 64 KiB exist.
+TEST_P(RiscvMmu, ContiguousPages) {
+  const u64 flags = kV | kR | kW | kX | kA | kD, contiguous = u64{1} << 63;
+  bench_.hart().extensions.set(Extension::svnapot, true);
+  map(0, entry(kData + 0x8000, flags) | contiguous);
+  const Translation result = walk(AccessKind::write, MemoryMode::supervisor, 0x123);
+  ASSERT_TRUE(result.ok);
+  EXPECT_EQ(result.page_bits, 16);
+  EXPECT_EQ(result.page, GuestPhys(kData | (virtual_ & 0xf000)));
+  for (u64 marker = 0; marker < 16; ++marker) {
+    map(0, entry(kData + (marker << 12), flags) | contiguous);
+    EXPECT_EQ(cause(AccessKind::read), marker == 8 ? ~u64{0} : cause::kLoadPage) << marker;
+  }
+  map(0, entry(kData, flags));
+  bench_.store64(slot(1), bench_.load64(slot(1)) | contiguous);
+  EXPECT_EQ(cause(AccessKind::read), cause::kLoadPage) << "in a pointer";
+  map(1, entry(0x8000, flags) | contiguous);
+  EXPECT_EQ(cause(AccessKind::read), cause::kLoadPage) << "in a superpage";
+  map(1, entry(0, flags) | contiguous);
+  EXPECT_EQ(cause(AccessKind::read), cause::kLoadPage) << "in an aligned superpage";
+}
+
+// Svpbmt: menvcfg.PBMTE makes two bits a type, three of the four exist.
+TEST_P(RiscvMmu, MemoryTypes) {
+  const u64 flags = kV | kR | kW | kX | kA | kD;
+  for (const bool on : {false, true}) {
+    bench_.hart().menvcfg = on ? envcfg::kPbmte : 0;
+    for (u64 type = 0; type < 4; ++type) {
+      map(0, entry(kData, flags) | type << 61);
+      EXPECT_EQ(cause(AccessKind::write), type == 0 || (on && type != 3) ? ~u64{0} : cause::kStorePage) << type;
+      map(0, entry(kData, flags));
+      bench_.store64(slot(1), bench_.load64(slot(1)) | type << 61);
+      EXPECT_EQ(cause(AccessKind::write), type == 0 ? ~u64{0} : cause::kStorePage) << type << " in a pointer";
+    }
+    map(1, entry(0, flags) | u64{1} << 61);
+    EXPECT_EQ(walk(AccessKind::read).ok, on);
+  }
+}
+
 TEST_P(RiscvMmu, GlobalIsInheritedFromPointers) {
   map(0, entry(kData, kV | kR | kA | kG));
   EXPECT_TRUE(walk(AccessKind::read).global);
@@ -241,6 +280,14 @@ TEST_P(RiscvMmu, BareAndMachineModeDoNotTranslate) {
   EXPECT_EQ(user.page, GuestPhys(kData));
   EXPECT_EQ(user.privilege, Privilege::user);
   EXPECT_FALSE(user.global) << "another address space is not bare";
+}
+
+TEST(RiscvMemoryTypes, TheSwitchIsThereWithTheExtension) {
+  Bench with("rv64,svpbmt=on"), without("rv64,svpbmt=off");
+  EXPECT_NE(with.read(0x30a) & envcfg::kPbmte, 0u) << "on at reset";
+  for (Bench* bench : {&with, &without}) ASSERT_TRUE(bench->write(0x30a, ~u64{0}));
+  EXPECT_NE(with.read(0x30a) & envcfg::kPbmte, 0u);
+  EXPECT_EQ(without.read(0x30a) & envcfg::kPbmte, 0u);
 }
 
 // Through the softmmu: address spaces, their switching and their flushing.

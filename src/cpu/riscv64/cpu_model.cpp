@@ -51,7 +51,8 @@ constexpr Dependency kNeeds[] = {
     {Extension::zabha, Extension::zaamo}, {Extension::zacas, Extension::zaamo}, {Extension::zawrs, Extension::zalrsc},
     {Extension::zfa, Extension::f},       {Extension::zfh, Extension::zfhmin},  {Extension::zfhmin, Extension::f},
     {Extension::zcb, Extension::zca},     {Extension::zcd, Extension::zca},     {Extension::zcd, Extension::d},
-    {Extension::zcmop, Extension::zca},
+    {Extension::zcmop, Extension::zca},   {Extension::b, Extension::zba},       {Extension::b, Extension::zbb},
+    {Extension::b, Extension::zbs},       {Extension::zihpm, Extension::zicsr}, {Extension::sscofpmf, Extension::zihpm},
 };
 // A letter that is a collection: it implies its parts, and its absence theirs.
 constexpr Dependency kParts[] = {
@@ -61,7 +62,8 @@ constexpr Dependency kParts[] = {
     {Extension::c, Extension::zca},
 };
 
-bool is_letter(Extension extension) { return extension_name(extension)[1] == 0; }
+// B is a name for three extensions and nothing else: it comes and goes like those with longer names.
+bool is_letter(Extension extension) { return extension_name(extension)[1] == 0 && extension != Extension::b; }
 
 // The settings of one option: the last one of a name counts.
 struct Settings {

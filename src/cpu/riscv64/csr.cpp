@@ -18,7 +18,7 @@ constexpr u64 kAll = ~u64{0};
 constexpr u64 kEnvWritable = envcfg::kFiom | envcfg::kCbie | envcfg::kCbcfe | envcfg::kCbze;
 constexpr bool plain = false, ends = true;
 constexpr u32 kCsrNumbers = 4096;
-constexpr u32 kFflags = 0x001, kMip = 0x344;
+constexpr u32 kFflags = 0x001, kMip = 0x344, kSeed = 0x015;
 
 constexpr CsrInfo kRows[] = {
 #define CSR(number, name, gate, storage, mask, reset, read, write, block) \
@@ -53,6 +53,25 @@ bool counter_enabled(const Hart& hart, u32 counter) {
   return hart.privilege == Mode::supervisor || (hart.scounteren >> counter & 1) != 0;
 }
 
+// Smstateen: below machine mode the bit of mstateen<index> must be set.
+bool state_enabled(const Hart& hart, u32 index, u64 bit) {
+  return hart.privilege == Mode::machine || !hart.extensions.has(Extension::smstateen) ||
+         (hart.mstateen[index] & bit) != 0;
+}
+
+// Zkr 32.4.1: machine mode always, the others as mseccfg says.
+bool seed_enabled(const Hart& hart) {
+  if (hart.privilege == Mode::machine) return true;
+  return (hart.mseccfg & (hart.privilege == Mode::supervisor ? seccfg::kSseed : seccfg::kUseed)) != 0;
+}
+
+// The window on the interrupt file is the file's state, too.
+bool window_enabled(const Hart& hart) {
+  constexpr u64 kFirstOfFile = 0x70;
+  return state_enabled(hart, 0, stateen::kWindow) &&
+         (hart.siselect < kFirstOfFile || state_enabled(hart, 0, stateen::kImsic));
+}
+
 bool gate_open(const Hart& hart, Gate gate, u32 number) {
   constexpr u32 kTimeCounter = 1;
   switch (gate) {
@@ -62,6 +81,22 @@ bool gate_open(const Hart& hart, Gate gate, u32 number) {
       return hart.extensions.has(Extension::f) && (hart.mstatus & status::kFs) != 0;
     case Gate::counter:
       return hart.extensions.has(Extension::zicntr) && counter_enabled(hart, number & 31);
+    case Gate::hpm:
+      return hart.extensions.has(Extension::zihpm) && counter_enabled(hart, number & 31);
+    case Gate::sscofpmf:
+      return hart.extensions.has(Extension::sscofpmf);
+    case Gate::smcntrpmf:
+      return hart.extensions.has(Extension::smcntrpmf);
+    case Gate::zkr:
+      return hart.extensions.has(Extension::zkr);
+    case Gate::seed:
+      return hart.extensions.has(Extension::zkr) && seed_enabled(hart);
+    case Gate::smstateen:
+      return hart.extensions.has(Extension::smstateen);
+    case Gate::sstateen:
+      return hart.extensions.has(Extension::smstateen) && state_enabled(hart, number & 3, stateen::kStateen);
+    case Gate::senvcfg:
+      return state_enabled(hart, 0, stateen::kEnvcfg);
     case Gate::sstc:
       if (!hart.extensions.has(Extension::sstc)) return false;
       return hart.privilege == Mode::machine ||
@@ -71,15 +106,19 @@ bool gate_open(const Hart& hart, Gate gate, u32 number) {
     case Gate::smaia:
       return hart.extensions.has(Extension::smaia);
     case Gate::ssaia:
-      return hart.extensions.has(Extension::ssaia);
+      return hart.extensions.has(Extension::ssaia) && state_enabled(hart, 0, stateen::kAia);
+    case Gate::siselect:
+      return hart.extensions.has(Extension::ssaia) && state_enabled(hart, 0, stateen::kWindow);
     case Gate::mireg:
       return hart.extensions.has(Extension::smaia) && window_register_exists(hart, AiaLevel::machine);
     case Gate::sireg:
-      return hart.extensions.has(Extension::ssaia) && window_register_exists(hart, AiaLevel::supervisor);
+      return hart.extensions.has(Extension::ssaia) && window_enabled(hart) &&
+             window_register_exists(hart, AiaLevel::supervisor);
     case Gate::mtopei:
       return hart.extensions.has(Extension::smaia) && hart.files[static_cast<u32>(AiaLevel::machine)] != nullptr;
     case Gate::stopei:
-      return hart.extensions.has(Extension::ssaia) && hart.files[static_cast<u32>(AiaLevel::supervisor)] != nullptr;
+      return hart.extensions.has(Extension::ssaia) && state_enabled(hart, 0, stateen::kImsic) &&
+             hart.files[static_cast<u32>(AiaLevel::supervisor)] != nullptr;
   }
   return false;
 }
@@ -87,6 +126,7 @@ bool gate_open(const Hart& hart, Gate gate, u32 number) {
 bool allowed(const Hart& hart, const CsrInfo& info, u32 number, bool writes) {
   if (static_cast<u64>(hart.privilege) < lowest_privilege(number)) return false;
   if (writes && read_only(number)) return false;
+  if (number == kSeed && !writes) return false;  // reading has an effect, so it must look like one (Zkr 32.4)
   return gate_open(hart, info.gate, number);
 }
 
@@ -143,7 +183,7 @@ bool csr_instruction(const CsrContext& context, u32 number, CsrOp op, bool reads
 
 u64 csr_peek(Vcpu& vcpu, u32 number) {
   const CsrInfo* info = find_csr(number);
-  if (info == nullptr) return 0;
+  if (info == nullptr || number == kSeed) return 0;  // looking at the seed would use it up
   const CsrContext context{vcpu, vcpu.state<Hart>(), vcpu.instructions(), false};
   return read_value(context, *info, number - info->number);
 }

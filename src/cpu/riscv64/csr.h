@@ -21,16 +21,25 @@ enum class CsrOp : u32 { write = 1, set = 2, clear = 3 };
 // Legality beyond privilege: extension present and, below machine mode, enabled.
 enum class Gate : u8 {
   none,
-  fp,       // F is implemented and mstatus.FS is not Off
-  counter,  // Zicntr is implemented; mcounteren, scounteren
-  sstc,     // Sstc is implemented; menvcfg.STCE, mcounteren.TM
-  tvm,      // mstatus.TVM
-  smaia,    // Smaia is implemented
-  ssaia,    // Ssaia is implemented
-  mireg,    // Smaia, and the window shows a register that exists
-  sireg,    // Ssaia, the same
-  mtopei,   // Smaia, and there is an interrupt file
-  stopei,   // Ssaia, the same
+  fp,         // F is implemented and mstatus.FS is not Off
+  counter,    // Zicntr is implemented; mcounteren, scounteren
+  hpm,        // Zihpm, the same
+  sscofpmf,   // Sscofpmf is implemented
+  smcntrpmf,  // Smcntrpmf is implemented
+  zkr,        // Zkr is implemented
+  seed,       // Zkr; mseccfg.SSEED or USEED
+  smstateen,  // Smstateen is implemented
+  sstateen,   // Smstateen; the topmost bit of mstateen of the same number
+  senvcfg,    // with Smstateen mstateen0.ENVCFG
+  sstc,       // Sstc is implemented; menvcfg.STCE, mcounteren.TM
+  tvm,        // mstatus.TVM
+  smaia,      // Smaia is implemented
+  ssaia,      // Ssaia is implemented; with Smstateen mstateen0.AIA
+  siselect,   // Ssaia; with Smstateen mstateen0.CSRIND
+  mireg,      // Smaia, and the window shows a register that exists
+  sireg,      // Ssaia, the same
+  mtopei,     // Smaia, and there is an interrupt file
+  stopei,     // Ssaia, the same
 };
 
 struct CsrContext {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Hooks named in csr.def, by subject: csr_status.cpp, csr_counters.cpp, csr_fp.cpp, csr_aia.cpp.
+// Hooks named in csr.def, by subject: csr_status.cpp, csr_counters.cpp, csr_fp.cpp, csr_aia.cpp,
+// csr_state.cpp.
 //
 // A read hook returns the register's value, a write hook takes the new one. `index` counts from 0 within the row.
 #pragma once
@@ -22,7 +23,18 @@ READS(read_time);
 READS(read_instret);
 WRITES(write_mcycle);
 WRITES(write_minstret);
+READS(read_hpmcounter);
+READS(read_mhpmevent);
+READS(read_mcyclecfg);
+READS(read_minstretcfg);
+READS(read_scountovf);
+WRITES(write_mhpmcounter);
+WRITES(write_mhpmevent);
+WRITES(write_mcyclecfg);
+WRITES(write_minstretcfg);
 WRITES(write_mcountinhibit);
+WRITES(write_mcounteren);
+WRITES(write_scounteren);
 WRITES(write_stimecmp);
 
 READS(read_mstatus);
@@ -51,6 +63,11 @@ WRITES(write_satp);
 WRITES(write_pmpcfg0);
 WRITES(write_pmpcfg2);
 WRITES(write_pmpaddr);
+
+READS(read_seed);
+READS(read_mstateen);
+WRITES(write_mstateen);
+
 READS(read_sireg);
 READS(read_stopei);
 READS(read_stopi);

@@ -37,6 +37,11 @@ u64 legal_cache_fields(const Hart& hart, u64 old, u64 value) {
 // Without C instructions are aligned to 4 bytes, and so are the return addresses.
 u64 legal_epc(const Hart& hart, u64 value) { return value & ~(hart.extensions.has(Extension::zca) ? u64{1} : u64{3}); }
 
+// LCOFIP exists with Sscofpmf only.
+u64 legal_interrupts(const Hart& hart, u64 value) {
+  return hart.extensions.has(Extension::sscofpmf) ? value : value & ~irq::kLcofip;
+}
+
 }  // namespace
 
 u64 read_mstatus(const CsrContext& context, u32) {
@@ -59,7 +64,7 @@ void write_sie(const CsrContext& context, u32, u64 value) {
   poll_interrupts(hart);
 }
 void write_mie(const CsrContext& context, u32, u64 value) {
-  context.hart.mie = value;
+  context.hart.mie = legal_interrupts(context.hart, value);
   poll_interrupts(context.hart);
 }
 u64 read_mip(const CsrContext& context, u32) { return pending_exact(context.vcpu, context.hart); }
@@ -70,17 +75,18 @@ void write_mip(const CsrContext& context, u32, u64 value) {
   Hart& hart = context.hart;
   // With Sstc in use STIP is the comparator's alone.
   if ((hart.menvcfg & envcfg::kStce) != 0) value = (value & ~irq::kStip) | (hart.software_pending & irq::kStip);
-  hart.software_pending = value;
+  hart.software_pending = legal_interrupts(hart, value);
   poll_interrupts(hart);
 }
 void write_sip(const CsrContext& context, u32, u64 value) {
   Hart& hart = context.hart;
-  const u64 writable = hart.mideleg & irq::kSsip;  // STIP and SEIP are set by machine mode or the platform
+  const u64 writable =
+      hart.mideleg & (irq::kSsip | irq::kLcofip);  // STIP and SEIP are set by machine mode or the platform
   hart.software_pending = (hart.software_pending & ~writable) | (value & writable);
   poll_interrupts(hart);
 }
 void write_mideleg(const CsrContext& context, u32, u64 value) {
-  context.hart.mideleg = value;
+  context.hart.mideleg = legal_interrupts(context.hart, value);
   poll_interrupts(context.hart);
 }
 
@@ -94,6 +100,7 @@ u64 read_misa(const CsrContext& context, u32) {
   if (extensions.has(Extension::f)) value |= letter('F');
   if (extensions.has(Extension::d)) value |= letter('D');
   if (extensions.has(Extension::c)) value |= letter('C');
+  if (extensions.has(Extension::b)) value |= letter('B');
   return value;
 }
 u64 read_tinfo(const CsrContext&, u32) { return 1; }  // only type 0: no trigger
@@ -102,6 +109,7 @@ void write_menvcfg(const CsrContext& context, u32, u64 value) {
   Hart& hart = context.hart;
   value = legal_cache_fields(hart, hart.menvcfg, value);
   if (!hart.extensions.has(Extension::svadu)) value &= ~envcfg::kAdue;
+  if (!hart.extensions.has(Extension::svpbmt)) value &= ~envcfg::kPbmte;
   if (!hart.extensions.has(Extension::sstc)) value &= ~envcfg::kStce;
   hart.menvcfg = value;
   poll_interrupts(hart);

@@ -47,6 +47,17 @@ bool has_csr(const Hart& hart, u32 number) {
       return hart.extensions.has(Extension::zicntr);
     case Gate::sstc:
       return hart.extensions.has(Extension::sstc);
+    case Gate::sscofpmf:
+      return hart.extensions.has(Extension::sscofpmf);
+    case Gate::smcntrpmf:
+      return hart.extensions.has(Extension::smcntrpmf);
+    case Gate::smstateen:
+    case Gate::sstateen:
+      return hart.extensions.has(Extension::smstateen);
+    case Gate::zkr:
+      return hart.extensions.has(Extension::zkr);
+    case Gate::seed:
+      return false;  // reading it would use it up
     default:
       return true;
   }

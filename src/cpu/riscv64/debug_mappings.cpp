@@ -12,7 +12,7 @@ namespace pagoda::riscv64 {
 namespace {
 
 constexpr u32 kMostTables = 1 << 12, kMostLines = 4096;
-constexpr u64 kValid = 1, kLeaf = 2 | 8, kAttributes = 0xfe, kPpnMask = (u64{1} << 44) - 1;
+constexpr u64 kValid = 1, kLeaf = 2 | 8, kAttributes = 0xfe, kPpnMask = (u64{1} << 44) - 1, kNapot = u64{1} << 63;
 
 class Walker {
  public:
@@ -27,7 +27,9 @@ class Walker {
       if ((entry & kValid) == 0) continue;
       const u64 next = (entry >> 10 & kPpnMask) << kPageBits, at = address | i << shift;
       if ((entry & kLeaf) != 0) {
-        add(at, next, u64{1} << shift, entry & kAttributes);
+        // Each entry of a contiguous range (Svnapot) stands for its own page.
+        const u64 page = (entry & kNapot) != 0 && level == 0 ? (next & ~u64{0xffff}) | (at & 0xffff) : next;
+        add(at, page, u64{1} << shift, entry & kAttributes);
       } else if (level != 0) {
         walk(next, level - 1, at);
       }

@@ -29,6 +29,9 @@ enum class AiaLevel : u32 { machine, supervisor };
 inline constexpr u64 kTimebaseHz = 10'000'000;
 inline constexpr u64 kNanosecondsPerTick = 1'000'000'000 / kTimebaseHz;
 
+// Counters 0 to 18: cycle, a gap where `time` is, instret, and 16 programmable ones.
+inline constexpr u32 kCounters = 19;
+
 // Slot numbers in state.def order: Slot::ra, Slot::ft0 ...
 enum class Slot : u32 {
 #define STATE(name, type, member, group) name,
@@ -60,9 +63,13 @@ struct Hart : VcpuFrame {
   u64 mstatus, medeleg, mideleg, mie, mtvec, mscratch, mepc, mcause, mtval, menvcfg, mcountinhibit, mcounteren;
   u64 stvec, sscratch, sepc, scause, stval, satp, senvcfg, scounteren, stimecmp;
   u64 miselect, siselect;
+  u64 mseccfg, mstateen[4];
   u64 software_pending;  // bits of mip that software may set: SSIP, STIP (without Sstc), SEIP
-  // While a counter runs it reads as retired instructions + this, modulo 2^64; while mcountinhibit stops it, as this.
-  u64 instret_base, cycle_base;
+  // Counters (counters.h). One that runs reads as retired instructions + its base, modulo 2^64, another one as its
+  // base. Configuration: mcyclecfg, minstretcfg, mhpmevent. Overflows are due at an instruction count.
+  u64 counter_base[kCounters], counter_config[kCounters], overflow_at[kCounters];
+  u64 next_overflow;
+  u32 running_counters, filtered_counters;
   Pmp pmp;
 
   // Interrupt files by AiaLevel, null: none; kept by reset. What mtopei and stopei gave last, and at which instruction.

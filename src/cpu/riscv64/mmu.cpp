@@ -10,16 +10,20 @@
 namespace pagoda::riscv64 {
 namespace {
 
-// Page-table entries (10.4.1). Svnapot and Svpbmt are not implemented: their bits are reserved too.
+// Page-table entries (10.4.1; Svnapot, chapter 12; Svpbmt, chapter 13).
 namespace pte {
 constexpr u64 kValid = 1, kRead = 2, kWrite = 4, kExecute = 8, kUser = 16, kGlobal = 32, kAccessed = 64, kDirty = 128;
 constexpr u64 kReserved = ~u64{0} << 54;
+constexpr u64 kMemoryType = u64{3} << 61, kNapot = u64{1} << 63;
 constexpr u64 kNotInPointers = kUser | kAccessed | kDirty;  // reserved where the entry is not a leaf
 constexpr u32 kPpnShift = 10;
 constexpr u64 kPpnMask = (u64{1} << 44) - 1;
 }  // namespace pte
 
 constexpr u32 kIndexBits = 9;
+// The one size of a contiguous range that exists: 64 KiB, marked by the lowest bits of the page number.
+constexpr u32 kNapotBits = 16;
+constexpr u64 kNapotMarker = 8, kNapotMarkerMask = 15;
 
 u8 permission_of(AccessKind kind) {
   switch (kind) {
@@ -92,12 +96,21 @@ bool table_access_allowed(const Hart& hart, u64 address, u8 permissions) {
   return (pmp.permissions & permissions) == permissions && pmp.last - address >= sizeof(u64) - 1;
 }
 
+// Bits that must be zero in an entry, whether it is a leaf or not.
+u64 reserved_bits(const Hart& hart) {
+  u64 reserved = pte::kReserved;
+  if (hart.extensions.has(Extension::svnapot)) reserved &= ~pte::kNapot;
+  if ((hart.menvcfg & envcfg::kPbmte) != 0) reserved &= ~pte::kMemoryType;
+  return reserved;
+}
+
 Translation walk_tables(const Hart& hart, GuestMemory& memory, u64 address, AccessKind kind, const MemoryView& view) {
   const u32 levels = static_cast<u32>(hart.satp >> 60) - 8 + 3;
   const u32 address_bits = static_cast<u32>(kPageBits) + levels * kIndexBits;
   const i64 canonical = static_cast<i64>(address << (64 - address_bits)) >> (64 - address_bits);
   if (static_cast<u64>(canonical) != address) return failure(page_fault(kind));
 
+  const u64 reserved = reserved_bits(hart);
   bool global = false;
   u64 table = (hart.satp & pte::kPpnMask) << kPageBits;
   u32 level = levels;
@@ -109,20 +122,27 @@ Translation walk_tables(const Hart& hart, GuestMemory& memory, u64 address, Acce
     u64 entry;
     if (!memory.load<u64>(GuestPhys(entry_address), &entry)) return failure(access_fault(kind));
 
-    if ((entry & pte::kValid) == 0 || (entry & pte::kReserved) != 0) return failure(page_fault(kind));
+    if ((entry & pte::kValid) == 0 || (entry & reserved) != 0) return failure(page_fault(kind));
     if ((entry & (pte::kRead | pte::kWrite)) == pte::kWrite) return failure(page_fault(kind));  // reserved encoding
     const u64 next = (entry >> pte::kPpnShift & pte::kPpnMask) << kPageBits;
     if ((entry & (pte::kRead | pte::kExecute)) == 0) {
-      if ((entry & pte::kNotInPointers) != 0) return failure(page_fault(kind));
+      if ((entry & (pte::kNotInPointers | pte::kReserved)) != 0) return failure(page_fault(kind));
       global |= (entry & pte::kGlobal) != 0;  // holds for all below
       table = next;
       continue;
     }
 
-    const u64 offset_mask = (u64{1} << shift) - 1;
+    // All of memory behaves alike whatever its type; the fourth one is reserved.
+    if ((entry & pte::kMemoryType) == pte::kMemoryType) return failure(page_fault(kind));
+    const bool contiguous = (entry & pte::kNapot) != 0;
+    if (contiguous && (level != 0 || (next >> kPageBits & kNapotMarkerMask) != kNapotMarker))
+      return failure(page_fault(kind));
+    const u32 page_bits = contiguous ? kNapotBits : shift;
+    const u64 base = contiguous ? next & ~(kNapotMarkerMask << kPageBits) : next;
+    const u64 offset_mask = (u64{1} << page_bits) - 1;
     u8 permissions = leaf_permissions(entry, view);
     if ((permissions & permission_of(kind)) == 0) return failure(page_fault(kind));
-    if ((next & offset_mask) != 0) return failure(page_fault(kind));  // misaligned superpage
+    if ((base & offset_mask) != 0) return failure(page_fault(kind));  // misaligned superpage
 
     const u64 wanted = pte::kAccessed | (kind == AccessKind::write ? pte::kDirty : 0);
     if ((entry & wanted) != wanted) {
@@ -141,9 +161,9 @@ Translation walk_tables(const Hart& hart, GuestMemory& memory, u64 address, Acce
     // The first store has to come here again, to set D or to fault.
     if ((entry & pte::kDirty) == 0) permissions &= static_cast<u8>(~pmpcfg::kWrite);
     Translation result;
-    result.page_bits = static_cast<u8>(shift);
+    result.page_bits = static_cast<u8>(page_bits);
     result.global = global || (entry & pte::kGlobal) != 0;
-    return with_pmp(hart, result, next | (address & offset_mask), permissions, kind, view.privilege);
+    return with_pmp(hart, result, base | (address & offset_mask), permissions, kind, view.privilege);
   }
   return failure(page_fault(kind));  // a pointer where only a leaf may be
 }

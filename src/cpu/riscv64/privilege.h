@@ -17,11 +17,11 @@ inline constexpr u64 kInterrupt = u64{1} << 63;
 
 // Interrupts: bit numbers in mip and mie.
 namespace irq {
-inline constexpr u32 kSsi = 1, kMsi = 3, kSti = 5, kMti = 7, kSei = 9, kMei = 11;
+inline constexpr u32 kSsi = 1, kMsi = 3, kSti = 5, kMti = 7, kSei = 9, kMei = 11, kLcofi = 13;
 inline constexpr u64 kSsip = 1 << kSsi, kMsip = 1 << kMsi, kStip = 1 << kSti, kMtip = 1 << kMti, kSeip = 1 << kSei,
-                     kMeip = 1 << kMei;
+                     kMeip = 1 << kMei, kLcofip = 1 << kLcofi;
 inline constexpr u64 kSupervisor = kSsip | kStip | kSeip;
-inline constexpr u64 kAll = kSupervisor | kMsip | kMtip | kMeip;
+inline constexpr u64 kAll = kSupervisor | kMsip | kMtip | kMeip;  // without Sscofpmf, which adds kLcofip
 }  // namespace irq
 
 namespace status {
@@ -34,10 +34,21 @@ inline constexpr u64 kMachineWritable =
 inline constexpr u64 kSupervisorWritable = kSie | kSpie | kSpp | kFs | kSum | kMxr;
 }  // namespace status
 
+// mseccfg (Zkr): whether supervisor and user mode reach the seed.
+namespace seccfg {
+inline constexpr u64 kUseed = 1 << 8, kSseed = 1 << 9;
+}
+
+// mstateen0 (Smstateen): what supervisor mode may use. In mstateen1 to 3 only the topmost bit exists.
+namespace stateen {
+inline constexpr u64 kStateen = u64{1} << 63, kEnvcfg = u64{1} << 62, kWindow = u64{1} << 60, kAia = u64{1} << 59,
+                     kImsic = u64{1} << 58;
+}
+
 // menvcfg and senvcfg.
 namespace envcfg {
 inline constexpr u64 kFiom = 1, kCbieShift = 4, kCbie = 3 << 4, kCbcfe = 1 << 6, kCbze = 1 << 7, kAdue = u64{1} << 61,
-                     kStce = u64{1} << 63;
+                     kPbmte = u64{1} << 62, kStce = u64{1} << 63;
 }  // namespace envcfg
 
 }  // namespace pagoda::riscv64

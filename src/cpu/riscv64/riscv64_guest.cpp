@@ -6,6 +6,7 @@
 #include <new>
 
 #include "base/log.h"
+#include "cpu/riscv64/counters.h"
 #include "cpu/riscv64/cpu_model.h"
 #include "cpu/riscv64/csr.h"
 #include "cpu/riscv64/debug.h"
@@ -50,10 +51,14 @@ void reset(Vcpu& vcpu) {
   hart.pc = hart.reset_pc;
   csr_reset(hart);
   // Hardware A/D updates are on unless Svade promises page faults; with both it is the firmware's choice (Svadu).
+  // Memory types are on, as in QEMU, for software in machine mode that knows of no menvcfg.
   const bool updates = hart.extensions.has(Extension::svadu) && !hart.extensions.has(Extension::svade);
   hart.menvcfg = updates ? envcfg::kAdue : 0;
-  // The counters count from here.
-  hart.instret_base = hart.cycle_base = 0 - vcpu.instructions();
+  if (hart.extensions.has(Extension::svpbmt)) hart.menvcfg |= envcfg::kPbmte;
+  for (u64& enabled : hart.mstateen) enabled = 0;
+  for (u64& config : hart.counter_config) config = 0;
+  constexpr u64 kZero[kCounters] = {};
+  set_all_counters(hart, kZero, vcpu.instructions());
   hart.pmp = {};
   hart.pmp.update();
   if (hart.port != nullptr) hart.port->set_compare(hart.stimecmp);
@@ -95,21 +100,22 @@ void visit_hart(Vcpu& vcpu, StateVisitor& visitor) {
   hart.pins.store(pins);
   hart.time_offset.store(offset);
 
+  for (u32 i = 0; i < 4; ++i) visitor.field(fmt::format("mstateen{}", i), hart.mstateen[i]);
+
   // Counters as values: the count of retired instructions starts anew in another process.
-  const u64 retired = vcpu.instructions();
-  const auto counter = [&](const char* name, u64& base, u64 inhibit) {
-    const bool stopped = (hart.mcountinhibit & inhibit) != 0;
-    u64 value = stopped ? base : base + retired;
-    visitor.field(name, value);
-    base = (hart.mcountinhibit & inhibit) != 0 ? value : value - retired;
-  };
-  counter("mcycle", hart.cycle_base, 1);
-  counter("minstret", hart.instret_base, 4);
+  u64 values[kCounters];
+  for (u32 i = 0; i < kCounters; ++i) {
+    values[i] = counter_value(hart, i, vcpu.instructions());
+    visitor.field(fmt::format("counter{}", i), values[i]);
+    visitor.field(fmt::format("counter{}cfg", i), hart.counter_config[i]);
+  }
+  set_all_counters(hart, values, vcpu.instructions());
 }
 
 void hart_restored(Vcpu& vcpu) {
   Hart& hart = vcpu.state<Hart>();
   hart.pmp.update();
+  counters_changed(hart, vcpu.instructions());
   if (hart.port != nullptr) hart.port->refresh();
   resynchronise(vcpu, hart);
   vcpu.kick();
@@ -150,6 +156,7 @@ const Guest& riscv64_guest() {
       .take_exception = take_exception,
       .take_interrupt = take_interrupt,
       .should_wake = should_wake,
+      .until_event = until_overflow,
       .reset = reset,
       .debug = &guest_debug(),
   };

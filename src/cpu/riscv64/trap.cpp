@@ -3,6 +3,7 @@
 #include "cpu/riscv64/trap.h"
 
 #include "base/log.h"
+#include "cpu/riscv64/counters.h"
 #include "cpu/riscv64/hart_port.h"
 #include "cpu/riscv64/illegal_log.h"
 #include "cpu/riscv64/modes.h"
@@ -25,6 +26,7 @@ void enter_trap(Vcpu& vcpu, Hart& hart, u64 cause, u64 value, bool to_supervisor
   log(Log::interrupt, "hart {}: {} {} from mode {} at {:#x}, value {:#x}, to {} mode", hart.hart_id,
       (cause & cause::kInterrupt) != 0 ? "interrupt" : "exception", cause & ~cause::kInterrupt,
       static_cast<u32>(hart.privilege), hart.pc, value, to_supervisor ? "supervisor" : "machine");
+  const Mode from = hart.privilege;
   u64 mstatus = hart.mstatus;
   if (to_supervisor) {
     hart.scause = cause;
@@ -46,6 +48,7 @@ void enter_trap(Vcpu& vcpu, Hart& hart, u64 cause, u64 value, bool to_supervisor
     hart.pc = vector(hart.mtvec, cause);
   }
   hart.mstatus = mstatus;
+  if (hart.privilege != from) counters_follow_privilege(hart, vcpu.instructions());
   // The handler may run code of another context: a reservation must not carry over.
   hart.reserved_address = kNoReservation;
   update_mode(vcpu, hart);
@@ -145,6 +148,7 @@ u64 return_from_machine(Vcpu& vcpu, Hart& hart) {
   hart.mstatus = mstatus;
   hart.privilege = previous;
   hart.reserved_address = kNoReservation;
+  counters_follow_privilege(hart, vcpu.instructions_now() + 1);  // a return counts where it was executed
   update_mode(vcpu, hart);
   poll_interrupts(hart);
   return hart.mepc;
@@ -157,6 +161,7 @@ u64 return_from_supervisor(Vcpu& vcpu, Hart& hart) {
   mstatus = (mstatus & ~(status::kSie | status::kSpp | status::kMprv)) | sie | status::kSpie;
   hart.mstatus = mstatus;
   hart.reserved_address = kNoReservation;
+  counters_follow_privilege(hart, vcpu.instructions_now() + 1);
   update_mode(vcpu, hart);
   poll_interrupts(hart);
   return hart.sepc;

@@ -23,7 +23,8 @@ int interrupt_to_take(const Hart& hart);
 void poll_interrupts(Hart& hart);
 
 // Default priorities, the most urgent first (Privileged ISA 3.1.9).
-inline constexpr u32 kInterruptOrder[] = {irq::kMei, irq::kMsi, irq::kMti, irq::kSei, irq::kSsi, irq::kSti};
+inline constexpr u32 kInterruptOrder[] = {irq::kMei, irq::kMsi, irq::kMti,  irq::kSei,
+                                          irq::kSsi, irq::kSti, irq::kLcofi};
 
 // Records a guest exception for the current instruction.
 inline void raise_exception(VcpuFrame& frame, u64 cause, u64 value) {

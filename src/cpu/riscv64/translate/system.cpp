@@ -48,4 +48,9 @@ void sfence_vma(Translator& t, const Insn& i) {
   t.end_block();
 }
 
+// sinval.vma invalidates at once, so there is nothing left to order. TVM does not trap these two.
+void sfence_inval(Translator& t, const Insn& i) {
+  if (t.privilege() == static_cast<u32>(Mode::user)) t.illegal(i.bits);
+}
+
 }  // namespace pagoda::riscv64::translate

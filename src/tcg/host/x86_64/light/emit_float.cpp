@@ -117,12 +117,35 @@ bool Compiler::Work::float_compare(bool wide) {
   return true;
 }
 
+// Truncation to an unsigned integer, as in C: what lies between 0 and both limits is the host's signed conversion. The
+// rest is decided before anything is converted, as that would raise flags.
+bool Compiler::Work::float_to_unsigned(bool wide, u32 bits) {
+  const u64 limit = bits == 64 ? (wide ? 0x43e0'0000'0000'0000 : 0x5f00'0000)   // 2^63
+                               : (wide ? 0x41f0'0000'0000'0000 : 0x4f80'0000);  // 2^32
+  const asmjit::Label odd = a.newLabel(), end = a.newLabel();
+  read_float(first(), op->a, wide);
+  constant(x86::rax, limit);
+  a.movq(second(), x86::rax);
+  wide ? a.ucomisd(first(), second()) : a.ucomiss(first(), second());
+  a.jp(odd);
+  a.jae(odd);
+  a.xorps(second(), second());
+  wide ? a.ucomisd(first(), second()) : a.ucomiss(first(), second());
+  a.jb(odd);
+  wide ? a.cvttsd2si(x86::rax, first()) : a.cvttss2si(x86::rax, first());
+  done(op->d, x86::rax);
+  a.bind(end);
+  cold_step(odd, end);
+  return true;
+}
+
 // In range the host converts as the guest does; its answer to anything else is the minimum.
 bool Compiler::Work::float_to_int(bool wide) {
   const auto round = static_cast<ir::Round>(op->imm & 15);
   const auto sign = static_cast<ir::Sign>(op->imm >> 4 & 15);
   const u32 bits = static_cast<u32>(op->imm >> 8);
-  if (sign != ir::Sign::is_signed || bits < 32) return false;
+  if (bits < 32) return false;
+  if (sign != ir::Sign::is_signed) return round == ir::Round::to_zero && float_to_unsigned(wide, bits);
   if (round != ir::Round::mode && round != ir::Round::to_zero) return false;
   const bool truncate = round == ir::Round::to_zero;
   const bool to64 = bits == 64;
@@ -152,10 +175,16 @@ bool Compiler::Work::int_to_float(bool wide) {
   const auto sign = static_cast<ir::Sign>(op->imm >> 4 & 15);
   const u32 bits = static_cast<u32>(op->imm >> 8);
   const bool exact = wide && bits <= 32;
-  if (bits < 32 || (bits == 64 && sign != ir::Sign::is_signed)) return false;
+  if (bits < 32) return false;
   if (round != ir::Round::mode && !exact) return false;
+  const asmjit::Label odd = a.newLabel(), end = a.newLabel();
+  const bool may_be_odd = bits == 64 && sign != ir::Sign::is_signed;
   if (bits == 64) {
     move(x86::rax, op->a, true);
+    if (may_be_odd) {  // beyond the host's signed integers
+      a.test(x86::rax, x86::rax);
+      a.js(odd);
+    }
   } else if (sign == ir::Sign::is_signed) {
     const x86::Gp value = read32(op->a, x86::rax);
     a.movsxd(x86::rax, value);
@@ -165,6 +194,8 @@ bool Compiler::Work::int_to_float(bool wide) {
   a.xorps(first(), first());  // the old upper half must not delay it
   wide ? a.cvtsi2sd(first(), x86::rax) : a.cvtsi2ss(first(), x86::rax);
   write_float(op->d, first(), wide);
+  a.bind(end);
+  if (may_be_odd) cold_step(odd, end);
   return true;
 }
 

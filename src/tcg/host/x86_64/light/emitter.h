@@ -106,6 +106,7 @@ struct Compiler::Work {
   bool fused_multiply_add(bool wide);
   bool float_compare(bool wide);
   bool float_to_int(bool wide);
+  bool float_to_unsigned(bool wide, u32 bits);
   bool int_to_float(bool wide);
   // Cold code: does the op from its operands by tier 0's handler, then goes on at `end`.
   void cold_step(const asmjit::Label& at_label, const asmjit::Label& end);
