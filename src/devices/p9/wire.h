@@ -63,9 +63,7 @@ class Writer {
  public:
   explicit Writer(std::vector<u8>& out) : out_(out) {}
   void number(u64 value, u32 size) {
-    u8 little[8];
-    for (u32 i = 0; i < size; ++i) little[i] = static_cast<u8>(value >> (8 * i));
-    append(little, size);
+    for (u32 i = 0; i < size; ++i) out_.push_back(static_cast<u8>(value >> (8 * i)));
   }
   void byte(u8 value) { number(value, 1); }
   void half(u16 value) { number(value, 2); }
