@@ -49,7 +49,7 @@ Softmmu::Softmmu(Vcpu& vcpu, VcpuFrame& frame, GuestMemory& memory, const Guest&
       live_(kKeySlots) {
   CHECK(guest.memory_modes <= kMemoryModes);
   for (u32 mode = 0; mode < guest.memory_modes; ++mode) {
-    frame_.contexts[mode] = {&tables_[mode], 0};
+    frame_.contexts[mode] = {&tables_[mode], 0, kNoTlbTag};
   }
   frame_.memory_mode = 0;
   reassign_contexts();
@@ -60,12 +60,17 @@ void Softmmu::reassign_contexts() {
   u64 resets;
   do {  // generations given out before a reset are void
     resets = statistics_.generation_resets;
-    for (u32 mode = 0; mode < guest_.memory_modes; ++mode) {
-      frame_.contexts[mode].tag = u64{generation_of(mode_key_[mode])} << 4;
-    }
+    if (global_tag_ == kNoTlbTag) global_tag_ = u64{new_generation()} << 4;
+    for (u32 mode = 0; mode < guest_.memory_modes; ++mode) set_tags(mode, generation_of(mode_key_[mode]));
   } while (resets != statistics_.generation_resets);
   frame_.memory = frame_.contexts[frame_.memory_mode];
   ++frame_.mem_epoch;
+}
+
+void Softmmu::set_tags(u32 memory_mode, u32 generation) {
+  MemoryContext& context = frame_.contexts[memory_mode];
+  context.tag = u64{generation} << 4;
+  context.global_tag = mode_key_[memory_mode] != 0 ? global_tag_ : kNoTlbTag;
 }
 
 // The key's place in the table: where it is, or where it would go. No key is ever displaced by another: a memory mode
@@ -97,8 +102,8 @@ void Softmmu::forget_everything() {
   std::fill(third_.begin(), third_.end(), Entry{});
   std::fill(live_.begin(), live_.end(), Context{});
   next_generation_ = 1;
-  large_start_ = ~u64{0};
-  large_mask_ = 0;
+  global_tag_ = kNoTlbTag;
+  large_.clear();
 }
 
 void Softmmu::set_context(u32 memory_mode, u64 key) {
@@ -107,7 +112,7 @@ void Softmmu::set_context(u32 memory_mode, u64 key) {
   const u64 resets = statistics_.generation_resets;
   const u32 generation = generation_of(key);
   if (resets != statistics_.generation_resets) return reassign_contexts();  // the other modes' ones are void
-  frame_.contexts[memory_mode].tag = u64{generation} << 4;
+  set_tags(memory_mode, generation);
   if (frame_.memory_mode == memory_mode) frame_.memory = frame_.contexts[memory_mode];
 }
 
@@ -120,9 +125,9 @@ void Softmmu::flush_all() {
   ++statistics_.flushes;
   // Old generations simply never match again.
   ++global_generation_;
+  global_tag_ = kNoTlbTag;
   std::fill(live_.begin(), live_.end(), Context{});
-  large_start_ = ~u64{0};
-  large_mask_ = 0;
+  large_.clear();
   reassign_contexts();
 }
 
@@ -152,7 +157,7 @@ void Softmmu::invalidate_tables(u64 page) {
 
 void Softmmu::flush_page(GuestVirt address) {
   ++statistics_.flushes;
-  if ((address.value & large_mask_) == large_start_) return flush_all();
+  if (is_large(address.value)) return flush_all();
   const u64 page = address.value & kPageMask;
   invalidate_tables(page);
   Entry* set = set_of(page);
@@ -164,7 +169,7 @@ void Softmmu::flush_page(GuestVirt address) {
 
 void Softmmu::flush_page(GuestVirt address, u64 key) {
   ++statistics_.flushes;
-  if ((address.value & large_mask_) == large_start_) return flush_context(key);
+  if (is_large(address.value)) return flush_context(key);
   const Context& context = context_of(key);
   if (!context.used || context.generation == 0) return;
   const u64 page = address.value & kPageMask;
@@ -185,7 +190,8 @@ void Softmmu::drop_write_tags(GuestPhys page) {
       TlbEntry& entry = second_[mode].entries[i];
       if (entry.write_tag == kTlbInvalid || (entry.write_tag & kTlbPageMask) + entry.addend != host) return;
       TlbEntry& first = tables_[mode].entries[tlb_index(entry.write_tag)];
-      if (first.write_tag == entry.write_tag) first.write_tag = kTlbInvalid;
+      // The first level's is the same page, perhaps under another tag, or another page's.
+      if ((first.write_tag & kTlbPageMask) == (entry.write_tag & kTlbPageMask)) first.write_tag = kTlbInvalid;
       entry.write_tag = kTlbInvalid;
     });
   }
@@ -198,7 +204,8 @@ std::string Softmmu::listing() const {
     for (u32 i = 0; i < phys_[mode].size(); ++i) {
       const TlbEntry& entry = second_[mode].entries[i];
       const u64 tag = std::max({entry.read_tag, entry.write_tag, entry.exec_tag});
-      if (tag == kTlbInvalid || (tag & ~kTlbPageMask) != frame_.contexts[mode].tag) continue;
+      const u64 context = tag & ~kTlbPageMask;
+      if (context != frame_.contexts[mode].tag && context != frame_.contexts[mode].global_tag) continue;
       text += fmt::format("{:016x} {:016x} {}{}{} memory mode {}\n", tag & kTlbPageMask,
                           u64{phys_[mode][i]} << kPageBits, entry.read_tag != kTlbInvalid ? 'r' : '-',
                           entry.write_tag != kTlbInvalid ? 'w' : '-', entry.exec_tag != kTlbInvalid ? 'x' : '-', mode);
@@ -220,7 +227,6 @@ Softmmu::Entry* Softmmu::set_of(u64 page) {
 void Softmmu::fill(u64 address, u32 memory_mode, const Entry& entry, const Found& found) {
   if (found.host == nullptr) return;
   const u64 page = address & kTlbPageMask;
-  const u64 tag = page + frame_.contexts[memory_mode].tag;
   bool readable = entry.readable;
   bool writable = entry.writable && !found.range->read_only;
   if (const DebugPoints* points = vcpu_.debug_points(); points != nullptr && points->any_watchpoint()) [[unlikely]] {
@@ -236,14 +242,16 @@ void Softmmu::fill(u64 address, u32 memory_mode, const Entry& entry, const Found
     if (writable && (bits & GuestMemory::kDirty) == 0) marks.fetch_or(GuestMemory::kDirty, std::memory_order_acq_rel);
   }
   if (phys_[memory_mode].empty()) phys_[memory_mode].resize(kSecondTlbEntries);
-  const TlbEntry filled{
-      .read_tag = readable ? tag : kTlbInvalid,
-      .write_tag = writable ? tag : kTlbInvalid,
-      .exec_tag = entry.executable ? tag : kTlbInvalid,
-      .addend = reinterpret_cast<u64>(found.host) - page,
+  const auto filled = [&](u64 with) -> TlbEntry {
+    return {.read_tag = readable ? page + with : kTlbInvalid,
+            .write_tag = writable ? page + with : kTlbInvalid,
+            .exec_tag = entry.executable ? page + with : kTlbInvalid,
+            .addend = reinterpret_cast<u64>(found.host) - page};
   };
-  tables_[memory_mode].entries[tlb_index(address)] = filled;
-  second_[memory_mode].entries[second_tlb_index(address)] = filled;
+  const MemoryContext& context = frame_.contexts[memory_mode];
+  const bool is_shared = entry.global && context.global_tag != kNoTlbTag;
+  tables_[memory_mode].entries[tlb_index(address)] = filled(context.tag);
+  second_[memory_mode].entries[second_tlb_index(address)] = filled(is_shared ? context.global_tag : context.tag);
   phys_[memory_mode][second_tlb_index(address)] = static_cast<u32>(found.phys >> kPageBits);
 }
 
@@ -320,26 +328,39 @@ Softmmu::Found Softmmu::find_page(u64 address, AccessKind kind, u32 memory_mode)
   return found;
 }
 
+bool Softmmu::is_large(u64 address) const {
+  return std::ranges::any_of(large_, [&](const Region& region) { return (address & region.mask) == region.start; });
+}
+
 void Softmmu::note_large_page(u64 page, u32 page_bits) {
-  u64 mask = ~u64{0} << page_bits;
-  if (large_start_ == ~u64{0}) {  // not by the mask: it is 0 too once the region is everything
-    large_mask_ = mask;
-    large_start_ = page & mask;
+  Region added{.start = page & ~u64{0} << page_bits, .mask = ~u64{0} << page_bits};
+  if (std::ranges::any_of(large_, [&](const Region& region) {
+        return (added.start & region.mask) == region.start && (added.mask & region.mask) == region.mask;
+      })) {
     return;
   }
-  mask &= large_mask_;
-  while (((large_start_ ^ page) & mask) != 0) mask <<= 1;
-  large_mask_ = mask;
-  large_start_ &= mask;
+  // Two halves become one; without room the last region grows until it covers both.
+  for (bool merged = true; merged;) {
+    merged = false;
+    for (std::size_t i = 0; i < large_.size(); ++i) {
+      const u64 wider = added.mask << 1;
+      const bool is_half = large_[i].mask == added.mask && (large_[i].start & wider) == (added.start & wider);
+      if (!is_half && (i + 1 < kRegions || large_.size() < kRegions)) continue;
+      u64 mask = is_half ? wider : added.mask & large_[i].mask;
+      while (((large_[i].start ^ added.start) & mask) != 0) mask <<= 1;
+      added = {.start = added.start & mask, .mask = mask};
+      large_.erase(large_.begin() + static_cast<std::ptrdiff_t>(i));
+      merged = true;
+      break;
+    }
+  }
+  large_.push_back(added);
 }
 
 Softmmu::CodePage Softmmu::fetch_page(GuestVirt address) {
   const u32 mode = guest_.fetch_mode(vcpu_);
-  const MemoryContext& context = frame_.contexts[mode];
-  const TlbEntry& entry = second_[mode].entries[second_tlb_index(address.value)];
-  if (entry.exec_tag == tlb_tag(address.value, 1, context.tag)) {
-    tables_[mode].entries[tlb_index(address.value)] = entry;
-    return {.host = reinterpret_cast<const u8*>((address.value & kPageMask) + entry.addend),
+  if (const TlbEntry* entry = find_entry<&TlbEntry::exec_tag>(address.value, 1, mode); entry != nullptr) {
+    return {.host = reinterpret_cast<const u8*>((address.value & kPageMask) + entry->addend),
             .phys = GuestPhys(u64{phys_[mode][second_tlb_index(address.value)]} << kPageBits),
             .end = kPageSize,
             .whole = true};

@@ -50,6 +50,19 @@ class Softmmu {
   };
   CodePage fetch_page(GuestVirt address);
 
+  // The first-level entry that grants an access to RAM, with what the second level knows; else null.
+  template <u64 TlbEntry::* kTag>
+  const TlbEntry* find_entry(u64 address, u32 size, u32 memory_mode) {
+    const MemoryContext& context = frame_.contexts[memory_mode];
+    TlbEntry& first = tables_[memory_mode].entries[tlb_index(address)];
+    if (first.*kTag == tlb_tag(address, size, context.tag)) return &first;
+    const TlbEntry& second = second_[memory_mode].entries[second_tlb_index(address)];
+    if (second.*kTag == tlb_tag(address, size, context.tag)) return &(first = second);
+    if (second.*kTag != tlb_tag(address, size, context.global_tag)) return nullptr;
+    const u64 more = context.tag - context.global_tag;  // what was invalid matches nothing with it, either
+    return &(first = {second.read_tag + more, second.write_tag + more, second.exec_tag + more, second.addend});
+  }
+
   static const MemorySlowPaths kSlowPaths;
 
   // The valid entries of the first level as a table for a person.
@@ -98,6 +111,8 @@ class Softmmu {
   void invalidate_tables(u64 page);
   void clear_tables();
   void note_large_page(u64 page, u32 page_bits);
+  bool is_large(u64 address) const;
+  void set_tags(u32 memory_mode, u32 generation);
   Entry* set_of(u64 page);
 
   static constexpr u32 kWays = 4;
@@ -117,8 +132,13 @@ class Softmmu {
   std::array<u64, kMemoryModes> mode_key_{};
   u32 next_generation_ = 1;
   u32 global_generation_ = 1;  // of global entries, which no context's generation can void
-  // Smallest region that covers all large leaves cached since the last full flush; a page flush inside it flushes all.
-  u64 large_start_ = ~u64{0}, large_mask_ = 0;
+  u64 global_tag_ = kNoTlbTag;
+  // Regions that cover all large leaves cached since the last full flush; a page flush inside one flushes the context.
+  struct Region {
+    u64 start, mask;
+  };
+  static constexpr u32 kRegions = 32;
+  std::vector<Region> large_;
   Statistics statistics_;
 };
 

@@ -100,6 +100,9 @@ struct SoftmmuPaths {
     if (found.host == nullptr) return read_device(found, address, size, to);
     const u8* host = found.host + (address & ~kPageMask);
     if ((address & (size - 1)) != 0) return ram_copy_out(reinterpret_cast<std::byte*>(to), host, size);
+    read_ram(host, size, to);
+  }
+  static void read_ram(const u8* host, u32 size, u8* to) {
     switch (size) {  // single-copy atomic where aligned
       case 1:
         return copy_value(to, ram_load<u8>(host));
@@ -129,29 +132,26 @@ struct SoftmmuPaths {
     if (found.range->mmio != nullptr) return write_device(found, address, size, from);  // flash, too
     if (found.range->read_only) return;
     u8* host = found.host + (address & ~kPageMask);
-    const bool aligned = (address & (size - 1)) == 0;
-    if (!aligned) {
+    if ((address & (size - 1)) != 0) {
       ram_copy_in(host, reinterpret_cast<const std::byte*>(from), size);
     } else {
-      switch (size) {
-        case 1:
-          ram_store<u8>(host, *from);
-          break;
-        case 2:
-          ram_store<u16>(host, value_at<u16>(from));
-          break;
-        case 4:
-          ram_store<u32>(host, value_at<u32>(from));
-          break;
-        case 8:
-          ram_store<u64>(host, value_at<u64>(from));
-          break;
-        default:
-          ram_copy_in(host, reinterpret_cast<const std::byte*>(from), size);
-          break;
-      }
+      write_ram(host, size, from);
     }
     written(found, address, size);
+  }
+  static void write_ram(u8* host, u32 size, const u8* from) {
+    switch (size) {  // single-copy atomic
+      case 1:
+        return ram_store<u8>(host, *from);
+      case 2:
+        return ram_store<u16>(host, value_at<u16>(from));
+      case 4:
+        return ram_store<u32>(host, value_at<u32>(from));
+      case 8:
+        return ram_store<u64>(host, value_at<u64>(from));
+      default:
+        return ram_copy_in(host, reinterpret_cast<const std::byte*>(from), size);
+    }
   }
 
   void written(const Found& found, u64 address, u32 size) {
@@ -280,17 +280,30 @@ struct SoftmmuPaths {
   // --- the table's functions ---
   static u64 load(VcpuFrame* frame, u64 address, u32 bits) {
     SoftmmuPaths path(frame, bits);
+    const u32 size = path.op.size();
+    if (const TlbEntry* entry = path.mmu.find_entry<&TlbEntry::read_tag>(address, size, path.mode); entry != nullptr) {
+      u8 bytes[8] = {};
+      path.read_ram(reinterpret_cast<const u8*>(address + entry->addend), size, bytes);
+      return path.finish_load(bytes);
+    }
     u8 bytes[8] = {};
     if (!path.read_bytes(address, bytes)) return 0;
+    return path.finish_load(bytes);
+  }
+  u64 finish_load(const u8* bytes) const {
     u64 value = value_at<u64>(bytes);
-    if (path.op.big_endian && path.op.size() == 8) value = __builtin_bswap64(value);
-    return extend(value, path.op);
+    if (op.big_endian && op.size() == 8) value = __builtin_bswap64(value);
+    return extend(value, op);
   }
   static void store(VcpuFrame* frame, u64 address, u64 value, u32 bits) {
     SoftmmuPaths path(frame, bits);
     if (path.op.big_endian) value = __builtin_bswap64(value) >> (64 - path.op.size() * 8);
     u8 bytes[8];
     std::memcpy(bytes, &value, 8);
+    const u32 size = path.op.size();
+    if (const TlbEntry* entry = path.mmu.find_entry<&TlbEntry::write_tag>(address, size, path.mode); entry != nullptr) {
+      return write_ram(reinterpret_cast<u8*>(address + entry->addend), size, bytes);
+    }
     path.write_bytes(address, bytes);
   }
   static u64 rmw(VcpuFrame* frame, u64 address, u64 value, u32 bits, u32 kind) {

@@ -205,7 +205,7 @@ Toy::Toy()
   for (u32 i = 0; i < kJumpCacheEntries; ++i) jump_cache_[i] = {~u64{0}, &none};
   for (TlbEntry& entry : tlb_->entries) entry = {kTlbInvalid, kTlbInvalid, kTlbInvalid, 0};
   ToyState& state = *state_;
-  state.memory = state.contexts[0] = {tlb_, u64{1} << 4};
+  state.memory = state.contexts[0] = {tlb_, u64{1} << 4, kNoTlbTag};
   for (u64 page = 0; page < 3; ++page) {
     const u64 address = kToyMemoryBase + (page << kTlbPageBits);
     TlbEntry& entry = tlb_->entries[tlb_index(address)];

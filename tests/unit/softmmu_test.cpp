@@ -118,6 +118,7 @@ TEST_F(SoftmmuTest, GlobalEntriesServeAllContextsAndOnlyFullOrPageFlushesEndThem
   bench.load(page(3));
   bench.mmu().flush_context(1);
   bench.load(page(3));
+  EXPECT_EQ(bench.mmu().statistics().third_level_hits, 0u) << "the second level knows global entries";
   bench.mmu().flush_page(GuestVirt(page(3)), 2);
   bench.load(page(3));
   EXPECT_EQ(bench.walks(), 1u);
@@ -127,6 +128,18 @@ TEST_F(SoftmmuTest, GlobalEntriesServeAllContextsAndOnlyFullOrPageFlushesEndThem
   bench.mmu().flush_all();
   bench.load(page(3));
   EXPECT_EQ(bench.walks(), 3u);
+}
+
+TEST_F(SoftmmuTest, AGlobalEntryOfTheSecondLevelGrantsWhatItGrantedBefore) {
+  bench.put64(frame(3), 3);
+  bench.map(page(3), {.phys = frame(3), .writable = false, .global = true}, 1);
+  ASSERT_EQ(bench.load(page(3)), 3u);
+  bench.mmu().flush_context(1);
+  ASSERT_EQ(bench.load(page(3)), 3u);
+  const u64 walks = bench.walks();
+  bench.store(page(3), 9);
+  EXPECT_EQ(bench.walks(), walks + 1) << "asked about the write";
+  EXPECT_EQ(bench.load(page(3)), 3u);
 }
 
 // RISC-V: satp.MODE = Bare takes effect at once, whatever the G bits of the tables that were on before.
@@ -139,6 +152,37 @@ TEST_F(SoftmmuTest, GlobalEntriesDoNotServeUntranslatedAccesses) {
   EXPECT_EQ(bench.load(page(3)), 4u);
   enter(1);
   EXPECT_EQ(bench.load(page(3)), 3u);
+}
+
+TEST_F(SoftmmuTest, APageBetweenLargeOnesIsFlushedAlone) {
+  constexpr u8 kBits = 21;
+  constexpr u64 kLarge = u64{1} << kBits, kLow = 0x40000000, kHigh = 0xffffffc000000000;
+  bench.put64(frame(1), 1);
+  // Two neighbours, which are noted as one region, and another one far away.
+  for (const u64 start : {kLow, kLow + kLarge, kHigh}) {
+    bench.map(start, {.phys = frame(1), .bits = kBits}, 1);
+    EXPECT_EQ(bench.load(start), 1u);
+  }
+  map(3, 3, 1);
+  EXPECT_EQ(bench.load(page(3)), 3u);
+  const u64 walks = bench.walks();
+  bench.mmu().flush_page(GuestVirt(kLow + 2 * kLarge));
+  bench.mmu().flush_page(GuestVirt(0x7000000000), 1);
+  EXPECT_EQ(bench.load(page(3)), 3u);
+  EXPECT_EQ(bench.walks(), walks);
+  for (u64 n = 0; n < 100; ++n) {
+    const u64 start = kHigh + n * 16 * kLarge;
+    bench.map(start, {.phys = frame(1), .bits = kBits}, 1);
+    bench.load(start);
+  }
+  for (u64 n = 0; n < 100; ++n) {
+    const u64 start = kHigh + n * 16 * kLarge;
+    bench.load(start);
+    const u64 before = bench.walks();
+    bench.mmu().flush_page(GuestVirt(start + 0x5000), 1);
+    bench.load(start);
+    EXPECT_EQ(bench.walks(), before + 1) << n;
+  }
 }
 
 TEST_F(SoftmmuTest, FlushingOnePageOfALargeOneFlushesAllOfIt) {

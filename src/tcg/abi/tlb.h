@@ -23,7 +23,8 @@ inline constexpr u32 kSecondTlbBits = 14;
 inline constexpr u32 kSecondTlbEntries = 1u << kSecondTlbBits;
 inline constexpr u64 kTlbInvalid = 0;        // no valid tag: contexts begin with generation 1
 inline constexpr u32 kMemoryModes = 8;       // at most, per guest
-inline constexpr u32 kTlbGenerations = 255;  // 1..255: eight bits above the low four
+inline constexpr u32 kTlbGenerations = 254;  // 1..254: eight bits above the low four
+inline constexpr u64 kNoTlbTag = 255 << 4;   // a context tag that no entry has
 
 struct TlbEntry {
   u64 read_tag;
@@ -44,6 +45,9 @@ struct SecondTlbTable {
 struct MemoryContext {
   TlbTable* table;
   u64 tag;  // generation << 4
+  // Tag of global entries of the second level (pages that are the same in every address space, which outlive a flush of
+  // one). In the first level they have the context's tag. kNoTlbTag where there are none.
+  u64 global_tag;
 };
 
 inline u32 tlb_index(u64 address) { return static_cast<u32>(address >> kTlbPageBits) & (kTlbEntries - 1); }

@@ -163,12 +163,31 @@ Stubs::Stubs(CodeMemory& to, const Layout& of) : memory(to), layout(of) {
         w.a.shr(x86::esi, shift);
         w.a.and_(x86::esi, (kSecondTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
         w.a.cmp(x86::rdx, ptr(kFrame, x86::rsi, 0, second + static_cast<i32>(tag), 8));
-        const asmjit::Label missing = w.a.newLabel();
-        w.a.jne(missing);
+        const asmjit::Label not_own = w.a.newLabel(), missing = w.a.newLabel();
+        w.a.jne(not_own);
         for (const i32 half : {0, 16}) {
           w.a.movups(x86::xmm0, ptr(kFrame, x86::rsi, 0, second + half));
           w.a.movups(ptr(kFrame, x86::rcx, 0, first + half), x86::xmm0);
         }
+        w.a.pop(x86::rsi);
+        w.a.ret();
+        // A global entry gets the context's tag in the first level; what was invalid matches nothing with it, either.
+        const std::size_t context = offsetof(VcpuFrame, contexts) + mode * sizeof(MemoryContext);
+        w.a.bind(not_own);
+        w.a.sub(x86::rdx, frame(context + offsetof(MemoryContext, tag)));
+        w.a.add(x86::rdx, frame(context + offsetof(MemoryContext, global_tag)));
+        w.a.cmp(x86::rdx, ptr(kFrame, x86::rsi, 0, second + static_cast<i32>(tag), 8));
+        w.a.jne(missing);
+        for (const std::size_t field : {offsetof(TlbEntry, read_tag), offsetof(TlbEntry, write_tag),
+                                        offsetof(TlbEntry, exec_tag), offsetof(TlbEntry, addend)}) {
+          w.a.mov(x86::rdx, ptr(kFrame, x86::rsi, 0, second + static_cast<i32>(field), 8));
+          if (field != offsetof(TlbEntry, addend)) {
+            w.a.add(x86::rdx, frame(context + offsetof(MemoryContext, tag)));
+            w.a.sub(x86::rdx, frame(context + offsetof(MemoryContext, global_tag)));
+          }
+          w.a.mov(ptr(kFrame, x86::rcx, 0, first + static_cast<i32>(field), 8), x86::rdx);
+        }
+        w.a.cmp(x86::edx, x86::edx);  // equal
         w.a.bind(missing);
         w.a.pop(x86::rsi);
         w.a.ret();
