@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Makes a folder of unpacked Debian packages a system that boots to a login, without running the packages' scripts.
 
-What those would do and a boot needs is done here: accounts, PAM's common files, shells' profiles, host name. root has no password.
-With --image an ext4 disk image of the folder is made, too (mke2fs of e2fsprogs; no root, no loop device).
+What those would do and a boot needs is done here: accounts, PAM's common files, shells' profiles, host name. root has no
+password. With --image an ext4 disk image of the folder is made, too (mke2fs of e2fsprogs; no root, no loop device).
 """
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,11 @@ def finish(root):
     os.chmod(os.path.join(root, "tmp"), 0o1777)
     for name, source in (("etc/profile", "profile"), ("root/.profile", "dot.profile"), ("root/.bashrc", "dot.bashrc")):
         shutil.copyfile(os.path.join(root, "usr/share/base-files", source), os.path.join(root, name))
+    # Where a second counts for less than on a machine of silicon, a minute for logging in is short.
+    defs = os.path.join(root, "etc/login.defs")
+    with open(defs) as f:
+        text = f.read()
+    write(root, "etc/login.defs", re.sub(r"(?m)^(LOGIN_TIMEOUT\s+).*", r"\g<1>600", text))
     # Alternatives are links that package scripts make.
     for link, target in (("usr/bin/awk", "mawk"), ("usr/bin/pager", "more")):
         path = os.path.join(root, link)

@@ -97,8 +97,11 @@ TEST(FdtBuilder, RefusesEndlessTrees) {
   // Root: tag and empty name (8 bytes), then tag and length of the property.
   const auto length = static_cast<std::size_t>(fdt_off_dt_struct(bytes.data())) + 12;
   for (std::size_t i = 0; i < 4; ++i) bytes[length + i] = std::byte{i == 3 ? u8{0xf4} : u8{0xff}};
-  EXPECT_EQ(FdtBuilder::from_bytes(bytes).error().message,
-            "it is not a valid device tree (its structure does not end)");
+  // Later versions of libfdt notice it themselves, and say so in their own words.
+  const auto tree_of_bytes = FdtBuilder::from_bytes(bytes);
+  ASSERT_FALSE(tree_of_bytes.has_value());
+  EXPECT_TRUE(tree_of_bytes.error().message.starts_with("it is not a valid device tree ("))
+      << tree_of_bytes.error().message;
 }
 
 // Whatever the bytes: an error or a tree that can be edited.
