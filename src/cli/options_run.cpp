@@ -92,6 +92,12 @@ Result<> on_pidfile(Builder& b, std::string_view value) {
   return {};
 }
 
+Result<> on_stats_json(Builder& b, std::string_view value) {
+  if (value.empty()) return fail("a file name is missing");
+  b.config.stats_json = value;
+  return {};
+}
+
 Result<> on_daemonize(Builder& b, std::string_view) {
   b.config.daemonize = true;
   return {};

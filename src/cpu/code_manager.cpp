@@ -90,8 +90,12 @@ interp::LeaveInfo CodeManager::execute(Vcpu& vcpu, Unit& unit) {
     if (heat > 1) unit.heat.store(heat - 1, std::memory_order_relaxed);
     if (heat == 1) compile(vcpu, unit);
   }
-  if (unit.host.entry.load(std::memory_order_acquire) != nullptr) return light::execute(*stubs_, vcpu.frame(), unit);
-  return interp::execute(vcpu.frame(), unit);
+  const bool compiled = unit.host.entry.load(std::memory_order_acquire) != nullptr;
+  const i64 before = vcpu.frame().budget;
+  const interp::LeaveInfo left =
+      compiled ? light::execute(*stubs_, vcpu.frame(), unit) : interp::execute(vcpu.frame(), unit);
+  vcpu.statistics().tier_instructions[compiled ? 1 : 0] += static_cast<u64>(before - vcpu.frame().budget);
+  return left;
 }
 
 CodeManager::~CodeManager() { memory_.set_code_observer(nullptr); }

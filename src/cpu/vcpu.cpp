@@ -201,6 +201,8 @@ Vcpu::Stop Vcpu::run(i64 budget) {
     if (log_enabled(Log::exec)) log(Log::exec, "vcpu {} pc {:#x} mode {:#x}", index_, frame_->pc, frame_->mode);
     interp::LeaveInfo left = environment_.code->execute(*this, *unit);
     frame_->insn_index = 0;
+    ++statistics_.leaves[static_cast<u32>(left.reason)];
+    if (left.link != nullptr) ++statistics_.links_asked;
     if (unit->cut_short) interp::free_unit(unit), left.link = nullptr;
     switch (left.reason) {
       case interp::Leave::lookup:

@@ -5,6 +5,7 @@
 // thread; the rest only from the owner's thread or with the vcpu held parked by the Rendezvous.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <span>
@@ -14,6 +15,7 @@
 #include "cpu/rendezvous.h"
 #include "cpu/softmmu.h"
 #include "devices/bus/clock.h"
+#include "tcg/interp/interp.h"
 
 namespace pagoda {
 
@@ -108,6 +110,13 @@ class Vcpu {
       look_for_watchpoint(address, size, reads, writes);
     }
   }
+  // Which tier ran how many instructions, and why it came back, by interp::Leave. Read while the vcpu is parked.
+  struct Statistics {
+    std::array<u64, 2> tier_instructions{};
+    std::array<u64, interp::kLeaveCount> leaves{};
+    u64 links_asked = 0;  // those of Leave::lookup that came from an exit without a link yet
+  };
+  Statistics& statistics() { return statistics_; }
   Semihosting* semihosting() const { return environment_.semihosting; }
   const DebugPoints* debug_points() const { return environment_.points; }
   // Parked: blocks until kicked.
@@ -127,6 +136,7 @@ class Vcpu {
   u64 features_;
   Environment environment_;
   VcpuFrame* frame_;
+  Statistics statistics_;
   std::size_t frame_bytes_ = 0;  // with the TLB tables behind it
   std::unique_ptr<Softmmu> mmu_;
   std::unique_ptr<JumpCacheEntry[]> jump_cache_;

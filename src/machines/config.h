@@ -192,6 +192,7 @@ struct MachineConfig {
   std::vector<GlobalProperty> globals;
   std::string dump_dtb;  // write the device tree there and end
   std::string pidfile;
+  std::string stats_json;  // write what translation and execution did there at the end
   bool daemonize = false;
   bool pause_on_shutdown = false;  // a guest's power-off stops the machine, which stays to be looked at
 

@@ -97,6 +97,8 @@ class Machine {
   // --- life ---
   // Resets the machine and runs it until something ends it.
   Ending run(const Controls& controls);
+  // What translation and execution did so far, as JSON. The machine is not running, or in the hands of the caller.
+  Result<> write_statistics(const std::string& path);
   void end(Ending ending);
   bool is_running() const { return !is_paused_; }
   // `tells_debugger`: a debugger hears of the stop.

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 // What a machine tells about itself: monitor texts and the state hash.
-#include <sys/resource.h>
 #include <xxhash.h>
 #include <array>
 #include <memory>
 
 #include "base/check.h"
 #include "machines/machine.h"
-#include "tcg/interp/interp.h"
 
 namespace pagoda {
 namespace {
@@ -32,12 +30,6 @@ class HashVisitor final : public StateVisitor {
   };
   std::unique_ptr<XXH3_state_t, Free> state_{XXH3_createState()};
 };
-
-double seconds(const timeval& time) {
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-}
-
-double ratio(u64 amount, u64 of) { return of == 0 ? 0 : static_cast<double>(amount) / static_cast<double>(of); }
 
 }  // namespace
 
@@ -132,47 +124,6 @@ std::string Machine::vcpu_list() {
                           vcpu->instructions(), is_paused_ ? ", paused" : "");
     }
   });
-  return text;
-}
-
-std::string Machine::translation_statistics() {
-  std::string text;
-  rendezvous_.exclusive(nullptr, [&] {
-    const CodeManager::Statistics made = code_->statistics();
-    const CodeCache::Statistics cache = code_->cache().statistics();
-    text += fmt::format("translated blocks     {}\nguest instructions    {} in {} bytes\n", made.blocks,
-                        made.guest_insns, made.guest_bytes);
-    text +=
-        fmt::format("decode and lift       {:.1f} ns per guest instruction\n", ratio(made.lift_ns, made.timed_insns));
-    text +=
-        fmt::format("lowering              {:.1f} ns per guest instruction\n", ratio(made.lower_ns, made.timed_insns));
-    text += fmt::format("pages marked          {}\n", made.pages_marked);
-    text += fmt::format("units                 {} ({} KiB); made {}, invalidated {}, evicted {}, links {}\n",
-                        cache.units, cache.bytes >> 10, cache.made, cache.invalidated, cache.evicted, cache.links);
-    const light::Statistics& light = made.light;
-    text += fmt::format(
-        "tier 1                {} units, {} guest instructions, {} bytes of host code ({:.1f} each), {:.1f} ns each; "
-        "{} of {} "
-        "ops by tier 0's handlers; no room {} times; code memory in use {} KiB\n",
-        light.units, light.guest_insns, light.host_bytes, ratio(light.host_bytes, light.guest_insns),
-        ratio(light.ns, light.timed_insns), light.stepped_ops, light.ops, light.no_room, made.code_bytes >> 10);
-    for (u32 i = 0; i < interp::kFusionCount; ++i) {
-      text += fmt::format("fusion {:<15}{}\n", interp::fusion_name(static_cast<interp::Fusion>(i)), made.fusions[i]);
-    }
-    for (const auto& vcpu : vcpus_) {
-      const Softmmu::Statistics& mmu = vcpu->mmu().statistics();
-      text += fmt::format(
-          "CPU #{}: {} instructions; TLB misses {}, third-level hits {}, walks {}, device accesses {}, stores to code "
-          "pages {}, flushes {}, context resets {}\n",
-          vcpu->index(), vcpu->instructions(), mmu.first_level_misses, mmu.third_level_hits, mmu.walks, mmu.mmio,
-          mmu.code_page_stores, mmu.flushes, mmu.generation_resets);
-    }
-  });
-  rusage usage{};
-  if (getrusage(RUSAGE_SELF, &usage) == 0) {
-    text += fmt::format("host time             {:.2f} s user, {:.2f} s system\n", seconds(usage.ru_utime),
-                        seconds(usage.ru_stime));
-  }
   return text;
 }
 

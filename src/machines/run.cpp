@@ -34,8 +34,11 @@ Result<Machine::Ending> build_and_run(const MachineConfig& config, const Control
     if (!config.dump_dtb.empty()) return Machine::Ending{};
     PidFile pidfile;
     TRY(pidfile.write(config.pidfile));
+    if (!config.stats_json.empty()) TRY(machine.write_statistics(config.stats_json));  // better now than at the end
     if (controls.ready) controls.ready();
-    return machine.run(controls);
+    const Machine::Ending ending = machine.run(controls);
+    if (!config.stats_json.empty()) TRY(machine.write_statistics(config.stats_json));
+    return ending;
   }
   CHECK(false, "machine {} {} of machines.def has no file", config.guest, config.machine);
 }

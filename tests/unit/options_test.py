@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Options that only a whole run shows: semihosting, -pidfile, -daemonize, dumpdtb, -no-shutdown, -rtc, sockets, -monitor.
+"""Options that only a whole run shows: semihosting, -pidfile, -stats-json, -daemonize, dumpdtb, -no-shutdown, -rtc, sockets, -monitor.
 
 Usage: options_test.py PROGRAM SEMIHOSTING_GUEST ENDLESS_GUEST"""
+import json
 import os
 import re
 import signal
@@ -165,6 +166,24 @@ def pidfile(folder):
     process.terminate()
     process.communicate(timeout=20)
     check_equal(os.path.exists(path), False, "the file's existence at the end")
+
+
+@test
+def statistics(folder):
+    path = os.path.join(folder, "stats.json")
+    tiers = {}
+    for accel in ("tiered,force-tier=1", "tiered,max-tier=0"):
+        run(SEMIHOSTING, *QUIET, "-semihosting", "-accel", accel, "-stats-json", path, cwd=folder)
+        with open(path) as f:
+            stats = json.load(f)
+        vcpu = stats["vcpus"][0]
+        tiers[accel] = vcpu["instructions_by_tier"]
+        check_equal(sum(vcpu["instructions_by_tier"].values()), vcpu["instructions"], "instructions by tier, together")
+        check_equal(stats["translation"]["blocks"] >= stats["cache"]["made"] > 0, True, "that blocks are counted")
+    check_equal(tiers["tiered,max-tier=0"]["lightweight"], 0, "instructions on tier 1 without it")
+    check_equal(tiers["tiered,force-tier=1"]["lightweight"] > 100, True, "that tier 1 ran")
+    status, _, err = run(ENDLESS, *QUIET, "-stats-json", "/nonexistent/x")
+    check_equal((status, err), (1, "pagoda: -stats-json /nonexistent/x: No such file or directory\n"), "(status, stderr)")
 
 
 @test

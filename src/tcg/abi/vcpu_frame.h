@@ -47,7 +47,7 @@ struct JumpCacheEntry {
   u64 pc;
   Unit* unit;
 };
-inline constexpr u32 kJumpCacheEntries = 4096;
+inline constexpr u32 kJumpCacheEntries = 16384;
 inline u32 jump_cache_index(u64 pc) { return static_cast<u32>((pc >> 1) ^ (pc >> 13)) & (kJumpCacheEntries - 1); }
 
 inline constexpr u32 kFrameTemps = 512;  // doublewords for values of a block that live outside slots (tier 0, spills)

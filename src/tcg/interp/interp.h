@@ -60,6 +60,8 @@ enum class Leave : u8 {
   exception,  // frame.fault: exception recorded, frame.pc is the faulting instruction
   wait,       // wait for interrupt; frame.pc is the next instruction
 };
+inline constexpr u32 kLeaveCount = static_cast<u32>(Leave::wait) + 1;
+inline constexpr const char* kLeaveNames[kLeaveCount] = {"lookup", "hot", "budget", "poll", "exception", "wait"};
 struct LeaveInfo {
   Leave reason;
   Link* link;            // lookup: the exit that was taken, or null

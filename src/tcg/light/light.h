@@ -52,8 +52,9 @@ class Stubs {
   const u8* cas = nullptr;
   const u8* call = nullptr;
   const u8* step = nullptr;
-  // Second level of the TLB, by memory mode: for a read, for a write.
-  const u8* probe[kMemoryModes][2] = {};
+  // Second level of the TLB, by memory mode and kind of access.
+  enum Probe : u32 { for_read, for_write, for_fetch };
+  const u8* probe[kMemoryModes][3] = {};
 };
 
 // One compiler per translating thread; it is reused.

@@ -41,7 +41,7 @@ void Compiler::Work::chain(u32 side) {
 
 // Into another page: only while the TLB maps the target's page to the one the target was made from.
 void Compiler::Work::chain_far(u32 side) {
-  const asmjit::Label ask = a.newLabel();
+  const asmjit::Label ask = a.newLabel(), look = a.newLabel(), found = a.newLabel();
   const i64 to_offset = static_cast<i64>(page_offset()) + unit->exit_offset[side];
   const i64 pages = to_offset & ~i64{0xfff};
   const std::size_t link = offsetof(HostData, links) + side * sizeof(HostLink);
@@ -59,13 +59,19 @@ void Compiler::Work::chain_far(u32 side) {
   a.add(x86::rax,
         at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
   a.cmp(x86::rax, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, exec_tag)), 8));
-  a.jne(ask);
+  a.jne(look);
+  a.bind(found);
   a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
   a.add(x86::rax, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, addend)), 8));
   a.cmp(x86::rax, x86::ptr(x86::rdx, offsetof(Unit, host_page), 8));
   a.jne(ask);
   a.jmp(x86::ptr(x86::rdx, static_cast<i32>(offsetof(Unit, host) + offsetof(HostCode, entry)), 8));
-  cold.push_back([this, ask, side, to_offset] {
+  cold.push_back([this, ask, look, found, side, to_offset] {
+    a.bind(look);
+    a.xchg(x86::rax, x86::rdx);
+    call_stub(stubs.probe[memory_mode][Stubs::for_fetch]);
+    a.mov(x86::rdx, x86::rax);
+    a.je(found);
     a.bind(ask);
     // pc_page is the target's already.
     a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
@@ -80,7 +86,7 @@ void Compiler::Work::chain_far(u32 side) {
 
 // The per-vcpu jump cache, checked like a link to another page.
 void Compiler::Work::jump_indirect() {
-  const asmjit::Label miss = a.newLabel();
+  const asmjit::Label miss = a.newLabel(), look = a.newLabel(), found = a.newLabel();
   const i32 table = static_cast<i32>(stubs.layout.tlb_offset[memory_mode]);
   move(x86::rax, op->a, true);
   a.mov(at(offsetof(VcpuFrame, pc), 8), x86::rax);
@@ -106,7 +112,8 @@ void Compiler::Work::jump_indirect() {
   a.add(x86::rax,
         at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
   a.cmp(x86::rax, x86::ptr(kFrame, x86::rdx, 0, table + static_cast<i32>(offsetof(TlbEntry, exec_tag)), 8));
-  a.jne(miss);
+  a.jne(look);
+  a.bind(found);
   a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
   a.add(x86::rax, x86::ptr(kFrame, x86::rdx, 0, table + static_cast<i32>(offsetof(TlbEntry, addend)), 8));
   a.cmp(x86::rax, x86::ptr(x86::rcx, offsetof(Unit, host_page), 8));
@@ -115,7 +122,14 @@ void Compiler::Work::jump_indirect() {
   a.test(x86::rax, x86::rax);
   a.jz(miss);
   a.jmp(x86::rax);
-  cold.push_back([this, miss] {
+  cold.push_back([this, miss, look, found] {
+    a.bind(look);
+    a.xchg(x86::rax, x86::rdx);  // the tag
+    a.xchg(x86::rax, x86::rcx);  // the place in the table; rax = the unit
+    call_stub(stubs.probe[memory_mode][Stubs::for_fetch]);
+    a.mov(x86::rdx, x86::rcx);
+    a.mov(x86::rcx, x86::rax);
+    a.je(found);
     a.bind(miss);  // frame.pc is set
     a.mov(x86::rdx, x86::ptr(x86::rip, 0));
     data_reference(offsetof(HostData, unit));

@@ -66,7 +66,8 @@ void Compiler::Work::check_tlb(x86::Gp address, u32 size, std::size_t tag, const
 
 // rcx and rdx are as the first level left them; rcx stays, and the address.
 void Compiler::Work::probe(std::size_t tag, const asmjit::Label& found) {
-  call_stub(stubs.probe[memory_mode][tag == offsetof(TlbEntry, write_tag) ? 1 : 0]);
+  const bool write = tag == offsetof(TlbEntry, write_tag);
+  call_stub(stubs.probe[memory_mode][write ? Stubs::for_write : Stubs::for_read]);
   a.je(found);
 }
 

@@ -151,10 +151,13 @@ Stubs::Stubs(CodeMemory& to, const Layout& of) : memory(to), layout(of) {
     w.call(calls, offsetof(CompiledCalls, step));
   });
   for (u32 mode = 0; mode < layout.memory_modes; ++mode) {
-    for (const std::size_t tag : {offsetof(TlbEntry, read_tag), offsetof(TlbEntry, write_tag)}) {
+    constexpr std::size_t kTags[] = {offsetof(TlbEntry, read_tag), offsetof(TlbEntry, write_tag),
+                                     offsetof(TlbEntry, exec_tag)};
+    for (u32 kind = for_read; kind <= for_fetch; ++kind) {
+      const std::size_t tag = kTags[kind];
       // rdx = tag looked for, rcx = offset in the first-level table; equal if it is there now. Only rdx and vector
       // registers change.
-      probe[mode][tag == offsetof(TlbEntry, write_tag) ? 1 : 0] = stub(memory, layout, [&](Writer& w) {
+      probe[mode][kind] = stub(memory, layout, [&](Writer& w) {
         constexpr u32 shift = kTlbPageBits - std::countr_zero(sizeof(TlbEntry));
         const auto first = static_cast<i32>(layout.tlb_offset[mode]);
         const auto second = static_cast<i32>(layout.second_tlb_offset[mode]);

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// What translation and execution did: `info jit` for people, -stats-json for programs.
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "machines/machine.h"
+#include "tcg/interp/interp.h"
+
+namespace pagoda {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+double seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
+
+double ratio(u64 amount, u64 of) { return of == 0 ? 0 : static_cast<double>(amount) / static_cast<double>(of); }
+
+Json cache_report(const CodeCache::Statistics& cache) {
+  return {{"units", cache.units},
+          {"bytes", cache.bytes},
+          {"host_bytes", cache.host_bytes},
+          {"made", cache.made},
+          {"invalidated", cache.invalidated},
+          {"evicted", cache.evicted},
+          {"evictions", cache.evictions},
+          {"links", cache.links},
+          {"raced", cache.raced},
+          {"retired", cache.retired},
+          {"freed", cache.freed}};
+}
+
+Json light_report(const light::Statistics& light, u64 code_bytes) {
+  return {{"units", light.units},
+          {"guest_instructions", light.guest_insns},
+          {"host_bytes", light.host_bytes},
+          {"code_memory_bytes", code_bytes},
+          {"ops", light.ops},
+          {"ops_by_tier0", light.stepped_ops},
+          {"no_room", light.no_room},
+          {"compile_ns_per_instruction", ratio(light.ns, light.timed_insns)}};
+}
+
+Json vcpu_report(Vcpu& vcpu) {
+  const Vcpu::Statistics& ran = vcpu.statistics();
+  const Softmmu::Statistics& mmu = vcpu.mmu().statistics();
+  Json leaves = Json::object();
+  for (u32 i = 0; i < interp::kLeaveCount; ++i) leaves[interp::kLeaveNames[i]] = ran.leaves[i];
+  leaves["links_asked"] = ran.links_asked;
+  return {
+      {"instructions", vcpu.instructions()},
+      {"instructions_by_tier", {{"interpreter", ran.tier_instructions[0]}, {"lightweight", ran.tier_instructions[1]}}},
+      {"exits", leaves},
+      {"tlb",
+       {{"misses", mmu.first_level_misses},
+        {"third_level_hits", mmu.third_level_hits},
+        {"walks", mmu.walks},
+        {"flushes", mmu.flushes},
+        {"context_resets", mmu.generation_resets}}},
+      {"device_accesses", mmu.mmio},
+      {"code_page_stores", mmu.code_page_stores}};
+}
+
+Json report(const CodeManager& code, std::span<const std::unique_ptr<Vcpu>> vcpus, const CodeCache::Statistics& cache) {
+  const CodeManager::Statistics made = code.statistics();
+  Json fusions = Json::object();
+  for (u32 i = 0; i < interp::kFusionCount; ++i) {
+    fusions[interp::fusion_name(static_cast<interp::Fusion>(i))] = made.fusions[i];
+  }
+  Json all = {{"version", PAGODA_VERSION},
+              {"translation",
+               {{"blocks", made.blocks},
+                {"guest_instructions", made.guest_insns},
+                {"guest_bytes", made.guest_bytes},
+                {"lift_ns_per_instruction", ratio(made.lift_ns, made.timed_insns)},
+                {"lower_ns_per_instruction", ratio(made.lower_ns, made.timed_insns)},
+                {"pages_marked", made.pages_marked},
+                {"fusions", fusions}}},
+              {"cache", cache_report(cache)},
+              {"tier1", light_report(made.light, made.code_bytes)},
+              {"vcpus", Json::array()}};
+  for (const auto& vcpu : vcpus) all["vcpus"].push_back(vcpu_report(*vcpu));
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) == 0) {
+    all["host"] = {{"user_seconds", seconds(usage.ru_utime)}, {"system_seconds", seconds(usage.ru_stime)}};
+  }
+  return all;
+}
+
+// One line for each number: its path and its value.
+void list(const Json& node, const std::string& path, std::string* text) {
+  if (!node.is_structured()) {
+    *text += node.is_number_float()
+                 ? fmt::format("{:<46} {:.1f}\n", path, node.get<double>())
+                 : fmt::format("{:<46} {}\n", path, node.is_string() ? node.get<std::string>() : node.dump());
+    return;
+  }
+  for (const auto& [key, value] : node.items()) list(value, path.empty() ? key : path + '.' + key, text);
+}
+
+}  // namespace
+
+std::string Machine::translation_statistics() {
+  std::string text;
+  rendezvous_.exclusive(nullptr, [&] { list(report(*code_, vcpus_, code_->cache().statistics()), "", &text); });
+  return text;
+}
+
+Result<> Machine::write_statistics(const std::string& path) {
+  std::string text;
+  rendezvous_.exclusive(nullptr, [&] { text = report(*code_, vcpus_, code_->cache().statistics()).dump(2) + '\n'; });
+  std::FILE* file = std::fopen(path.c_str(), "we");
+  if (file == nullptr) return fail("-stats-json {}: {}", path, std::strerror(errno));
+  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  if (std::fclose(file) != 0 || !written) return fail("-stats-json {}: {}", path, std::strerror(errno));
+  return {};
+}
+
+}  // namespace pagoda
