@@ -12,8 +12,8 @@ def busybox_hash():
         return hashlib.sha256(f.read()).hexdigest()
 
 
-def boots(smp):
-    with boot(linux(smp=smp)) as guest:
+def boots(smp, *more):
+    with boot(linux(*more, smp=smp)) as guest:
         guest.expect("init: started", 300)
         guest.prompt()
         check_equal(guest.run("nproc")[1].strip(), str(smp), "nproc")
@@ -36,6 +36,11 @@ def smp1():
 @boot_test()
 def smp2():
     boots(2)
+
+
+@boot_test()
+def smp2_on_tier0():
+    boots(2, "-accel", "tiered,max-tier=0")
 
 
 @boot_test()
