@@ -262,15 +262,15 @@ def detach_and_attach(debuggee, path):
 def interrupted_by_ctrl_c(debuggee, path):
     script = path + ".int"
     with open(script, "w") as f:
-        f.write("set confirm off\nset width 0\nfile %s\ntarget remote %s\necho @@go\\n\ncontinue\n"
-                "echo @@stopped\\n\nprint counter > 0\ninfo threads\nkill\n" % (debuggee, path))
+        f.write("set confirm off\nset width 0\nfile %s\ntarget remote %s\nset debug remote 1\n"
+                "continue\nset debug remote 0\necho @@stopped\\n\nprint counter > 0\ninfo threads\nkill\n" % (debuggee, path))
     gdb = subprocess.Popen(["gdb-multiarch", "-nx", "-batch", "-x", script], stdin=subprocess.DEVNULL, text=True,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     text = ""
     for line in gdb.stdout:
         text += line
-        if line.startswith("Continuing"):
-            break
+        if re.search(r"Sending packet: \$vCont;c", line):
+            break  # from here on an interrupt is the guest's
     time.sleep(1)
     gdb.send_signal(signal.SIGINT)
     text += gdb.communicate(timeout=60 * PATIENCE)[0]
