@@ -11,7 +11,8 @@
 
 namespace pagoda::fp {
 
-// Unoptimised builds and sanitizers run fewer random cases: they look for what is wrong in the code, not in the arithmetic.
+// Unoptimised builds and sanitizers run fewer random cases: they look for what is wrong in the code, not in the
+// arithmetic.
 #if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 inline constexpr bool kQuickBuild = true;
 #else
