@@ -21,8 +21,8 @@ def plain_sum(numbers):
     return total
 
 
-def boots(smp):
-    with boot(linux(smp=smp)) as guest:
+def boots(smp, *more):
+    with boot(linux(*more, smp=smp)) as guest:
         guest.expect("init: started", 300)
         guest.prompt()
         check_equal(guest.run("nproc")[1].strip(), str(smp), "nproc")
@@ -45,6 +45,11 @@ def smp1():
 @boot_test()
 def smp2():
     boots(2)
+
+
+@boot_test()
+def smp2_on_tier0():
+    boots(2, "-accel", "tiered,max-tier=0")
 
 
 @boot_test()

@@ -46,7 +46,7 @@ class Card final : public NetClient {
   // Waits for a frame of this Ethernet type.
   bool wait_for(u16 type) {
     std::unique_lock lock(mutex);
-    return changed.wait_for(lock, std::chrono::seconds(30), [&] {
+    return changed.wait_for(lock, std::chrono::seconds(120), [&] {
       return std::ranges::any_of(arrived, [&](const NetFrame& frame) {
         return frame.bytes.size() >= 14 && std::to_integer<u16>(frame.bytes[12]) == type >> 8 &&
                std::to_integer<u16>(frame.bytes[13]) == (type & 0xff);
@@ -102,7 +102,7 @@ TEST(UserNet, DeliversThroughTheMachinesInput) {
   std::vector<std::function<void()>> posted;
   {
     std::unique_lock lock(mutex);
-    ASSERT_TRUE(changed.wait_for(lock, std::chrono::seconds(30), [&] { return !events.empty(); }));
+    ASSERT_TRUE(changed.wait_for(lock, std::chrono::seconds(120), [&] { return !events.empty(); }));
     posted.swap(events);
   }
   EXPECT_TRUE(card.arrived.empty());

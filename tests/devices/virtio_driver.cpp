@@ -130,7 +130,7 @@ std::optional<Used> VirtioDriver::take(u16 index) {
 }
 
 Used VirtioDriver::wait(u16 index) {
-  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(120);
   for (;;) {
     if (const auto used = take(index)) return *used;
     if (std::chrono::steady_clock::now() > give_up) {

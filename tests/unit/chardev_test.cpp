@@ -266,7 +266,7 @@ TEST_F(ChardevTest, BackPressureReachesTheHost) {
   while (total < sent.size()) {
     const std::size_t before = total;
     backend->input_ready();
-    for (int i = 0; i < 5000 && total == before; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    for (int i = 0; i < 60'000 && total == before; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     if (total == before) break;
   }
   stop();
@@ -291,8 +291,8 @@ TEST(FdWriter, SlowReaderLosesNothing) {
       FdWriter writer(loop, fd,
                       {.label = "p",
                        .queue_bytes = 10'000,
-                       .full_wait_ms = 10'000,
-                       .last_wait_ms = 10'000,
+                       .full_wait_ms = 60'000,
+                       .last_wait_ms = 60'000,
                        .nonblocking = nonblocking});
       for (std::size_t at = 0; at < sent.size(); at += 777)
         writer.write(bytes_of(sent).subspan(at, std::min<std::size_t>(777, sent.size() - at)));

@@ -11,6 +11,14 @@
 
 namespace pagoda::fp {
 
+// Unoptimised builds and sanitizers run fewer random cases: they look for what is wrong in the code, not in the
+// arithmetic.
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+inline constexpr bool kQuickBuild = true;
+#else
+inline constexpr bool kQuickBuild = false;
+#endif
+
 using Rng = std::mt19937_64;
 inline constexpr ir::Round kRounds[5] = {ir::Round::nearest_even, ir::Round::to_zero, ir::Round::down, ir::Round::up,
                                          ir::Round::nearest_away};

@@ -13,11 +13,7 @@ namespace {
 using ir::Round;
 using ir::Sign;
 
-#ifdef __OPTIMIZE__
-constexpr u32 kRandomCases = 2'000'000;
-#else
-constexpr u32 kRandomCases = 50'000;
-#endif
+constexpr u32 kRandomCases = kQuickBuild ? 2'000'000 : 50'000;
 
 struct Outcome {
   u64 value;

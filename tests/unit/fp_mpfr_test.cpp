@@ -12,12 +12,7 @@ namespace {
 using ir::Round;
 using ir::Sign;
 
-// Unoptimised builds (sanitizers among them) run fewer.
-#ifdef __OPTIMIZE__
-constexpr u32 kRandomCases = 150'000;
-#else
-constexpr u32 kRandomCases = 10'000;
-#endif
+constexpr u32 kRandomCases = kQuickBuild ? 150'000 : 10'000;
 
 // Enough for any product plus any double.
 constexpr mpfr_prec_t kExactBits = 4400;

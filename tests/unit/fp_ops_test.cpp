@@ -15,12 +15,7 @@ namespace {
 using ir::Round;
 using ir::Sign;
 
-// Unoptimised builds (sanitizers among them) run fewer.
-#ifdef __OPTIMIZE__
-constexpr u32 kRandomCases = 1'000'000;
-#else
-constexpr u32 kRandomCases = 50'000;
-#endif
+constexpr u32 kRandomCases = kQuickBuild ? 1'000'000 : 50'000;
 
 struct Outcome {
   u64 value;

@@ -142,7 +142,7 @@ def semihosting_is_off(folder):
     time.sleep(0.5)
     ended = process.poll()
     process.terminate()
-    check_equal((ended, process.communicate(timeout=20)[0].startswith(b"hello")), (None, False), "(status, printed)")
+    check_equal((ended, process.communicate(timeout=20 * PATIENCE)[0].startswith(b"hello")), (None, False), "(status, printed)")
 
 
 @test
@@ -164,7 +164,7 @@ def pidfile(folder):
     with open(path) as f:
         check_equal(int(f.read()), process.pid, "the process id")
     process.terminate()
-    process.communicate(timeout=20)
+    process.communicate(timeout=20 * PATIENCE)
     check_equal(os.path.exists(path), False, "the file's existence at the end")
 
 

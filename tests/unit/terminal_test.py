@@ -5,6 +5,7 @@ signals, suspension, output that must not be lost. Usage: terminal_test.py PROBE
 
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -119,6 +120,18 @@ class Terminal:
         os.close(self.slave)
 
 
+def wait_until_caught(pid, number):
+    """Waits until a process has a handler for a signal: on a slow host it may not have got that far."""
+    deadline = time.monotonic() + WAIT
+    while time.monotonic() < deadline:
+        with open(f"/proc/{pid}/status") as status:
+            caught = int(re.search(r"^SigCgt:\s*(\w+)$", status.read(), re.M)[1], 16)
+        if caught >> (number - 1) & 1:
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"signal {number} is not caught")
+
+
 class OnATerminal(unittest.TestCase):
     def start(self, *options):
         terminal = Terminal(*options)
@@ -229,6 +242,7 @@ class OnPipes(unittest.TestCase):
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE) as probe:
             with self.assertRaises(subprocess.TimeoutExpired):
                 probe.wait(0.3)
+            wait_until_caught(probe.pid, signal.SIGTERM)
             probe.send_signal(signal.SIGTERM)
             self.assertEqual(probe.wait(WAIT), 128 + signal.SIGTERM)
             self.assertEqual(probe.stderr.read(), b"pagoda: terminating on signal 15 from a process\n")
