@@ -102,6 +102,52 @@ TEST(CodeManager, CodeThatWritesTheNextBlockRunsWhatItWrote) {
   EXPECT_EQ(bench.x(t0), 7u);
 }
 
+TEST(CodeManager, ALinkDiesWithWhatItLeadsTo) {
+  CpuBench bench;
+  bench.put(kCode, {addi(t0, t0, 1), j(60)});
+  for (i32 n = 1; n < 5; ++n) {
+    bench.put(kCode + 64, {li(t1, n), j(0)});
+    for (int i = 0; i < 3; ++i) {
+      bench.x(t1) = 0;
+      bench.run_from(kCode, 200);
+      EXPECT_EQ(bench.x(t1), static_cast<u64>(n));
+    }
+  }
+}
+
+// What a block writes may be that block and the one it is linked to: at its end it does not go to the old one.
+TEST(CodeManager, ABlockThatIsGoneLeadsNowhere) {
+  CpuBench bench;
+  constexpr u64 kNext = kCode + 0x100, kScratch = kCode + 0x10000;
+  bench.put(kCode, {sw(x0, a0, 0), sw(a2, a1, 0), j(0x100 - 8)});
+  bench.put(kNext, {li(t1, 1), j(0)});
+  bench.x(a0) = bench.x(a1) = kScratch;
+  bench.x(a2) = li(t1, 7);
+  for (int i = 0; i < 3; ++i) bench.run_from(kCode, 200);
+  EXPECT_EQ(bench.x(t1), 1u);
+  bench.x(a0) = kCode + 0x30;  // beside the block's own instructions
+  bench.x(a1) = kNext;
+  bench.run_from(kCode, 200);
+  EXPECT_EQ(bench.x(t1), 7u);
+}
+
+TEST(CodeManager, AStoreNeedsMoreThanThatThePageCanBeRead) {
+  CpuBench bench;
+  constexpr u64 kData = kCode + 0x10000, kHandler = kCode + 0x1000;
+  bench.map(kVirt, CpuBench::Page{.phys = kData, .writable = false});
+  bench.put(kHandler, {j(0)});
+  bench.vcpu().state<riscv64::Hart>().mtvec = kHandler;
+  bench.put64(kData, 5);
+  bench.put(kCode, {ld(t0, a0, 0), sd(a1, a0, 0), li(t1, 1), j(0)});
+  bench.x(a0) = kVirt;
+  bench.x(a1) = 6;
+  bench.run_from(kCode, 200);
+  EXPECT_EQ(bench.x(t0), 5u);
+  EXPECT_EQ(bench.x(t1), 0u);
+  EXPECT_EQ(bench.vcpu().state<riscv64::Hart>().mepc, kCode + 4);
+  EXPECT_EQ(bench.get64(kData), 5u);
+}
+
 // --- one page under several names, and names that move ---
 
 TEST(CodeManager, OnePageUnderTwoAddressesIsOneTranslationWithTheRightPc) {
@@ -235,6 +281,23 @@ TEST_F(Remapping, AKnownNewMappingDoesNotRevivePathsOfTheOld) {
     remap_second();
     bench.run_from(kVirt + kPageSize + 4, 200);
     EXPECT_EQ(run(), 2u);
+  }
+}
+
+// Nothing is flushed between: the other space's tags are still there.
+TEST_F(Remapping, PathsIntoAPageAreOfOneAddressSpace) {
+  for (const u32 last : {j(12), jr(a0)}) {
+    bench.put(kCode + 0xff0, {li(t0, 5), last});
+    bench.x(a0) = kVirt + kPageSize;
+    for (const u64 space : {0, 1}) {
+      bench.map(kVirt, CpuBench::Page{.phys = kCode}, space);
+      bench.map(kVirt + kPageSize, CpuBench::Page{.phys = space == 0 ? kOld : kNew}, space);
+    }
+    for (const u64 space : {0, 0, 1, 1, 0, 1}) {
+      bench.root = space;
+      bench.mmu().set_context(bench.frame().memory_mode, space);
+      EXPECT_EQ(run(), space + 1);
+    }
   }
 }
 
