@@ -135,7 +135,10 @@ def counters_in(guest):
 # The kernel's perf events by SBI PMU, the built-in firmware's and a real loop's; they are exact.
 @boot_test()
 def performance_counters():
-    program = os.path.join(os.path.dirname(console.emulator()), "tests/guests/guest_counters.elf")
+    folders = os.path.dirname(console.emulator()), os.path.join(console.ROOT, "build/release")
+    programs = [os.path.join(folder, "tests/guests/guest_counters.elf") for folder in folders]
+    program = next((p for p in programs if os.path.exists(p)), None)
+    check(program, "there is no " + programs[0])
     with scratch() as folder:
         path = os.path.join(folder, "program")
         with open(program, "rb") as f, open(path, "wb") as to:

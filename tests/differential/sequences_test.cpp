@@ -18,13 +18,14 @@ namespace {
 
 constexpr u64 kHandler = kRam, kCode = kRam + 0x200000, kCodeBytes = 0x4000, kData = kRam + 0x300000,
               kDataBytes = 0x2000;
-constexpr u64 kTvec = 0x305, kPmpcfg0 = 0x3a0, kPmpaddr0 = 0x3b0;
+constexpr u64 kTvec = 0x305, kPmpcfg0 = 0x3a0, kPmpaddr0 = 0x3b0, kMhpmevent3 = 0x323, kMhpmcounter3 = 0xb03,
+              kMie = 0x304;
 // Hold addresses of data and are not written by the sequences: all that x8..x15 of compressed ones and sp can reach.
 constexpr u32 kBases[] = {2, 8, 9};
 // CSRs that a sequence can use without losing its trap handler.
-constexpr u32 kCsrs[] = {0x001, 0x002, 0x003, 0x100, 0x104, 0x106, 0x140, 0x141, 0x142,
-                         0x143, 0x144, 0x300, 0x301, 0x304, 0x306, 0x320, 0x340, 0x341,
-                         0x342, 0x343, 0x344, 0xb00, 0xb02, 0xc00, 0xc01, 0xc02, 0x7ff};
+constexpr u32 kCsrs[] = {0x001, 0x002, 0x003, 0x100, 0x104, 0x106, 0x140, 0x141, 0x142, 0x143, 0x144, 0x300, 0x301,
+                         0x304, 0x306, 0x320, 0x340, 0x341, 0x342, 0x343, 0x344, 0xb00, 0xb02, 0xc00, 0xc01, 0xc02,
+                         0x7ff, 0x10c, 0x30c, 0x321, 0x322, 0x323, 0x323, 0x324, 0xb03, 0xb03, 0xb04, 0xc03, 0xda0};
 
 // A trap goes on 4 bytes behind what it was taken at, which may well be inside an instruction.
 constexpr u32 kHandlerCode[] = {
@@ -129,7 +130,8 @@ struct Collector final : StateVisitor {
 
 class Side {
  public:
-  Side(const CodeOptions& options, bool in_parts) : in_parts_(in_parts), bench_("rv64", options), data_(kDataBytes) {
+  Side(const CodeOptions& options, bool in_parts)
+      : in_parts_(in_parts), bench_("rv64,sscofpmf=on,smcntrpmf=on,smstateen=on", options), data_(kDataBytes) {
     put(kHandler, kHandlerCode, sizeof kHandlerCode);
   }
 
@@ -158,6 +160,13 @@ class Side {
     bench_.write(kPmpaddr0 + 2, region(kData, kDataBytes));
     bench_.write(kPmpaddr0 + 3, ~u64{0});
     bench_.write(kPmpcfg0, 0x989b9d9d);
+    // A counter that will overflow, at times with its interrupt on.
+    bench_.write(kMhpmevent3, (s.data_seed & 7) << 60 | (1 + (s.data_seed >> 3 & 1)));
+    bench_.write(kMhpmcounter3, 0 - (s.data_seed >> 4 & 63));
+    if ((s.data_seed >> 10 & 7) == 0) {
+      bench_.write(kMie, irq::kLcofip);
+      hart.mstatus |= status::kMie;
+    }
     hart.pc = s.pc;
     update_mode(*bench_.vcpu, hart);
 
@@ -213,7 +222,7 @@ TEST(Sequences, FusedOrNotOrOneByOneOrCompiled) {
   Side fused({}, true), plain({.fusions = 0, .forward_state = false}, false),
       single({.fusions = 0, .max_block_insns = 1, .forward_state = false}, false),
       compiled({.max_tier = 1, .min_tier = 1}, true);
-  u64 causes[16] = {};
+  u64 causes[16] = {}, overflows = 0;
   for (u32 n = 0; n < kSequences; ++n) {
     const Sequence s = maker.make();
     fused.run(s);
@@ -230,8 +239,10 @@ TEST(Sequences, FusedOrNotOrOneByOneOrCompiled) {
     ASSERT_TRUE(from_compiled.empty()) << "seed " << kSeed << ", sequence " << n << ", tier 0 against tier 1\n"
                                        << from_compiled << describe(s);
     if (single.cause() < std::size(causes)) ++causes[single.cause()];
+    overflows += single.cause() == (cause::kInterrupt | irq::kLcofi) ? 1 : 0;
   }
   EXPECT_GT(compiled.code_bytes(), 0u) << "tier 1 compiled nothing";
+  EXPECT_GT(overflows, 100u);
   // Illegal instructions, breakpoints, misaligned atomics, access faults, calls: all of them happened.
   for (const u32 cause : {1, 2, 3, 5, 6, 7, 11}) EXPECT_GT(causes[cause], 10u) << cause;
 }

@@ -18,7 +18,7 @@ constexpr char kAllCounters[] = "rv64,sscofpmf=on,smcntrpmf=on";
 
 // CSR accesses at instruction counts.
 struct Accesses {
-  Bench bench;
+  Bench bench{kAllCounters};
   u64 at(u64 retired, u32 number, u64 value) {
     u64 old = 0;
     const CsrContext context{*bench.vcpu, bench.hart(), retired, false};
@@ -53,6 +53,19 @@ TEST(RiscvCounters, ProgrammableOnesCountTheirEvent) {
   a.at(100, kEvent3 + 16, kEventCycles);
   EXPECT_EQ(a.at(111, kEvent3 + 16), 0u);
   EXPECT_EQ(a.at(111, kCounter3 + 16), 0u);
+}
+
+// What stops a counter is counted itself, and may be what makes it overflow.
+TEST(RiscvCounters, TheInstructionThatStopsACounterMayOverflowIt) {
+  for (const u64 left : {1u, 2u}) {
+    Accesses a;
+    a.at(10, kEvent3, kEventInstructions);
+    a.at(11, kCounter3, u64{0} - left);
+    a.at(12, kInhibit, 8);
+    EXPECT_EQ(a.at(20, kCounter3), left == 1 ? 0 : kOnes);
+    EXPECT_EQ(a.at(20, kScountovf), left == 1 ? 8u : 0u);
+    EXPECT_EQ(a.bench.read(kMip), left == 1 ? irq::kLcofip : 0u);
+  }
 }
 
 TEST(RiscvCounters, GatesOfTheProgrammableOnes) {
