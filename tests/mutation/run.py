@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Breaks the sources in the ways that mutations.toml lists, one at a time, and requires that tests notice: caught (they
 fail), SURVIVED (they pass: a test is missing), STALE (the old text is not there once any more), BROKEN (does not compile).
-All happens in a copy below build/mutation. Usage: run.py [--list] [NAME-PREFIX...]. Ends with "N passed, N failed"."""
+All happens in a copy below build/mutation. Usage: run.py [--list | --stale] [NAME-PREFIX...]. Ends with "N passed, N failed"."""
 import argparse
 import os
 import shutil
@@ -68,9 +68,13 @@ def write(row, text):
         f.write(text)
 
 
+def read(root, row):
+    with open(os.path.join(root, row["file"])) as f:
+        return f.read()
+
+
 def judge(row):
-    with open(os.path.join(TREE, row["file"])) as f:
-        text = f.read()
+    text = read(TREE, row)
     if text.count(row["old"]) != 1:
         return "STALE", "%s has the old text %d times" % (row["file"], text.count(row["old"]))
     write(row, text.replace(row["old"], row["new"]))
@@ -88,6 +92,7 @@ def judge(row):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="list the rows")
+    parser.add_argument("--stale", action="store_true", help="only look for rows whose old text is not there once")
     parser.add_argument("names", nargs="*", metavar="NAME-PREFIX")
     args = parser.parse_args()
     with open(os.path.join(HERE, "mutations.toml"), "rb") as f:
@@ -97,6 +102,12 @@ def main():
         for row in rows:
             print("%-28s %s: %s" % (row["name"], row["file"], " ".join(row["run"])))
         return 0
+    if args.stale:
+        stale = [row["name"] for row in rows if read(ROOT, row).count(row["old"]) != 1]
+        for name in stale:
+            print("  %-28s STALE" % name)
+        print("%d passed, %d failed" % (len(rows) - len(stale), len(stale)))
+        return 1 if stale else 0
     if not rows:
         sys.exit("run.py: no row is called so (--list lists them)")
     sync()
