@@ -89,7 +89,7 @@ TEST(CliError, Cpu) {
       {"-cpu rv64,zbq=on",
        "-cpu rv64,zbq=on: unknown or unimplemented CPU feature 'zbq'; did you mean 'zba'? (-cpu help lists them)"},
       {"-cpu rv64,h=on", "-cpu rv64,h=on: unknown or unimplemented CPU feature 'h' (-cpu help lists them)"},
-      {"-cpu rv64,zba=yes", "-cpu rv64,zba=yes: zba=yes: only 'on' or 'off'"},
+      {"-cpu rv64,zba=maybe", "-cpu rv64,zba=maybe: zba=maybe: only 'on' or 'off'"},
       {"-cpu rv64,zba", "-cpu rv64,zba: 'zba' needs a value: zba=on or zba=off"},
       {"-cpu zba=on", "-cpu zba=on: a CPU model comes first (-cpu help lists them)"},
   });

@@ -68,7 +68,7 @@ class Program(unittest.TestCase):
         self.file("disk", bytes(1024))
         missing = "No such file or directory"
         for message, options in (
-                (f"-kernel none: {missing}", ["-kernel", "none"]),
+                (f"-kernel none: could not open kernel: {missing}", ["-kernel", "none"]),
                 ("-kernel empty: the file is empty", ["-kernel", "empty"]),
                 # Drives are looked at before it turns out that there is nothing to boot, and if no device uses them.
                 (f"-drive file=none: disk image none: {missing}", ["-drive", "file=none"]),
