@@ -38,6 +38,12 @@ std::vector<std::string_view> property_keys(std::string_view driver) {
   return keys;
 }
 
+// QEMU's short names: "virtio-blk" is the PCI device.
+std::string full_driver_name(const std::string& name) {
+  std::string on_pci = name + "-pci";
+  return std::ranges::find(kDevices, on_pci, &DeviceInfo::driver) != kDevices.end() ? on_pci : name;
+}
+
 template <class List>
 bool has_id(const List& list, std::string_view id) {
   return std::ranges::any_of(list, [&](const auto& entry) { return entry.id == id; });
@@ -119,6 +125,7 @@ Result<> on_device(Builder& b, std::string_view value) {
     if (item.key == "driver" && device.driver.empty()) device.driver = item.value;
   }
   if (device.driver.empty()) return fail("a driver's name comes first (-device help lists them)");
+  device.driver = full_driver_name(device.driver);
   if (std::ranges::find(kDevices, device.driver, &DeviceInfo::driver) == kDevices.end()) {
     std::vector<std::string_view> drivers;
     for (const DeviceInfo& info : kDevices) drivers.push_back(info.driver);

@@ -2,6 +2,7 @@
 // Handlers of the options that say what machine it is and how it executes: -M -cpu -smp -m -accel -icount.
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "base/suggest.h"
 #include "cli/builder.h"
@@ -21,6 +22,9 @@ constexpr std::array kFixedProperties = {
     FixedProperty{"aclint", "off"}, FixedProperty{"acpi", "off"},      FixedProperty{"graphics", "off"},
     FixedProperty{"usb", "off"},    FixedProperty{"iommu-sys", "off"},
 };
+
+// Letters that QEMU's CPUs have and that are not there yet: switching them off is right.
+constexpr std::array<std::string_view, 2> kAbsentFeatures = {"h", "v"};
 
 // The accelerators of QEMU that use hardware virtualization.
 constexpr std::array<std::string_view, 6> kHardwareAccelerators = {"kvm", "hvf", "nvmm", "whpx", "xen", "hax"};
@@ -142,6 +146,11 @@ Result<> on_cpu(Builder& b, std::string_view value) {
     }
     const std::string_view name = find_name(features, item.key);
     if (name.empty()) {
+      const bool is_absent = std::ranges::find(kAbsentFeatures, item.key) != kAbsentFeatures.end();
+      if (is_absent && item.has_value) {
+        TRY_ASSIGN(const bool wanted, parse_switch(item));
+        if (!wanted) continue;
+      }
       return fail("unknown or unimplemented CPU feature '{}'{} (-cpu help lists them)", item.key,
                   suggestion(item.key, features));
     }
@@ -232,6 +241,10 @@ Result<> on_accel(Builder& b, std::string_view value) {
         return fail("code-cache={}: a power of two from 1M to 1G", item.value);
       }
       accel.code_cache_bytes = bytes;
+    } else if (item.key == "tb-size") {
+      // QEMU's spelling of code-cache, in MiB of any number; 0 is the default.
+      TRY_ASSIGN(const u64 mib, parse_number(item.value, "tb-size", 0, 1024));
+      if (mib != 0) accel.code_cache_bytes = std::bit_floor(mib) << 20;
     } else if (item.key == "fusion") {
       TRY_ASSIGN(accel.fusion, parse_switch(item));
     } else if (item.key == "thread") {

@@ -69,16 +69,16 @@ Result<HostForward> parse_forward(std::string_view text) {
     *out = *parsed;
     return {};
   };
-  const auto port = [&](std::string_view part, u16* out) -> Result<> {
-    const Result<u64> parsed = parse_number(part, "a port", 1, 65535);
+  const auto port = [&](std::string_view part, u64 least, u16* out) -> Result<> {
+    const Result<u64> parsed = parse_number(part, "a port", least, 65535);
     if (!parsed) return fail("hostfwd={}: {}", text, parsed.error().message);
     *out = static_cast<u16>(*parsed);
     return {};
   };
   TRY(address(parts[1], &forward.host_address));
-  TRY(port(parts[2], &forward.host_port));
+  TRY(port(parts[2], 0, &forward.host_port));
   TRY(address(parts[3], &forward.guest_address));
-  TRY(port(parts[4], &forward.guest_port));
+  TRY(port(parts[4], 1, &forward.guest_port));
   return forward;
 }
 

@@ -75,8 +75,12 @@ Result<std::vector<KeyValue>> parse_key_values(std::string_view text, std::strin
 }
 
 Result<bool> parse_switch(const KeyValue& item) {
-  if (item.has_value && item.value == "on") return true;
-  if (item.has_value && item.value == "off") return false;
+  for (const std::string_view word : {"on", "yes", "true", "y"}) {
+    if (item.has_value && item.value == word) return true;
+  }
+  for (const std::string_view word : {"off", "no", "false", "n"}) {
+    if (item.has_value && item.value == word) return false;
+  }
   if (!item.has_value) return fail("'{}' needs a value: {}=on or {}=off", item.key, item.key, item.key);
   return fail("{}={}: only 'on' or 'off'", item.key, item.value);
 }

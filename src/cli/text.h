@@ -22,7 +22,7 @@ struct KeyValue {
 // `implied_key` where there is one; any other item without "=" is a bare word. Empty items are errors.
 Result<std::vector<KeyValue>> parse_key_values(std::string_view text, std::string_view implied_key);
 
-// "on" or "off" and nothing else.
+// "on" or "off", or QEMU's other words for them: yes true y, no false n.
 Result<bool> parse_switch(const KeyValue& item);
 
 // Decimal or 0x hexadecimal, from `least` to `most`, all characters used. `what` names the number in the message.

@@ -160,6 +160,8 @@ std::string info_tlb(MonitorState& state, std::string_view) { return state.hooks
 std::string info_qtree(MonitorState& state, std::string_view) { return state.hooks.devices(); }
 std::string info_block(MonitorState& state, std::string_view) { return state.hooks.disks(); }
 std::string info_chardev(MonitorState& state, std::string_view) { return state.hooks.chardevs(); }
+std::string info_name(MonitorState& state, std::string_view) { return state.hooks.name(); }
+std::string info_network(MonitorState& state, std::string_view) { return state.hooks.networks(); }
 std::string info_cpus(MonitorState& state, std::string_view) {
   // As QEMU marks it: a star before the one that other commands are about.
   std::string text = state.hooks.vcpus();

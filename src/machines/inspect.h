@@ -54,6 +54,8 @@ struct MonitorHooks {
   std::function<std::string()> devices;
   std::function<std::string()> disks;
   std::function<std::string()> chardevs;
+  std::function<std::string()> networks;
+  std::function<std::string()> name;
   std::function<std::string()> vcpus;        // one line each
   std::function<std::string()> translation;  // statistics of the translator and its code
   std::function<bool()> is_running;

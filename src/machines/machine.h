@@ -114,6 +114,7 @@ class Machine {
   std::string device_tree() const;
   std::string disk_list() const;
   std::string chardev_list() const;
+  std::string network_list() const;
   std::string memory_tree() const;
   std::string vcpu_list();
   std::string translation_statistics();

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 // What a machine tells about itself: monitor texts and the state hash.
 #include <xxhash.h>
+#include <algorithm>
 #include <array>
+#include <map>
 #include <memory>
+
+#include <fmt/ranges.h>
 
 #include "base/check.h"
 #include "machines/machine.h"
+#include "machines/virtio_devices.h"
 
 namespace pagoda {
 namespace {
@@ -103,6 +108,35 @@ std::string Machine::chardev_list() const {
   return text.empty() ? "no character devices\n" : text;
 }
 
+// As QEMU lists them: a card, below it its network; then networks without a card.
+std::string Machine::network_list() const {
+  std::string text;
+  const auto network = [](const UserNetSpec& spec) {
+    const u32 n = spec.network;
+    return fmt::format("{}: index=0,type=user,net={}.{}.{}.{},restrict={}\n", spec.id, n >> 24, n >> 16 & 0xff,
+                       n >> 8 & 0xff, n & 0xff, spec.restricted ? "on" : "off");
+  };
+  std::vector<const UserNetSpec*> plugged;
+  std::map<std::string, u32> of_model;
+  u32 cards = 0;
+  for (const DeviceConfig& device : config_.devices) {
+    if (!is_network_card(device)) continue;
+    const u32 number = of_model[device.driver]++;
+    const std::string name = device.id.empty() ? fmt::format("{}.{}", device.driver, number) : device.id;
+    const std::array<u8, 6> mac = mac_address(device, cards++);
+    text += fmt::format("{}: index=0,type=nic,model={},macaddr={:02x}\n", name, device.driver, fmt::join(mac, ":"));
+    const std::string* id = device.find("netdev");
+    if (id == nullptr) continue;
+    const auto spec = std::ranges::find(config_.netdevs, *id, &UserNetSpec::id);
+    plugged.push_back(&*spec);
+    text += " \\ " + network(*spec);
+  }
+  for (const UserNetSpec& spec : config_.netdevs) {
+    if (std::ranges::find(plugged, &spec) == plugged.end()) text += network(spec);
+  }
+  return text.empty() ? "no networks\n" : text;
+}
+
 std::string Machine::memory_tree() const {
   std::string text;
   for (const GuestMemory::Range& range : memory_.ranges()) {
@@ -146,6 +180,8 @@ MonitorHooks Machine::monitor_hooks() {
       .devices = [this] { return device_tree(); },
       .disks = [this] { return disk_list(); },
       .chardevs = [this] { return chardev_list(); },
+      .networks = [this] { return network_list(); },
+      .name = [this] { return config_.name.empty() ? std::string() : config_.name + "\n"; },
       .vcpus = [this] { return vcpu_list(); },
       .translation = [this] { return translation_statistics(); },
       .is_running = [this] { return is_running(); },

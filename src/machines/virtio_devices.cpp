@@ -177,15 +177,7 @@ Result<VirtioPtr> make_rng(Machine& machine, const DeviceConfig& config, std::st
   return std::make_unique<VirtioRng>(machine.memory(), std::move(name), std::move(entropy));
 }
 
-// `index`: how many cards came before; each has an address of its own.
 Result<VirtioPtr> make_net(Machine& machine, const DeviceConfig& config, std::string name, u32 index) {
-  VirtioNet::Mac mac = {0x52, 0x54, 0x00, 0x12, 0x34, static_cast<u8>(0x56 + index)};
-  if (const std::string* text = config.find("mac")) {
-    for (std::size_t i = 0; i < mac.size(); ++i) {
-      const char* digits = text->data() + 3 * i;
-      std::from_chars(digits, digits + 2, mac[i], 16);
-    }
-  }
   std::shared_ptr<UserNet> net;
   if (const std::string* id = config.find("netdev")) {
     UserNet::Post post;
@@ -194,7 +186,7 @@ Result<VirtioPtr> make_net(Machine& machine, const DeviceConfig& config, std::st
     TRY_ASSIGN(net, UserNet::open(by_id(machine.config().netdevs, *id), std::move(post)));
     machine.keep(net);
   }
-  return std::make_unique<VirtioNet>(machine.memory(), std::move(name), mac, net.get());
+  return std::make_unique<VirtioNet>(machine.memory(), std::move(name), mac_address(config, index), net.get());
 }
 
 bool is_serial_bus(const DeviceConfig& device) { return device.driver.starts_with("virtio-serial-"); }
@@ -292,12 +284,25 @@ Result<VirtioPtr> make_device(Machine& machine, std::size_t index) {
   if (is("virtio-rng-")) return make_rng(machine, config, name);
   if (is("virtio-serial-")) return make_serial(machine, index, name);
   CHECK(is("virtio-net-"), "driver '{}'", config.driver);
-  const auto cards = std::count_if(devices.begin(), devices.begin() + static_cast<std::ptrdiff_t>(index),
-                                   [](const DeviceConfig& device) { return device.driver.starts_with("virtio-net-"); });
+  const auto cards =
+      std::count_if(devices.begin(), devices.begin() + static_cast<std::ptrdiff_t>(index), is_network_card);
   return make_net(machine, config, name, static_cast<u32>(cards));
 }
 
 }  // namespace
+
+bool is_network_card(const DeviceConfig& device) { return device.driver.starts_with("virtio-net-"); }
+
+std::array<u8, 6> mac_address(const DeviceConfig& card, u32 index) {
+  std::array<u8, 6> mac = {0x52, 0x54, 0x00, 0x12, 0x34, static_cast<u8>(0x56 + index)};
+  if (const std::string* text = card.find("mac")) {
+    for (std::size_t i = 0; i < mac.size(); ++i) {
+      const char* digits = text->data() + 3 * i;
+      std::from_chars(digits, digits + 2, mac[i], 16);
+    }
+  }
+  return mac;
+}
 
 std::string virtio_device_name(const DeviceConfig& device, std::size_t index) {
   return device.id.empty() ? fmt::format("{}.{}", device.driver, index) : device.id;

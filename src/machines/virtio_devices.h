@@ -2,6 +2,7 @@
 // The virtio devices of a configuration, made and distributed over a machine's slots and its PCI bus.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -19,6 +20,9 @@ Result<std::vector<std::unique_ptr<VirtioDevice>>> make_virtio_devices(Machine& 
 
 // What a device of the command line is called: its id, or, without one, its driver and place in the list.
 std::string virtio_device_name(const DeviceConfig& device, std::size_t index);
+bool is_network_card(const DeviceConfig& device);
+// Of a network card; `index`: how many cards came before, each has an address of its own.
+std::array<u8, 6> mac_address(const DeviceConfig& card, u32 index);
 // Those on PCI. They take slots of the host's bus from the first free one up, unless addr=SLOT says otherwise.
 Result<> make_pci_devices(Machine& machine, PciHost& host);
 

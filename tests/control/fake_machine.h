@@ -84,7 +84,7 @@ struct FakeMachine {
     hooks.is_running = [this] { return running; };
     hooks.registers = [](u32) { return std::string("registers\n"); };
     hooks.mappings = hooks.tlb = hooks.registers;
-    hooks.devices = hooks.disks = hooks.chardevs = hooks.memory_tree = hooks.vcpus =
+    hooks.devices = hooks.disks = hooks.chardevs = hooks.networks = hooks.name = hooks.memory_tree = hooks.vcpus =
         hooks.translation = [] { return std::string("text\n"); };
     hooks.stop = [this] { running = false; };
     hooks.cont = [this] { running = true; };

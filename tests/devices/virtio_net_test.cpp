@@ -76,6 +76,11 @@ TEST_P(VirtioNetTest, TellsAddressAndLink) {
   EXPECT_TRUE(second.take(kTransmit));
 }
 
+TEST_P(VirtioNetTest, RefusesLegacyHeaders) {
+  EXPECT_FALSE(driver.negotiate(kEventIdx));
+  EXPECT_TRUE(driver.negotiate(kVersion1));
+}
+
 TEST_P(VirtioNetTest, SendsFramesInOrder) {
   driver.bring_up(kVersion1 | kEventIdx, 2, 16);
   for (int i = 0; i < 40; ++i) {

@@ -227,7 +227,9 @@ TEST(BootImages, LoadsAroundHoles) {
 
 TEST(ReadFile, Errors) {
   EXPECT_EQ(read_file("-kernel", "/nothing/there", kLimit).error().message,
-            "-kernel /nothing/there: No such file or directory");
+            "-kernel /nothing/there: could not open kernel: No such file or directory");
+  EXPECT_EQ(read_file("-initrd", "/nothing/there", kLimit).error().message,
+            "-initrd /nothing/there: No such file or directory");
   const std::string folder = testing::TempDir();
   EXPECT_EQ(read_file("-kernel", folder, kLimit).error().message, "-kernel " + folder + ": it is a directory");
   const test::TempFile empty;

@@ -226,6 +226,24 @@ TEST(CliParse, NamesAndLogs) {
   EXPECT_EQ(config_of("-d all").log_items, "all");
 }
 
+TEST(CliParse, ShortDriverNames) {
+  const MachineConfig c = config_of(
+      "-drive if=none,file=a,id=d -device virtio-blk,drive=d,id=x -device virtio-net -device virtio-serial "
+      "-device virtio-rng");
+  ASSERT_EQ(c.devices.size(), 4u);
+  EXPECT_EQ(c.devices[0].driver, "virtio-blk-pci");
+  EXPECT_EQ(c.devices[1].driver, "virtio-net-pci");
+  EXPECT_EQ(c.devices[2].driver, "virtio-serial-pci");
+  EXPECT_EQ(c.devices[3].driver, "virtio-rng-pci");
+}
+
+TEST(CliParse, SpellingsOfQemu) {
+  EXPECT_TRUE(config_of("-cpu rv64,h=off,v=false").cpu.features.empty());
+  EXPECT_EQ(config_of("-accel tcg,tb-size=100").accel.code_cache_bytes, u64{64} << 20);
+  EXPECT_EQ(config_of("-accel tcg,tb-size=0").accel.code_cache_bytes, AccelConfig{}.code_cache_bytes);
+  EXPECT_EQ(config_of("-netdev user,id=n,hostfwd=tcp::0-:22").netdevs[0].forwards[0].host_port, 0);
+}
+
 TEST(CliParse, HarmlessOptionsOfQemu) {
   const MachineConfig c = config_of("-net none -nic none -vga none -parallel none -smp 2");
   EXPECT_EQ(c.smp.cpus, 2u);
@@ -243,7 +261,7 @@ TEST(CliParse, Networks) {
   const MachineConfig c = config_of(
       "-netdev "
       "user,id=n,net=192.168.7.9/24,host=192.168.7.1,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=udp::53-192.168.7.20:5353,"
-      "restrict=on,hostname=h,ipv6=off -device virtio-net-device,netdev=n,mac=52:54:00:00:00:01 -nic user");
+      "restrict=y,hostname=h,ipv6=no -device virtio-net-device,netdev=n,mac=52:54:00:00:00:01 -nic user");
   ASSERT_EQ(c.netdevs.size(), 2u);
   const UserNetSpec& n = c.netdevs[0];
   EXPECT_EQ(n.network, 0xc0a80700u);

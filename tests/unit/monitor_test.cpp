@@ -37,6 +37,8 @@ class MonitorTest : public testing::Test {
   Monitor monitor{MonitorHooks{
                       .registers = [](u32 vcpu) { return fmt::format("registers of {}\n", vcpu); },
                       .memory_tree = [] { return "ram\nuart\n"; },
+                      .networks = [] { return "net0\n"; },
+                      .name = [] { return "box\n"; },
                       .is_running = [this] { return running; },
                       .stop = [this] { calls += "stop "; },
                       .cont = [this] { calls += "cont "; },
@@ -68,6 +70,8 @@ TEST_F(MonitorTest, Info) {
   EXPECT_EQ(monitor.execute("cpu 1"), "");
   EXPECT_EQ(monitor.execute("info registers"), "CPU#1\nregisters of 1\n");
   EXPECT_EQ(monitor.execute("info  mtree "), "ram\nuart\n");
+  EXPECT_EQ(monitor.execute("info network"), "net0\n");
+  EXPECT_EQ(monitor.execute("info name"), "box\n");
   EXPECT_EQ(monitor.execute("info status"), "VM status: running\n");
   running = false;
   EXPECT_EQ(monitor.execute("info status"), "VM status: paused\n");

@@ -202,7 +202,7 @@ def daemonize(folder):
     wait_until(lambda: not os.path.exists(path), "its end")
     command[command.index(ENDLESS)] = "/nonexistent"
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60 * PATIENCE)
-    check_equal((done.returncode, done.stderr), (1, "pagoda: -kernel /nonexistent: No such file or directory\n"),
+    check_equal((done.returncode, done.stderr), (1, "pagoda: -kernel /nonexistent: could not open kernel: No such file or directory\n"),
                 "(status, stderr) of a failure")
 
 
@@ -218,7 +218,7 @@ def monitor_commands(folder):
                                  ("info mem", "No translation"), ("info mtree", "i/o: serial0"), ("info tlb", "TLB|vaddr"),
                                  ("info qtree", r"dev: plic\n    mmio 000000000c000000"), ("info block", "no disks"),
                                  ("info chardev", r"serial0: filename=null"), ("info cpus", r"\* CPU #0"),
-                                 ("info jit", "units"), ("info version", "Pagoda"), ("x 0x123", "Cannot access"),
+                                 ("info network", "no networks"), ("info jit", "units"), ("info version", "Pagoda"), ("x 0x123", "Cannot access"),
                                  ("xp/1xw 0x10000005", "0x00000060"), ("system_powerdown", "power button")):
             text = monitor.ask(command)
             if not re.search(pattern, text):
@@ -234,6 +234,25 @@ def monitor_commands(folder):
             raise Failure("the reset did not reset")
         monitor.socket.sendall(b"quit\n")
         check_equal(process.wait(timeout=30 * PATIENCE), 0, "the status")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@test
+def monitor_networks(folder):
+    process, path = running(folder, ENDLESS, "-S", "-name", "box", "-netdev", "user,id=n0,hostfwd=tcp::0-:22", "-netdev",
+                            "user,id=n1,net=192.168.5.0/24,restrict=yes", "-device", "virtio-net-device,netdev=n0", "-device",
+                            "virtio-net,id=card,mac=52:54:00:aa:bb:0c", "-device", "virtio-net-pci")
+    try:
+        monitor = Monitor(path)
+        check_equal(monitor.ask("info name"), "box\n", "the name")
+        check_equal(monitor.ask("info network"),
+                    "virtio-net-device.0: index=0,type=nic,model=virtio-net-device,macaddr=52:54:00:12:34:56\n"
+                    " \\ n0: index=0,type=user,net=10.0.2.0,restrict=off\n"
+                    "card: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:aa:bb:0c\n"
+                    "virtio-net-pci.1: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:34:58\n"
+                    "n1: index=0,type=user,net=192.168.5.0,restrict=on\n", "the networks")
     finally:
         process.kill()
         process.communicate()

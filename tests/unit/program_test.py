@@ -124,7 +124,7 @@ class Program(unittest.TestCase):
             os.remove(os.path.join(self.directory, "log"))
 
     def test_a_failed_start_removes_its_socket_and_link(self):
-        self.check_mistake("-kernel none: No such file or directory", "riscv64", "-display", "none", "-kernel", "none",
+        self.check_mistake("-kernel none: could not open kernel: No such file or directory", "riscv64", "-display", "none", "-kernel", "none",
                            "-serial", "unix:sock,server=on,wait=off")
         self.assertEqual(os.listdir(self.directory), [])
 

@@ -12,8 +12,8 @@ namespace pagoda {
 // Addresses are IPv4, in host byte order; 0 stands for the default.
 struct HostForward {
   bool udp = false;
-  u32 host_address = 0;  // 0: all of the host's
-  u16 host_port = 0;
+  u32 host_address = 0;   // 0: all of the host's
+  u16 host_port = 0;      // 0: one that is free
   u32 guest_address = 0;  // 0: the first that DHCP gives out
   u16 guest_port = 0;
   std::string text;  // as typed, for messages

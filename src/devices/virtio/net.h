@@ -37,6 +37,7 @@ class VirtioNet final : public VirtioDevice, public NetClient {
 
   void process_queue(u16 index) override;
   void features_negotiated() override;
+  bool needs_version_1() const override { return true; }  // its header is longer than a legacy one
   void reset_model() override;
   void visit_model(StateVisitor& visitor) override;
 

@@ -51,7 +51,7 @@ bool VirtioDevice::accept_features() const {
   }
   if ((accepted_ & kVirtioVersion1) == 0) {
     log(Log::guest_error, "{}: driver does not accept VIRTIO_F_VERSION_1", name_);
-    return false;
+    return !needs_version_1();
   }
   return true;
 }

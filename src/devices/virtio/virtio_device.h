@@ -3,7 +3,8 @@
 // configuration space. A transport (MMIO, PCI) turns its registers into the calls below; a model (block, console, ...)
 // overrides the hooks and knows no transport.
 //
-// Only the modern interface: VIRTIO_F_VERSION_1 must be accepted.
+// Only the modern interface. A driver that leaves VIRTIO_F_VERSION_1 out gets it all the same where nothing else would
+// differ (6.2 permits that): xv6 writes only the lower half of the features.
 // Threading: one lock per device. Transports, workers and back ends hold a Guard around every call; hooks run under it.
 // Lock order: device -> interrupt controller. visit_state() and the destructor are called without it, vcpus stopped.
 #pragma once
@@ -92,6 +93,8 @@ class VirtioDevice {
   virtual void process_queue(u16 index) = 0;
   // Features were accepted.
   virtual void features_negotiated() {}
+  // Without VIRTIO_F_VERSION_1 a driver expects other structures.
+  virtual bool needs_version_1() const { return false; }
   // The queue goes out of use: when this returns nothing touches the buffers it handed out.
   virtual void stop_queue(u16 /*index*/) {}
   // Device reset, after stop_queue() of every queue.
