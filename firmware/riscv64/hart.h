@@ -70,6 +70,7 @@ struct Hart {
 
   FenceRequest fence;
   uint32_t counters_in_use;  // programmable counters that have an event (sbi_pmu.cpp)
+  uint32_t features_locked;  // bits by firmware feature (sbi_fwft.cpp)
 
   // Null where the device tree names none for this hart.
   volatile uint32_t* msip;

@@ -42,7 +42,7 @@ void set_environment(const Hart& hart) {
   if ((isa & kIsaSvpbmt) != 0) bits |= kEnvPbmte;
   if ((isa & kIsaZicboz) != 0) bits |= kEnvCbze;
   if ((isa & kIsaZicbom) != 0) bits |= kEnvCbcfe | kEnvCbieInvalidate;
-  // SBI 2.0 has no call by which a supervisor could choose: with both listed page faults stay its own business.
+  // With both listed page faults are the supervisor's own business until it chooses otherwise (sbi_fwft.cpp).
   if ((isa & kIsaSvade) != 0 && (isa & kIsaSvadu) != 0) bits &= ~kEnvAdue;
   if ((isa & kIsaSvade) == 0 && (isa & kIsaSvadu) != 0) bits |= kEnvAdue;
   csr_write<kMenvcfg>(bits);

@@ -19,6 +19,7 @@ enum class SbiError : int64_t {
   kAlreadyAvailable = -6,
   kAlreadyStarted = -7,
   kAlreadyStopped = -8,
+  kDeniedLocked = -14,
 };
 
 struct SbiResult {
@@ -43,6 +44,7 @@ enum class SbiExtension : uint64_t {
   kSrst = 0x53525354,
   kDbcn = 0x4442434e,
   kPmu = 0x504d55,
+  kFwft = 0x46574654,
 };
 
 // The arguments of a call: a0 to a5.
@@ -56,6 +58,7 @@ SbiResult sbi_hsm(Hart& hart, uint64_t function, SbiArguments arguments);
 SbiResult sbi_srst(uint64_t function, SbiArguments arguments);
 SbiResult sbi_dbcn(uint64_t function, SbiArguments arguments);
 SbiResult sbi_pmu(Hart& hart, uint64_t function, SbiArguments arguments);
+SbiResult sbi_fwft(Hart& hart, uint64_t function, SbiArguments arguments);
 
 // Dispatches the ECALL whose registers are in `hart.x` and stores its results there.
 void sbi_call(Hart& hart);
@@ -68,6 +71,9 @@ void timer_expired(Hart& hart);
 
 // Programmable counters (sbi_pmu.cpp): all stopped, none in use.
 void counters_stop(Hart& hart);
+
+// Firmware features of this hart as they are when it starts (sbi_fwft.cpp).
+void features_reset(Hart& hart);
 
 // Mailboxes (sbi_ipi.cpp, sbi_rfence.cpp).
 void ring_hart(Hart& target);

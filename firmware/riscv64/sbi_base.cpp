@@ -16,6 +16,7 @@ bool available(SbiExtension extension) {
   switch (extension) {
     case SbiExtension::kBase:
     case SbiExtension::kHsm:
+    case SbiExtension::kFwft:
       return true;
     case SbiExtension::kPmu:
       return csr_exists<kMcountinhibit>();

@@ -45,6 +45,9 @@ void sbi_call(Hart& hart) {
     case SbiExtension::kPmu:
       result = sbi_pmu(hart, function, arguments);
       break;
+    case SbiExtension::kFwft:
+      result = sbi_fwft(hart, function, arguments);
+      break;
     case SbiExtension::kLegacySetTimer:
       timer_set(hart, arguments[0]);
       return legacy_result(hart, 0);

@@ -75,6 +75,7 @@ void hart_wait_for_start(Hart& hart) {
     if ((csr_read<kMip>() & kMachineSoft) != 0) serve_mailbox(hart);
   }
   csr_clear<kMip>(kSupervisorSoft);
+  features_reset(hart);
   const uint64_t address = hart.start_address;
   const uint64_t argument = hart.start_argument;
   set_hart_state(hart, HartState::kStarted);
