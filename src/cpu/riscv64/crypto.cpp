@@ -22,8 +22,11 @@ constexpr u8 multiply(u8 a, u8 b, u8 field = kAesField) {
   return product;
 }
 constexpr u8 invert(u8 a, u8 field) {
-  u8 inverse = 1;  // a^254
-  for (u32 i = 0; i < 254; ++i) inverse = multiply(inverse, a, field);
+  u8 inverse = 1;  // a^254 = a^2 a^4 ... a^128
+  for (u32 i = 0; i < 7; ++i) {
+    a = multiply(a, a, field);
+    inverse = multiply(inverse, a, field);
+  }
   return inverse;
 }
 
