@@ -70,12 +70,11 @@ FdtBuilder describe_spike(const RiscvBoard& board, const HtifPlace& htif) {
   return tree;
 }
 
-// --- signature: what architecture tests leave behind, written when the program powers off
-// ------------------------------ Lines of `granularity` bytes as hexadecimal numbers, the last one filled up with
-// zeros: QEMU's format.
+// The signature: what architecture tests leave behind, written when the program powers off. Lines of `granularity`
+// bytes as hexadecimal numbers, the last one filled up with zeros: QEMU's format.
 struct Signature {
   struct Closer {
-    void operator()(std::FILE* file) const { std::fclose(file); }
+    void operator()(std::FILE* open) const { std::fclose(open); }
   };
   std::unique_ptr<std::FILE, Closer> file;
   u64 start = 0, end = 0;
