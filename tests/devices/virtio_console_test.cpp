@@ -11,7 +11,7 @@
 namespace pagoda::test {
 namespace {
 
-constexpr u64 kSize = 1, kMultiport = 2, kEmergency = 4;
+constexpr u64 kSize = 1, kMultiport = 2;
 constexpr u16 kControlIn = 2, kControlOut = 3;
 
 class VirtioConsoleTest : public testing::Test {
