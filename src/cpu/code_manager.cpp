@@ -249,7 +249,8 @@ Unit* CodeManager::try_unit_at(Vcpu& vcpu, u32 max_insns) {
   Source source{
       .phys = address, .host_page = code.host, .size = code.end - offset, .max_insns = max_insns, .once = false};
 
-  bool rest_whole = true;
+  // Units are known by their pages as wholes: what ends at a boundary inside one is made for each run.
+  source.once = !code.whole;
   // An instruction that reaches beyond the page, or beyond a protection boundary in it, is a unit of its own; one
   // across two pages is found by both.
   if (source.size < guest_.max_insn_bytes) {
@@ -259,8 +260,8 @@ Unit* CodeManager::try_unit_at(Vcpu& vcpu, u32 max_insns) {
       const Softmmu::CodePage rest = vcpu.mmu().fetch_page(GuestVirt((frame.pc & kPageMask) + code.end));
       if (rest.host == nullptr) return nullptr;
       source.max_insns = 1;
-      rest_whole = rest.whole || code.end != kPageSize;
       if (code.end == kPageSize) {
+        source.once |= !rest.whole;
         source.phys_next = rest.phys.value;
         source.host_next = rest.host;
       } else {
@@ -268,8 +269,7 @@ Unit* CodeManager::try_unit_at(Vcpu& vcpu, u32 max_insns) {
       }
     }
   }
-  // Units are known by their pages as wholes: what ends at a boundary inside one is made for each run.
-  source.once = !code.whole || !rest_whole || (max_insns < options_.max_block_insns && source.host_next == nullptr);
+  source.once |= max_insns < options_.max_block_insns && source.host_next == nullptr;  // less than a whole block
   return find_or_translate(vcpu, source);
 }
 

@@ -15,7 +15,9 @@ using ir::Value;
 
 Value Translator::x_plus(u32 reg, i64 immediate) {
   if (reg == 0) return b.i64(static_cast<u64>(immediate));
-  return immediate == 0 ? x(reg) : b.add(x(reg), b.i64(static_cast<u64>(immediate)));
+  if (immediate == 0) return x(reg);
+  const Value offset = b.i64(static_cast<u64>(immediate));  // first, whatever the compiler does with arguments
+  return b.add(x(reg), offset);
 }
 
 Value Translator::f(Type type, u32 reg) {
@@ -35,7 +37,8 @@ void Translator::set_f_bits(u32 reg, Value value) {
 Value Translator::half_bits(u32 reg) {
   constexpr u32 kCanonicalNan = 0x7e00;
   const Value bits = f_bits(reg);
-  const Value boxed = b.eq(b.shr(bits, b.i64(16)), b.i64(~u64{0} >> 16));
+  const Value ones = b.i64(~u64{0} >> 16);
+  const Value boxed = b.eq(b.shr(bits, b.i64(16)), ones);
   const Value low = b.trunc(bits, Type::i16);
   return b.select(boxed, low, b.constant(Type::i16, kCanonicalNan));
 }

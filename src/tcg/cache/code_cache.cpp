@@ -114,14 +114,11 @@ Unit* CodeCache::publish(Unit* unit, Reading* reading) {
   }
   std::erase(readings_, reading);
   reading->is_open = false;
-  Unit*& bucket = buckets_[hash(unit->phys, mode)];
-  for (Unit* other = bucket; other != nullptr; other = other->next_in_bucket) {
-    if (other->phys == unit->phys && other->phys_next == unit->phys_next &&
-        other->mode.load(std::memory_order_relaxed) == mode) {
-      interp::free_unit(unit);
-      return other;
-    }
+  if (Unit* other = find_locked(unit->phys, unit->phys_next, mode)) {
+    interp::free_unit(unit);
+    return other;
   }
+  Unit*& bucket = buckets_[hash(unit->phys, mode)];
   unit->next_in_bucket = bucket;
   bucket = unit;
   add_to_page(unit, page);

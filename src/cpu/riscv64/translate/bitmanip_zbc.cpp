@@ -14,8 +14,10 @@ void clmulh(Translator& t, const Insn& i) { t.set_x(i.rd, t.op(&Builder::clmulh,
 // Bits 126..63 of the product of 127.
 void clmulr(Translator& t, const Insn& i) {
   const auto [a, b] = t.registers(i);
-  const Value high = t.b.shl(t.b.clmulh(a, b), t.b.i64(1));
-  const Value low = t.b.shr(t.b.clmul(a, b), t.b.i64(63));
+  const Value one = t.b.i64(1);
+  const Value high = t.b.shl(t.b.clmulh(a, b), one);
+  const Value rest = t.b.i64(63);
+  const Value low = t.b.shr(t.b.clmul(a, b), rest);
   t.set_x(i.rd, t.b.or_(high, low));
 }
 

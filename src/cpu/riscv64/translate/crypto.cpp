@@ -53,7 +53,8 @@ void aes64ks1i(Translator& t, const Insn& i) {
 // The next two words of the key: each is the one four before, xored with its predecessor.
 void aes64ks2(Translator& t, const Insn& i) {
   const auto [a, b] = t.registers(i);
-  const Value first = t.b.and_(t.b.xor_(t.b.shr(a, t.b.i64(32)), b), t.b.i64(0xffffffff));
+  const Value word = t.b.i64(0xffffffff);
+  const Value first = t.b.and_(t.b.xor_(t.b.shr(a, t.b.i64(32)), b), word);
   const Value second = t.b.xor_(first, t.b.shr(b, t.b.i64(32)));
   t.set_x(i.rd, t.b.or_(first, t.b.shl(second, t.b.i64(32))));
 }

@@ -59,7 +59,8 @@ using SignOf = Value (*)(Builder&, Value a, Value b);
 void inject(Translator& t, const Insn& i, SignOf sign_of) {
   if (!t.fp_on()) return;
   const Value a = t.half_bits(i.rs1), b = t.half_bits(i.rs2);
-  const Value sign = t.b.and_(sign_of(t.b, a, b), t.b.constant(Type::i16, 0x8000));
+  const Value sign_bit = t.b.constant(Type::i16, 0x8000);
+  const Value sign = t.b.and_(sign_of(t.b, a, b), sign_bit);
   t.set_half_bits(i.rd, t.b.or_(t.b.and_(a, t.b.constant(Type::i16, 0x7fff)), sign));
 }
 

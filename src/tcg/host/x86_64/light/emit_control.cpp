@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Block entry, block ends, links, helper calls, traps.
+#include <bit>
+
 #include "tcg/host/x86_64/light/emitter.h"
 
 namespace pagoda::light {
@@ -39,13 +41,36 @@ void Compiler::Work::chain(u32 side) {
   data_reference(static_cast<u32>(offsetof(HostData, links) + side * sizeof(HostLink) + offsetof(HostLink, jump)));
 }
 
+void Compiler::Work::compare_exec_tag() {
+  constexpr u32 shift = kTlbPageBits - std::countr_zero(sizeof(TlbEntry));
+  const i32 table = static_cast<i32>(stubs.layout.tlb_offset[memory_mode]);
+  a.mov(x86::ecx, x86::eax);
+  a.shr(x86::ecx, shift);
+  a.and_(x86::ecx, (kTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
+  a.add(x86::rax,
+        at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
+  a.cmp(x86::rax, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, exec_tag)), 8));
+}
+
+void Compiler::Work::load_host_page(i32 bytes) {
+  const i32 table = static_cast<i32>(stubs.layout.tlb_offset[memory_mode]);
+  a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
+  if (bytes != 0) a.add(x86::rax, bytes);
+  a.add(x86::rax, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, addend)), 8));
+}
+
+void Compiler::Work::probe_page() {
+  a.xchg(x86::rax, x86::rdx);
+  call_stub(stubs.probe[memory_mode][Stubs::for_fetch]);
+  a.mov(x86::rdx, x86::rax);
+}
+
 // Into another page: only while the TLB maps the target's page to the one the target was made from.
 void Compiler::Work::chain_far(u32 side) {
   const asmjit::Label ask = a.newLabel(), look = a.newLabel(), found = a.newLabel();
   const i64 to_offset = static_cast<i64>(page_offset()) + unit->exit_offset[side];
   const i64 pages = to_offset & ~i64{0xfff};
   const std::size_t link = offsetof(HostData, links) + side * sizeof(HostLink);
-  const i32 table = static_cast<i32>(stubs.layout.tlb_offset[memory_mode]);
   a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
   a.add(x86::rax, static_cast<i32>(pages));
   a.mov(x86::rdx, x86::ptr(x86::rip, 0));
@@ -53,24 +78,16 @@ void Compiler::Work::chain_far(u32 side) {
   a.mov(at(offsetof(VcpuFrame, pc_page), 8), x86::rax);
   a.test(x86::rdx, x86::rdx);
   a.jz(ask);
-  a.mov(x86::ecx, x86::eax);
-  a.shr(x86::ecx, 7);
-  a.and_(x86::ecx, (kTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
-  a.add(x86::rax,
-        at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
-  a.cmp(x86::rax, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, exec_tag)), 8));
+  compare_exec_tag();
   a.jne(look);
   a.bind(found);
-  a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
-  a.add(x86::rax, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, addend)), 8));
+  load_host_page();
   a.cmp(x86::rax, x86::ptr(x86::rdx, offsetof(Unit, host_page), 8));
   a.jne(ask);
   a.jmp(x86::ptr(x86::rdx, static_cast<i32>(offsetof(Unit, host) + offsetof(HostCode, entry)), 8));
   cold.push_back([this, ask, look, found, side, to_offset] {
     a.bind(look);
-    a.xchg(x86::rax, x86::rdx);
-    call_stub(stubs.probe[memory_mode][Stubs::for_fetch]);
-    a.mov(x86::rdx, x86::rax);
+    probe_page();
     a.je(found);
     a.bind(ask);
     // pc_page is the target's already.
@@ -87,7 +104,6 @@ void Compiler::Work::chain_far(u32 side) {
 // The per-vcpu jump cache, checked like a link to another page.
 void Compiler::Work::jump_indirect() {
   const asmjit::Label miss = a.newLabel(), look = a.newLabel(), found = a.newLabel();
-  const i32 table = static_cast<i32>(stubs.layout.tlb_offset[memory_mode]);
   move(x86::rax, op->a, true);
   a.mov(at(offsetof(VcpuFrame, pc), 8), x86::rax);
   a.mov(x86::rcx, x86::rax);
@@ -101,34 +117,24 @@ void Compiler::Work::jump_indirect() {
   a.add(x86::rcx, at(offsetof(VcpuFrame, jump_cache), 8));
   a.cmp(x86::rax, x86::ptr(x86::rcx, offsetof(JumpCacheEntry, pc), 8));
   a.jne(miss);
-  a.mov(x86::rcx, x86::ptr(x86::rcx, offsetof(JumpCacheEntry, unit), 8));
-  a.cmp(x86::ptr(x86::rcx, offsetof(Unit, mode), 4), static_cast<i32>(unit->mode.load(std::memory_order_relaxed)));
+  a.mov(x86::rdx, x86::ptr(x86::rcx, offsetof(JumpCacheEntry, unit), 8));
+  a.cmp(x86::ptr(x86::rdx, offsetof(Unit, mode), 4), static_cast<i32>(unit->mode.load(std::memory_order_relaxed)));
   a.jne(miss);
-  a.mov(x86::edx, x86::eax);
-  a.shr(x86::edx, 7);
-  a.and_(x86::edx, (kTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
   a.and_(x86::rax, -4096);
   a.mov(at(offsetof(VcpuFrame, pc_page), 8), x86::rax);
-  a.add(x86::rax,
-        at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
-  a.cmp(x86::rax, x86::ptr(kFrame, x86::rdx, 0, table + static_cast<i32>(offsetof(TlbEntry, exec_tag)), 8));
+  compare_exec_tag();
   a.jne(look);
   a.bind(found);
-  a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
-  a.add(x86::rax, x86::ptr(kFrame, x86::rdx, 0, table + static_cast<i32>(offsetof(TlbEntry, addend)), 8));
-  a.cmp(x86::rax, x86::ptr(x86::rcx, offsetof(Unit, host_page), 8));
+  load_host_page();
+  a.cmp(x86::rax, x86::ptr(x86::rdx, offsetof(Unit, host_page), 8));
   a.jne(miss);
-  a.mov(x86::rax, x86::ptr(x86::rcx, static_cast<i32>(offsetof(Unit, host) + offsetof(HostCode, entry)), 8));
+  a.mov(x86::rax, x86::ptr(x86::rdx, static_cast<i32>(offsetof(Unit, host) + offsetof(HostCode, entry)), 8));
   a.test(x86::rax, x86::rax);
   a.jz(miss);
   a.jmp(x86::rax);
   cold.push_back([this, miss, look, found] {
     a.bind(look);
-    a.xchg(x86::rax, x86::rdx);  // the tag
-    a.xchg(x86::rax, x86::rcx);  // the place in the table; rax = the unit
-    call_stub(stubs.probe[memory_mode][Stubs::for_fetch]);
-    a.mov(x86::rdx, x86::rcx);
-    a.mov(x86::rcx, x86::rax);
+    probe_page();
     a.je(found);
     a.bind(miss);  // frame.pc is set
     a.mov(x86::rdx, x86::ptr(x86::rip, 0));
@@ -140,23 +146,21 @@ void Compiler::Work::jump_indirect() {
 
 // At the start of an instruction that straddles two pages: the second part is still where it was read.
 void Compiler::Work::check_next_page() {
-  const asmjit::Label miss = a.newLabel();
-  const i32 table = static_cast<i32>(stubs.layout.tlb_offset[memory_mode]);
+  constexpr i32 kNext = 1 << kTlbPageBits;
+  const asmjit::Label miss = a.newLabel(), look = a.newLabel(), found = a.newLabel();
   a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
-  a.add(x86::rax, 1 << kTlbPageBits);
-  a.mov(x86::ecx, x86::eax);
-  a.shr(x86::ecx, 7);
-  a.and_(x86::ecx, (kTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
-  a.mov(x86::rdx, x86::rax);
-  a.add(x86::rdx,
-        at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
-  a.cmp(x86::rdx, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, exec_tag)), 8));
-  a.jne(miss);
-  a.add(x86::rax, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, addend)), 8));
+  a.add(x86::rax, kNext);
+  compare_exec_tag();
+  a.jne(look);
+  a.bind(found);
+  load_host_page(kNext);
   constant(x86::rdx, op->imm);
   a.cmp(x86::rax, x86::rdx);
   a.jne(miss);
-  cold.push_back([this, miss] {
+  cold.push_back([this, miss, look, found] {
+    a.bind(look);
+    probe_page();
+    a.je(found);
     a.bind(miss);
     a.add(kBudget, unit->guest_insns);
     exit_to(Left::lookup, 0);

@@ -140,6 +140,13 @@ struct Compiler::Work {
   void exit_to(Left left, i64 pc_offset);
   void chain(u32 side);
   void chain_far(u32 side);
+  // rax = a page: leaves its place in the first-level table in rcx and its tag in rax, and compares; "equal" if the
+  // page may be executed. Then load_host_page() takes the place and makes rax the host address of the page at pc_page +
+  // bytes.
+  void compare_exec_tag();
+  void load_host_page(i32 bytes = 0);
+  // Cold: asks the second level after compare_exec_tag(); "equal" if the page is there now. rcx and rdx stay.
+  void probe_page();
   void jump_indirect();
   void check_next_page();
   void raise_fault();
