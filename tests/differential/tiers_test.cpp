@@ -32,9 +32,10 @@ std::vector<Variant> variants() {
 }
 
 using Make = std::function<void(ir::Rng&, ir::Block&)>;
+using Adjust = std::function<void(ir::Rng&, ToyState&)>;  // after the registers were chosen
 
 // Runs blocks; gives up at the first difference, naming the block. Says how often each fusion was applied.
-std::vector<u64> compare_variants(u64 seed, u32 blocks, const Make& make) {
+std::vector<u64> compare_variants(u64 seed, u32 blocks, const Make& make, const Adjust& adjust = nullptr) {
   ir::Rng rng(seed);
   const ir::SlotTable slots = toy_slots();
   const HelperTable helpers = toy_helpers();
@@ -52,6 +53,7 @@ std::vector<u64> compare_variants(u64 seed, u32 blocks, const Make& make) {
     ir::verify_or_die(block, slots, helpers);
     for (u32 k = 0; k < kStates; ++k) {
       start->randomize(rng);
+      if (adjust) adjust(rng, start->state());
       reference->copy_from(*start);
       reference->run(plain, block);
       // Tier 1 last, from fused and from plain code.
@@ -208,6 +210,61 @@ TEST(Tiers, FusedShapes) {
   ASSERT_EQ(counts.size(), interp::kFusionCount);
   for (u32 i = 0; i < interp::kFusionCount; ++i)
     EXPECT_GT(counts[i], 500u) << interp::fusion_name(static_cast<interp::Fusion>(i));
+}
+
+// Loads and stores at distances from registers that lie near the ends of pages: what tier 1 checks once for several of
+// them, with everything in between that makes the result of such a check void.
+void runs_of_accesses(ir::Rng& rng, ir::Block& block) {
+  const auto below = [&](u64 n) { return rng() % n; };
+  const auto slot = [](ToySlot which) { return static_cast<u32>(which); };
+  constexpr ToySlot kValues[] = {ToySlot::a0, ToySlot::a1, ToySlot::a2, ToySlot::b0, ToySlot::b1};
+  const auto value = [&] { return slot(kValues[below(std::size(kValues))]); };
+  ir::Builder builder;
+  builder.start(&block, toy_slots(), false);
+  const u32 insns = static_cast<u32>(2 + below(10));
+  const u64 grain = u64{1} << below(4), span = 64 << below(4);
+  for (u32 i = 0; i < insns; ++i) {
+    builder.insn(i * 4, 4);
+    const u32 base = slot(below(4) == 0 ? ToySlot::base1 : ToySlot::base0);
+    switch (below(12)) {
+      case 0:
+        builder.put_slot(base, builder.add(builder.get_slot(base), builder.i64(below(3) * 8)));
+        break;
+      case 1:
+        builder.put_slot(value(), builder.mul(builder.get_slot(value()), builder.get_slot(value())));
+        break;
+      case 2:
+        builder.put_slot(slot(ToySlot::b1), builder.call(0, 0, ir::Type::i64, 1, builder.get_slot(value()),
+                                                         builder.get_slot(value()), builder.get_slot(value())));
+        break;
+      default: {
+        const u64 offset = below(span / grain) * grain - (below(4) == 0 ? 32 : 0);
+        const ir::Value address = builder.add(builder.get_slot(base), builder.i64(offset));
+        const ir::MemOp op{.size_log2 = static_cast<u8>(below(4)), .sign = below(2) == 0};
+        if (below(2) == 0) {
+          const u32 to = below(8) == 0 ? base : value();
+          const ir::Value loaded = builder.load(ir::Type::i64, address, op);
+          const bool is_near = to == base && below(3) != 0;
+          builder.put_slot(
+              to, is_near ? builder.add(builder.get_slot(base), builder.and_(loaded, builder.i64(56))) : loaded);
+        } else {
+          builder.store(address, builder.get_slot(value()), {.size_log2 = op.size_log2});
+        }
+      }
+    }
+  }
+  block.guest_insns = insns;
+  block.guest_bytes = insns * 4;
+  builder.jump(insns * 4);
+}
+
+TEST(Tiers, RunsOfAccesses) {
+  compare_variants(4, 4000, runs_of_accesses, [](ir::Rng& rng, ToyState& state) {
+    for (u64& base : state.base) {
+      if (rng() % 4 == 0) continue;
+      base = kToyMemoryBase + (1 + rng() % 3) * 4096 - rng() % 64 * (rng() % 4 == 0 ? 1 : 8);
+    }
+  });
 }
 
 // Helpers take doublewords: a narrower operand arrives zero-extended, whatever lies beside it in the state.

@@ -2,6 +2,7 @@
 // The toy's slot table, helpers, slow paths of memory, and comparison.
 #include "differential/toy_guest.h"
 
+#include <algorithm>
 #include <cstring>
 #include <iterator>
 
@@ -124,12 +125,28 @@ ir::SlotTable toy_slots() { return {kSlots, static_cast<u32>(std::size(kSlots))}
 HelperTable toy_helpers() { return {kHelpers, static_cast<u32>(std::size(kHelpers))}; }
 
 struct Toy::Paths {
-  // The place of an access, or null with the fault recorded.
-  static u8* place(VcpuFrame* frame, u64 address, ir::MemOp op, bool must_align) {
-    if ((op.align || must_align) && (address & (op.size() - 1)) != 0) return raise(frame, 100, address), nullptr;
+  // Whether an access is possible; else the fault is recorded.
+  static bool may_access(VcpuFrame* frame, u64 address, ir::MemOp op, bool must_align) {
+    if ((op.align || must_align) && (address & (op.size() - 1)) != 0) return raise(frame, 100, address), false;
+    if (address - kToyMemoryBase > kToyMemoryBytes - op.size()) return raise(frame, 101, address), false;
+    if ((address & 0x30e0) == 0x3040) {
+      Toy& toy = *static_cast<Toy*>(frame->vcpu);
+      std::swap(toy.host_page_[0], toy.host_page_[kPages]);
+      toy.fill_tlb();
+    }
+    return true;
+  }
+  static u8& byte(VcpuFrame* frame, u64 address) {
+    Toy& toy = *static_cast<Toy*>(frame->vcpu);
     const u64 offset = address - kToyMemoryBase;
-    if (offset >= kToyMemoryBytes) return raise(frame, 101, address), nullptr;
-    return static_cast<Toy*>(frame->vcpu)->memory_.data() + offset;
+    return toy.memory_[(u64{toy.host_page_[offset >> kTlbPageBits]} << kTlbPageBits) + (offset & ~kTlbPageMask)];
+  }
+  static void read(VcpuFrame* frame, u64 address, void* to, u32 size) {
+    for (u32 i = 0; i < size; ++i) static_cast<u8*>(to)[i] = byte(frame, address + i);
+  }
+  static void write(VcpuFrame* frame, u64 address, const void* from, u32 size) {
+    for (u32 i = 0; i < size; ++i) byte(frame, address + i) = static_cast<const u8*>(from)[i];
+    if ((address & 0x3030) == 0x2010) frame->leave = 1;
   }
   static u64 extend(u64 value, ir::MemOp op) {
     const u32 shift = 64 - op.size() * 8;
@@ -138,60 +155,49 @@ struct Toy::Paths {
   static u64 swapped(u64 value, ir::MemOp op) {
     return op.big_endian ? __builtin_bswap64(value) >> (64 - op.size() * 8) : value;
   }
-  static void stored(VcpuFrame* frame, u64 address) {
-    if ((address & 0x3030) == 0x2010) frame->leave = 1;
-  }
 
   static u64 load(VcpuFrame* frame, u64 address, u32 bits) {
     const auto op = ir::MemOp::unpack(bits);
     u64 value = 0;
-    if (const u8* at = place(frame, address, op, false)) std::memcpy(&value, at, op.size());
+    if (may_access(frame, address, op, false)) read(frame, address, &value, op.size());
     return extend(swapped(value, op), op);
   }
   static void store(VcpuFrame* frame, u64 address, u64 value, u32 bits) {
     const auto op = ir::MemOp::unpack(bits);
-    u8* at = place(frame, address, op, false);
-    if (at == nullptr) return;
+    if (!may_access(frame, address, op, false)) return;
     value = swapped(value, op);
-    std::memcpy(at, &value, op.size());
-    stored(frame, address);
+    write(frame, address, &value, op.size());
   }
   static u64 rmw(VcpuFrame* frame, u64 address, u64 value, u32 bits, u32 kind) {
     const auto op = ir::MemOp::unpack(bits);
-    u8* at = place(frame, address, op, true);
-    if (at == nullptr) return 0;
+    if (!may_access(frame, address, op, true)) return 0;
     u64 old = 0;
-    std::memcpy(&old, at, op.size());
+    read(frame, address, &old, op.size());
     const u64 now = rmw_of_size(op.size(), old, value, static_cast<ir::Rmw>(kind));
-    std::memcpy(at, &now, op.size());
-    stored(frame, address);
+    write(frame, address, &now, op.size());
     return old;
   }
   static u64 cas(VcpuFrame* frame, u64 address, u64 expected, u64 desired, u32 bits) {
     const auto op = ir::MemOp::unpack(bits);
-    u8* at = place(frame, address, op, true);
-    if (at == nullptr) return 0;
+    if (!may_access(frame, address, op, true)) return 0;
     u64 old = 0;
-    std::memcpy(&old, at, op.size());
-    if (std::memcmp(&old, &expected, op.size()) == 0) {
-      std::memcpy(at, &desired, op.size());
-      stored(frame, address);
-    }
+    read(frame, address, &old, op.size());
+    if (std::memcmp(&old, &expected, op.size()) == 0) write(frame, address, &desired, op.size());
     return old;
-  }
-  static void copy_wide(u8* to, const u8* from, ir::MemOp op) {
-    for (u32 i = 0; i < op.size(); ++i) to[i] = from[op.big_endian ? op.size() - 1 - i : i];
   }
   static void load_wide(VcpuFrame* frame, u64 address, void* to, u32 bits) {
     const auto op = ir::MemOp::unpack(bits);
-    if (const u8* at = place(frame, address, op, false)) copy_wide(static_cast<u8*>(to), at, op);
+    if (!may_access(frame, address, op, false)) return;
+    read(frame, address, to, op.size());
+    if (op.big_endian) std::reverse(static_cast<u8*>(to), static_cast<u8*>(to) + op.size());
   }
   static void store_wide(VcpuFrame* frame, u64 address, const void* from, u32 bits) {
     const auto op = ir::MemOp::unpack(bits);
-    u8* at = place(frame, address, op, false);
-    if (at == nullptr) return;
-    copy_wide(at, static_cast<const u8*>(from), op);
-    stored(frame, address);
+    if (!may_access(frame, address, op, false)) return;
+    std::array<u8, 32> bytes;
+    std::memcpy(bytes.data(), from, op.size());
+    if (op.big_endian) std::reverse(bytes.begin(), bytes.begin() + op.size());
+    write(frame, address, bytes.data(), op.size());
   }
   static constexpr MemorySlowPaths kPaths{load, store, rmw, cas, load_wide, store_wide, nullptr};
 };
@@ -206,16 +212,21 @@ Toy::Toy()
   for (TlbEntry& entry : tlb_->entries) entry = {kTlbInvalid, kTlbInvalid, kTlbInvalid, 0};
   ToyState& state = *state_;
   state.memory = state.contexts[0] = {tlb_, u64{1} << 4, kNoTlbTag};
-  for (u64 page = 0; page < 3; ++page) {
-    const u64 address = kToyMemoryBase + (page << kTlbPageBits);
-    TlbEntry& entry = tlb_->entries[tlb_index(address)];
-    if (page != 2) entry.read_tag = address + state.memory.tag;
-    if (page != 1) entry.write_tag = address + state.memory.tag;
-    entry.addend = reinterpret_cast<u64>(memory_.data()) - kToyMemoryBase;
-  }
+  fill_tlb();
   state.slow = &Paths::kPaths;
   state.vcpu = this;
   state.jump_cache = jump_cache_.get();
+}
+
+void Toy::fill_tlb() {
+  for (u64 page = 0; page < 3; ++page) {
+    const u64 address = kToyMemoryBase + (page << kTlbPageBits);
+    TlbEntry& entry = tlb_->entries[tlb_index(address)];
+    if (page != 2) entry.read_tag = address + state_->memory.tag;
+    if (page != 1) entry.write_tag = address + state_->memory.tag;
+    entry.addend = reinterpret_cast<u64>(&memory_[std::size_t{host_page_[page]} << kTlbPageBits]) - address;
+    frame_->second_tlb.entries[second_tlb_index(address)] = entry;
+  }
 }
 
 void Toy::randomize(ir::Rng& rng) {
@@ -228,6 +239,7 @@ void Toy::randomize(ir::Rng& rng) {
   // Anywhere but so near to the end that an access could leave the memory.
   for (u64& value : state.base) value = kToyMemoryBase + (rng() % ((kToyMemoryBytes - 4096) / 64)) * 64;
   for (u8& byte : memory_) byte = static_cast<u8>(rng());
+  for (bool& only : only_second_level_) only = (rng() & 3) == 0;
   state.fp_control = fp::control_word(static_cast<ir::Round>(1 + rng() % 4), 0);
 }
 
@@ -236,6 +248,12 @@ void Toy::copy_from(const Toy& other) {
   std::memcpy(reinterpret_cast<u8*>(state_) + kStart, reinterpret_cast<const u8*>(other.state_) + kStart,
               sizeof(ToyState) - kStart);
   memory_ = other.memory_;
+  host_page_ = other.host_page_;
+  only_second_level_ = other.only_second_level_;
+  fill_tlb();
+  for (u64 page = 0; page < only_second_level_.size(); ++page) {
+    if (only_second_level_[page]) tlb_->entries[tlb_index(kToyMemoryBase + (page << kTlbPageBits))] = {};
+  }
   state_->fp_control = other.state_->fp_control;
 }
 
@@ -322,11 +340,14 @@ std::string Toy::difference(const Toy& other) const {
       compare(slot.name, mine, its);
     }
   }
-  for (u64 offset = 0; offset < kToyMemoryBytes; offset += 8) {
-    u64 mine, its;
-    std::memcpy(&mine, &memory_[offset], 8);
-    std::memcpy(&its, &other.memory_[offset], 8);
-    if (mine != its) compare(fmt::format("memory {:#x}", kToyMemoryBase + offset), mine, its);
+  for (u64 page = 0; page <= kPages; ++page) {
+    compare("page of the host", host_page_[page], other.host_page_[page]);
+    for (u64 offset = u64{host_page_[page]} << kTlbPageBits, end = offset + 4096; offset < end; offset += 8) {
+      u64 mine, its;
+      std::memcpy(&mine, &memory_[offset], 8);
+      std::memcpy(&its, &other.memory_[offset], 8);
+      if (mine != its) compare(fmt::format("memory {:#x}", kToyMemoryBase + (page << 12) + offset % 4096), mine, its);
+    }
   }
   return text;
 }

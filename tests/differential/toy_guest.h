@@ -14,7 +14,9 @@ namespace pagoda {
 
 // Four pages: the first level of the TLB grants reading and writing, only reading, only writing, nothing. What it does
 // not grant goes through the slow paths, which here allow everything; some stores there ask to leave behind their
-// instruction.
+// instruction, and some accesses move the first page to another place in the host's memory, as what happens at a
+// safepoint may. Neighbours are no neighbours in the host's memory. The second level of the TLB has all that the first
+// one has, which may lack the first two pages.
 inline constexpr u64 kToyMemoryBase = 0x100000, kToyMemoryBytes = 0x4000;
 inline constexpr u64 kToyPc = 0x7000;
 
@@ -97,12 +99,17 @@ class Toy {
     TlbTable tlb;
     SecondTlbTable second_tlb;
   };
+  static constexpr u32 kPages = kToyMemoryBytes >> kTlbPageBits;
   void prepare();
+  void fill_tlb();
   std::unique_ptr<Frame> frame_;
   ToyState* state_;
   TlbTable* tlb_;
   std::unique_ptr<JumpCacheEntry[]> jump_cache_;
-  alignas(4096) std::array<u8, kToyMemoryBytes + 64> memory_{};
+  // By page of the host: the guest's, and one that is out of use.
+  alignas(4096) std::array<u8, kToyMemoryBytes + 4096> memory_{};
+  std::array<u8, kPages + 1> host_page_{3, 4, 1, 0, 2};  // by page of the guest; the last one is out of use
+  std::array<bool, 2> only_second_level_{};              // by page: what the first level lacks at the start
   interp::Leave reason_{};
 };
 

@@ -37,6 +37,9 @@ struct CompiledCalls {
   u64 (*helper)(VcpuFrame*, u32 number, u32 host_fp);
   // Executes one op of the unit's threaded code.
   void (*step)(VcpuFrame*, const Unit*, u32 op);
+  // Behind a slow path or helper that was `op` and whose result is `value`: a fault or a request to leave. Does what
+  // is left of the guest instruction; returns how the code is left (light::Left).
+  u64 (*finish)(VcpuFrame*, const Unit*, u32 op, u64 value);
 };
 
 // C++ helper called by translated code: two or three operands and an immediate.
@@ -50,6 +53,7 @@ struct JumpCacheEntry {
 inline constexpr u32 kJumpCacheEntries = 16384;
 inline u32 jump_cache_index(u64 pc) { return static_cast<u32>((pc >> 1) ^ (pc >> 13)) & (kJumpCacheEntries - 1); }
 
+inline constexpr u32 kPageAddends = 4;
 inline constexpr u32 kFrameTemps = 512;  // doublewords for values of a block that live outside slots (tier 0, spills)
 
 struct alignas(64) VcpuFrame {
@@ -57,14 +61,16 @@ struct alignas(64) VcpuFrame {
   i64 budget;             // instructions that may still be executed before a return to the run loop
   std::atomic<u32> poll;  // non-zero: leave at the next block entry
   u32 mode;               // mode key of the code that may run now (columns of the guest's state table)
-  MemoryContext memory;   // of the current memory mode
-  u32 fault;              // a slow path or helper recorded a guest exception for the current instruction
-  u32 leave;              // leave after the current instruction (own code overwritten, device write under -icount)
-  u32 insn_index;         // slow paths and helpers: guest instructions before the current one in its block
-  u64 fault_cause;        // guest's own code of the recorded exception
-  u64 fault_value;        // its value (address, instruction bits)
-  u32 fp_control;         // guest rounding mode and sticky flags in the host's format, while no guest code runs
-  u32 memory_mode;        // index of `memory` in `contexts`
+  // Of page checks that accesses of one block share: addend of the page, 0 for "look yourself" (tcg/light/page_runs.h).
+  u64 page_addends[kPageAddends];
+  MemoryContext memory;  // of the current memory mode
+  u32 fault;             // a slow path or helper recorded a guest exception for the current instruction
+  u32 leave;             // leave after the current instruction (own code overwritten, device write under -icount)
+  u32 insn_index;        // slow paths and helpers: guest instructions before the current one in its block
+  u64 fault_cause;       // guest's own code of the recorded exception
+  u64 fault_value;       // its value (address, instruction bits)
+  u32 fp_control;        // guest rounding mode and sticky flags in the host's format, while no guest code runs
+  u32 memory_mode;       // index of `memory` in `contexts`
   const MemorySlowPaths* slow;
   const HelperFn* helpers;
   JumpCacheEntry* jump_cache;

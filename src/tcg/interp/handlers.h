@@ -33,6 +33,20 @@ constexpr u32 ops_of(Handler handler) {
   return two ? 2 : 1;
 }
 
+// Memory ops and calls: whether d is the place of a result (stores have the packed MemOp there).
+constexpr bool has_result(Handler handler) {
+  return !(handler >= Handler::store_8 && handler <= Handler::store_64) && handler != Handler::store_slow &&
+         handler != Handler::store_wide;
+}
+
+// What step() can do: neither a memory op nor a trap, call or block's end.
+constexpr bool is_plain(Handler handler) {
+  const auto within = [handler](Handler first, Handler last) { return handler >= first && handler <= last; };
+  return !within(Handler::br_eq_i32_rr, Handler::br_le_u_i64_ri) &&
+         !within(Handler::rmw_swap_i8, Handler::rmw_max_u_i64) && !within(Handler::load_u8, Handler::store_cond_64) &&
+         handler < Handler::trap_if;
+}
+
 constexpr Handler operator+(Handler base, u32 n) { return static_cast<Handler>(static_cast<u32>(base) + n); }
 // 0..3 for i8..i64.
 constexpr u32 width_index(ir::Type type) { return static_cast<u32>(type) - static_cast<u32>(ir::Type::i8); }

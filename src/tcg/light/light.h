@@ -46,8 +46,11 @@ class Stubs {
   // Executable addresses.
   const u8* enter = nullptr;
   const u8* leave = nullptr;
-  const u8* load = nullptr;
-  const u8* store = nullptr;
+  const u8* leave_at = nullptr;
+  const u8* finish = nullptr;
+  // By memory mode and handler, from load_u8 and store_8 on.
+  const u8* load[kMemoryModes][7] = {};
+  const u8* store[kMemoryModes][4] = {};
   const u8* rmw = nullptr;
   const u8* cas = nullptr;
   const u8* call = nullptr;

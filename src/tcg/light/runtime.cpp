@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The C++ side of compiled code: entry, exits, what it calls.
+#include <cstring>
+
 #include "base/check.h"
 #include "tcg/host/fp.h"
+#include "tcg/interp/handlers.h"
 #include "tcg/light/light.h"
 
 namespace pagoda::light {
@@ -19,7 +22,29 @@ u64 call_helper(VcpuFrame* frame, u32 number, u32 host_fp) {
 
 void step(VcpuFrame* frame, const Unit* unit, u32 op) { interp::step(*frame, unit->code[op]); }
 
-constexpr CompiledCalls kCalls{.helper = call_helper, .step = step};
+u64 finish(VcpuFrame* frame, const Unit* unit, u32 op, u64 value) {
+  using interp::Handler;
+  frame->leave = 0;
+  if (frame->fault != 0) return static_cast<u64>(Left::exception);  // insn_index is set
+  const u32 next = frame->insn_index + 1;
+  const bool last = next >= unit->guest_insns;
+  const u32 stop = last ? unit->op_count : unit->insns[next].first_op;
+  const Handler handler = interp::handler_of(unit->code[op].handler);
+  if (interp::has_result(handler)) {
+    std::memcpy(reinterpret_cast<u8*>(frame) + unit->code[op].d, &value, sizeof value);
+  }
+  for (u32 i = op + interp::ops_of(handler); i < stop;) {
+    const Handler rest = interp::handler_of(unit->code[i].handler);
+    if (rest != Handler::jump) interp::step(*frame, unit->code[i]);
+    i += interp::ops_of(rest);
+  }
+  const i64 offset = last ? unit->exit_offset[0] : unit->insns[next].offset;
+  frame->pc = frame->pc_page + (unit->phys & ~kTlbPageMask) + static_cast<u64>(offset);
+  frame->budget += unit->guest_insns - next;
+  return static_cast<u64>(Left::lookup);
+}
+
+constexpr CompiledCalls kCalls{.helper = call_helper, .step = step, .finish = finish};
 
 struct Exit {
   u64 left;

@@ -16,11 +16,6 @@ constexpr std::size_t kMostBytes = 60000;  // of one unit: what a piece of code 
 
 u64 now_ns() { return static_cast<u64>(std::chrono::steady_clock::now().time_since_epoch().count()); }
 
-// A faulting op, which only an emitter of its own can do.
-bool may_leave(Handler handler) {
-  return (handler >= Handler::load_u8 && handler <= Handler::store_cond_64) || handler >= Handler::trap_if;
-}
-
 }  // namespace
 
 Compiler::Work::Work(const Stubs& from) : stubs(from) {
@@ -114,8 +109,10 @@ void Compiler::Work::cold_step(const asmjit::Label& at_label, const asmjit::Labe
 
 bool Compiler::Work::emit(Handler handler, const ThreadedOp& step) {
   op = &step;
-  if (emit_integer(handler) || emit_memory(handler) || emit_control(handler) || emit_float(handler)) return true;
-  if (may_leave(handler)) return false;
+  if (emit_integer(handler) || emit_memory(handler) || emit_atomic(handler) || emit_control(handler) ||
+      emit_float(handler))
+    return true;
+  if (!interp::is_plain(handler)) return false;  // only an emitter of its own can do it
   emit_step(static_cast<u32>(&step - unit->code));
   return true;
 }
@@ -132,6 +129,7 @@ bool Compiler::compile(Unit& unit, u32 memory_mode) {
   w.holder.attach(&w.a);
   w.fixups.clear();
   w.cold.clear();
+  w.slow_accesses.clear();
   w.unit = &unit;
   w.memory_mode = memory_mode;
   w.insn = 0;
@@ -139,18 +137,26 @@ bool Compiler::compile(Unit& unit, u32 memory_mode) {
   w.fault_exit_used = false;
   w.fault_exit = w.a.newLabel();
 
+  w.handlers.assign(unit.op_count, Handler::count);
+  for (u32 i = 0; i < unit.op_count; i += interp::ops_of(w.handlers[i])) {
+    w.handlers[i] = interp::handler_of(unit.code[i].handler);
+  }
+  w.runs.find(unit, w.handlers);
   w.prologue();
   u32 next_insn = 1;
   for (u32 i = 0; i < unit.op_count;) {
     while (next_insn < unit.guest_insns && unit.insns[next_insn].first_op <= i) w.insn = next_insn++;
     const ThreadedOp& op = unit.code[i];
-    const Handler handler = interp::handler_of(op.handler);
-    if (!w.emit(handler, op)) return false;
-    i += interp::ops_of(handler);
+    if (!w.emit(w.handlers[i], op)) return false;
+    i += interp::ops_of(w.handlers[i]);
   }
-  for (std::size_t i = 0; i < w.cold.size(); ++i) {
-    const auto write = std::move(w.cold[i]);  // it may add more
-    write();
+  for (std::size_t i = 0, k = 0; i < w.cold.size() || k < w.slow_accesses.size();) {  // both may add more
+    if (k < w.slow_accesses.size()) {
+      w.emit_slow_access(w.slow_accesses[k++]);
+    } else {
+      const auto write = std::move(w.cold[i++]);
+      write();
+    }
   }
   if (w.fault_exit_used) {
     w.a.bind(w.fault_exit);

@@ -26,13 +26,11 @@ void Compiler::Work::prologue() {
 
 // Leaves with the pc at an offset from the unit's start.
 void Compiler::Work::exit_to(Left left, i64 pc_offset) {
-  a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
-  a.add(x86::rax, static_cast<i32>(static_cast<i64>(page_offset()) + pc_offset));
-  a.mov(at(offsetof(VcpuFrame, pc), 8), x86::rax);
+  a.mov(x86::ecx, static_cast<i32>(static_cast<i64>(page_offset()) + pc_offset));
   a.mov(x86::rdx, x86::ptr(x86::rip, 0));
   data_reference(offsetof(HostData, unit));
   a.mov(x86::eax, static_cast<u32>(left));
-  jump_to(stubs.leave);
+  jump_to(stubs.leave_at);
 }
 
 void Compiler::Work::chain(u32 side) {
@@ -192,11 +190,40 @@ void Compiler::Work::call_helper(const ThreadedOp& step) {
   a.mov(x86::ecx, number | (second.a != 0 ? 0x80000000u : 0u));
   a.mov(x86::edx, site());
   call_stub(stubs.call);
+  const asmjit::Label special = a.newLabel();
+  a.jne(special);
+  done(step.d, x86::rax);
+  const u32 index = insn;
+  cold.push_back([this, special, &step, index] { finish_insn(special, step, 2, index); });
+}
+
+// Only ops that tier 0 can do one by one, and perhaps the jump to the next block.
+bool Compiler::Work::rest_is_plain(const ThreadedOp* first, u32 insn_index) const {
+  const bool last = insn_index + 1 >= unit->guest_insns;
+  const u32 stop = last ? unit->op_count : unit->insns[insn_index + 1].first_op;
+  for (auto i = static_cast<u32>(first - unit->code); i < stop; i += interp::ops_of(handlers[i])) {
+    if (!interp::is_plain(handlers[i]) && !(last && handlers[i] == Handler::jump)) return false;
+  }
+  return true;
+}
+
+void Compiler::Work::finish_insn(const asmjit::Label& here, const ThreadedOp& slow_op, u32 ops, u32 insn_index) {
+  const ThreadedOp* next = &slow_op + ops;
+  const u32 index = static_cast<u32>(&slow_op - unit->code);
+  a.bind(here);
+  if (rest_is_plain(next, insn_index)) {
+    a.mov(x86::rcx, x86::ptr(x86::rip, 0));
+    data_reference(offsetof(HostData, unit));
+    a.mov(x86::edx, index);
+    return jump_to(stubs.finish);
+  }
   a.cmp(at(offsetof(VcpuFrame, fault), 4), 0);
   a.jne(fault_exit);
   fault_exit_used = true;
-  done(step.d, x86::rax);
-  leave_behind(step, 2);
+  if (interp::has_result(handlers[index])) done(slow_op.d, x86::rax);
+  alone = true;
+  emit_rest(next, insn_index);
+  alone = false;
 }
 
 // What is left of a guest instruction, then out.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Loads, stores, atomics: the first level of the TLB inline, everything else through the slow-path stubs.
+// Loads and stores: the first level of the TLB inline, once for all accesses of a run; everything else through the
+// slow-path stubs.
 #include "tcg/host/x86_64/light/emitter.h"
 
 namespace pagoda::light {
@@ -8,22 +9,27 @@ namespace {
 constexpr u32 kEntryBits = 5;
 static_assert(sizeof(TlbEntry) == 1 << kEntryBits);
 constexpr u32 kIndexMask = (kTlbEntries - 1) << kEntryBits;
+constexpr u32 kIndexShift = kTlbPageBits - kEntryBits;
 
-// The low bytes of a register.
-x86::Gp part(x86::Gp reg, u32 size) {
-  switch (size) {
-    case 1:
-      return x86::Gp(reg.r8());
-    case 2:
-      return x86::Gp(reg.r16());
-    case 4:
-      return x86::Gp(reg.r32());
-    default:
-      return x86::Gp(reg.r64());
-  }
-}
+bool is_store(Handler handler) { return handler >= Handler::store_8 && handler <= Handler::store_64; }
+std::size_t tag_of(bool write) { return write ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag); }
+std::size_t addend_of(const PageRun& run) { return offsetof(VcpuFrame, page_addends) + 8 * run.slot; }
 
 }  // namespace
+
+void load_sized(x86::Assembler& a, x86::Gp to, const x86::Mem& from, u32 size, bool sign) {
+  switch (size) {
+    case 1:
+    case 2:
+      sign ? a.movsx(to, from) : a.movzx(to.r32(), from);
+      break;
+    case 4:
+      sign ? a.movsxd(to, from) : a.mov(to.r32(), from);
+      break;
+    default:
+      a.mov(to, from);
+  }
+}
 
 x86::Gp Compiler::Work::address_of(u16 place, u64 displacement) {
   const x86::Gp* reg = pinned(place);
@@ -45,15 +51,31 @@ x86::Gp Compiler::Work::address_of(u16 place, u64 displacement) {
 // Misaligned addresses and pages with anything special never match their tag.
 void Compiler::Work::check_tlb(x86::Gp address, u32 size, std::size_t tag, const asmjit::Label& slow,
                                const asmjit::Label& found) {
-  constexpr u32 shift = kTlbPageBits - kEntryBits;
   if (has_bmi) {
-    a.rorx(x86::rcx, address, shift);
+    a.rorx(x86::rcx, address, kIndexShift);
   } else {
-    a.mov(x86::rcx, address);
-    a.shr(x86::rcx, shift);
+    a.mov(x86::ecx, address.r32());
+    a.shr(x86::ecx, kIndexShift);
   }
-  a.and_(x86::ecx, kIndexMask);
   a.mov(x86::rdx, address);
+  finish_check(size, tag, slow, found);
+}
+
+// One check of two addresses: the place of the page with the run's first byte and the tag of the one with its last
+// agree only if that is one page.
+void Compiler::Work::check_run(const PageRun& run, x86::Gp base, const SlowAccess& access) {
+  if (run.low == 0 && has_bmi) {
+    a.rorx(x86::rcx, base, kIndexShift);
+  } else {
+    run.low == 0 ? a.mov(x86::ecx, base.r32()) : a.lea(x86::ecx, x86::ptr(base, run.low));
+    a.shr(x86::ecx, kIndexShift);
+  }
+  run.check == 0 ? a.mov(x86::rdx, base) : a.lea(x86::rdx, x86::ptr(base, run.check));
+  finish_check(run.size, tag_of(run.write), access.slow, access.found);
+}
+
+void Compiler::Work::finish_check(u32 size, std::size_t tag, const asmjit::Label& slow, const asmjit::Label& found) {
+  a.and_(x86::ecx, kIndexMask);
   a.and_(x86::rdx, static_cast<i32>(kTlbPageMask | (size - 1)));
   a.add(x86::rdx,
         at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
@@ -71,261 +93,97 @@ void Compiler::Work::probe(std::size_t tag, const asmjit::Label& found) {
   a.je(found);
 }
 
-void Compiler::Work::zero_extend(x86::Gp reg, u32 size) {
-  if (size < 4) {
-    a.movzx(reg.r32(), part(reg, size));
-  } else if (size == 4) {
-    a.mov(reg.r32(), reg.r32());
+x86::Mem Compiler::Work::host_memory(u32 size, bool write) {
+  const PageRun* run = alone ? nullptr : runs.of(op_index());
+  SlowAccess access{.op = op,
+                    .run = run,
+                    .insn = insn,
+                    .size = size,
+                    .slow = a.newLabel(),
+                    .found = {},
+                    .end = a.newLabel(),
+                    .address = {}};
+  x86::Mem memory;
+  if (run == nullptr) {
+    access.address = address_of(op->a, op->imm);
+    check_tlb(access.address, size, tag_of(write), access.slow, a.newLabel());
+    memory = x86::ptr(access.address, x86::rcx, 0, 0, size);
+  } else {
+    access.address = read64(op->a, x86::rax);
+    if (run->first == op_index()) {
+      access.found = a.newLabel();
+      check_run(*run, access.address, access);
+      if (run->kept) a.mov(at(addend_of(*run), 8), x86::rcx);
+    } else {
+      if (runs.of(op_index() - 1) != run) a.mov(x86::rcx, at(addend_of(*run), 8));  // else rcx still holds it
+      a.test(x86::rcx, x86::rcx);
+      a.jz(access.slow);
+    }
+    memory = x86::ptr(access.address, x86::rcx, 0, static_cast<i32>(op->imm), size);
   }
-}
-
-// An operand of a slow path, without what may lie above it in its place. Clobbers rcx and rdx.
-void Compiler::Work::argument(u32 number, u16 place, u32 size) {
-  const x86::Gp value = read64(place, x86::rdx);
-  a.mov(x86::rcx, value);
-  zero_extend(x86::rcx, size);
-  a.mov(at(offsetof(VcpuFrame, call_args) + 8 * number, 8), x86::rcx);
-}
-
-// The address is in rax, other operands are arguments; `bits` is the packed MemOp.
-void Compiler::Work::call_slow_path(const u8* stub, u32 bits, u32 where) {
-  a.mov(x86::ecx, bits);
-  a.mov(x86::edx, where);
-  call_stub(stub);
-  leave_on_fault();
-}
-
-// Behind a slow path: a fault leaves as if the guest instruction had not begun.
-void Compiler::Work::leave_on_fault() {
-  a.cmp(at(offsetof(VcpuFrame, fault), 4), 0);
-  a.jne(fault_exit);
-  fault_exit_used = true;
-}
-
-// Behind a slow path whose result is in place: a request to leave does so behind this guest instruction, whose other
-// ops follow.
-void Compiler::Work::leave_behind(const ThreadedOp& slow_op, u32 ops) {
-  const asmjit::Label rest = a.newLabel();
-  a.cmp(at(offsetof(VcpuFrame, leave), 4), 0);
-  a.jne(rest);
-  const ThreadedOp* next = &slow_op + ops;
-  const u32 index = insn;
-  cold.push_back([this, rest, next, index] {
-    a.bind(rest);
-    emit_rest(next, index);
-  });
+  slow_accesses.push_back(access);
+  return memory;
 }
 
 void Compiler::Work::load(u32 size, bool sign) {
-  const ThreadedOp& slow_op = *op;
-  const asmjit::Label slow = a.newLabel(), found = a.newLabel(), end = a.newLabel();
-  const x86::Gp address = address_of(op->a, op->imm);
-  check_tlb(address, size, offsetof(TlbEntry, read_tag), slow, found);
+  const x86::Mem from = host_memory(size, false);
   const x86::Gp to = target(op->d, x86::rax);
-  const x86::Mem from = x86::ptr(address, x86::rcx, 0, 0, size);
-  switch (size) {
-    case 1:
-    case 2:
-      sign ? a.movsx(to, from) : a.movzx(to.r32(), from);
-      break;
-    case 4:
-      sign ? a.movsxd(to, from) : a.mov(to.r32(), from);
-      break;
-    default:
-      a.mov(to, from);
-  }
+  load_sized(a, to, from, size, sign);
   if (pinned(op->d) == nullptr) a.mov(at(op->d, 8), to);
-  a.bind(end);
-  const u32 where = site(), index = insn;
-  cold.push_back([this, slow, found, end, address, where, index, &slow_op] {
-    op = &slow_op;
-    insn = index;
-    a.bind(slow);
-    probe(offsetof(TlbEntry, read_tag), found);
-    if (address.id() != x86::rax.id()) a.mov(x86::rax, address);
-    call_slow_path(stubs.load, slow_op.b, where);
-    done(slow_op.d, x86::rax);
-    leave_behind(slow_op, 1);
-    a.jmp(end);
-  });
+  a.bind(slow_accesses.back().end);
 }
 
 void Compiler::Work::store(u32 size) {
-  const ThreadedOp& slow_op = *op;
-  const asmjit::Label slow = a.newLabel(), found = a.newLabel(), end = a.newLabel();
-  const x86::Gp address = address_of(op->a, op->imm);
-  check_tlb(address, size, offsetof(TlbEntry, write_tag), slow, found);
-  const x86::Mem to = x86::ptr(address, x86::rcx, 0, 0, size);
-  const x86::Gp* reg = pinned(op->b);
+  const x86::Mem to = host_memory(size, true);
   if (is_zero(op->b)) {
     a.mov(to, 0);
   } else {
-    if (reg == nullptr) a.mov(x86::rdx, at(op->b, 8));
-    const x86::Gp value = reg != nullptr ? *reg : x86::rdx;
-    a.mov(to, part(value, size));
+    a.mov(to, low_part(read64(op->b, x86::rdx), size));
   }
-  a.bind(end);
-  const u32 where = site(), index = insn;
-  cold.push_back([this, slow, found, end, address, where, index, &slow_op] {
-    op = &slow_op;
-    insn = index;
-    a.bind(slow);
-    probe(offsetof(TlbEntry, write_tag), found);
-    if (address.id() != x86::rax.id()) a.mov(x86::rax, address);
-    a.mov(at(offsetof(VcpuFrame, call_args), 8), read64(slow_op.b, x86::rcx));
-    call_slow_path(stubs.store, slow_op.d, where);
-    leave_behind(slow_op, 1);
-    a.jmp(end);
-  });
+  a.bind(slow_accesses.back().end);
 }
 
-void Compiler::Work::read_modify_write(ir::Rmw kind, u32 width) {
-  const ThreadedOp& slow_op = *op;
-  const bool wide = width == 3;
-  const u32 size = 1u << width;
-  const asmjit::Label slow = a.newLabel(), found = a.newLabel(), end = a.newLabel();
-  move(x86::rax, op->a, true);
-  check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), slow, found);
-  a.add(x86::rcx, x86::rax);  // host address
-  const x86::Mem memory = x86::ptr(x86::rcx, 0, size);
-  const x86::Gp old = part(x86::rax, size), now = part(x86::rdx, size);
-  if (kind == ir::Rmw::swap || kind == ir::Rmw::add) {
-    move(x86::rdx, op->b, wide);
-    if (kind == ir::Rmw::swap) {
-      a.xchg(memory, now);
+// By the stub, which looks into the TLB on its own; what runs found out before is void afterwards.
+void Compiler::Work::emit_slow_access(SlowAccess access) {
+  op = access.op;
+  insn = access.insn;
+  const u32 index = op_index();
+  const Handler handler = interp::handler_of(op->handler);
+  const bool write = is_store(handler);
+  const PageRun* run = access.run;
+  a.bind(access.slow);
+  if (run != nullptr && run->first == index) {
+    probe(tag_of(write), access.found);
+    if (run->kept) a.mov(at(addend_of(*run), 8), 0);
+  }
+  if (run == nullptr) {
+    if (access.address.id() != x86::rax.id()) a.mov(x86::rax, access.address);
+  } else if (access.address.id() != x86::rax.id() || op->imm != 0) {
+    a.lea(x86::rax, x86::ptr(access.address, static_cast<i32>(op->imm)));
+  }
+  if (write) {
+    if (is_zero(op->b)) {
+      a.mov(at(offsetof(VcpuFrame, call_args), 8), 0);
     } else {
-      a.lock().xadd(memory, now);
+      a.mov(at(offsetof(VcpuFrame, call_args), 8), read64(op->b, x86::rcx));
     }
-    zero_extend(x86::rdx, size);
-    done(op->d, x86::rdx);
+  }
+  a.mov(x86::ecx, write ? op->d : op->b);
+  a.mov(x86::edx, site());
+  if (write) {
+    call_stub(stubs.store[memory_mode][static_cast<u32>(handler) - static_cast<u32>(Handler::store_8)]);
   } else {
-    const asmjit::Label again = a.newLabel();
-    const auto apply = [&](const auto& operand, const auto& operand32) {
-      switch (kind) {
-        case ir::Rmw::and_:
-          return a.and_(now, operand);
-        case ir::Rmw::or_:
-          return a.or_(now, operand);
-        case ir::Rmw::xor_:
-          return a.xor_(now, operand);
-        case ir::Rmw::min_s:
-          a.cmp(now, operand);
-          return a.cmovg(sized(now, wide), operand32);
-        case ir::Rmw::max_s:
-          a.cmp(now, operand);
-          return a.cmovl(sized(now, wide), operand32);
-        case ir::Rmw::min_u:
-          a.cmp(now, operand);
-          return a.cmova(sized(now, wide), operand32);
-        default:
-          a.cmp(now, operand);
-          return a.cmovb(sized(now, wide), operand32);
-      }
-    };
-    if (size < 4) {
-      a.movzx(x86::eax, memory);
-    } else {
-      a.mov(old, memory);
-    }
-    a.bind(again);
-    a.mov(sized(x86::rdx, wide), sized(x86::rax, wide));
-    const x86::Gp* reg = pinned(op->b);
-    if (reg != nullptr) {
-      apply(part(*reg, size), sized(*reg, wide));
-    } else {
-      apply(at(op->b, size), at(op->b, wide ? 8 : 4));  // the place of zero too: temps[0] is in the frame
-    }
-    a.lock().cmpxchg(memory, now);
-    a.jne(again);
-    zero_extend(x86::rax, size);
-    done(op->d, x86::rax);
+    call_stub(stubs.load[memory_mode][static_cast<u32>(handler) - static_cast<u32>(Handler::load_u8)]);
   }
-  a.bind(end);
-  const u32 where = site(), index = insn;
-  cold.push_back([this, slow, found, end, where, index, kind, size, &slow_op] {
-    op = &slow_op;
-    insn = index;
-    a.bind(slow);
-    probe(offsetof(TlbEntry, write_tag), found);
-    argument(0, slow_op.b, size);
-    a.mov(at(offsetof(VcpuFrame, call_args) + 8, 8), static_cast<i32>(kind));
-    call_slow_path(stubs.rmw, static_cast<u32>(slow_op.imm), where);
-    done(slow_op.d, x86::rax);
-    leave_behind(slow_op, 1);
-    a.jmp(end);
-  });
-}
-
-// Two ops: the second's a is the place of the desired value, its d that of the reserved address.
-void Compiler::Work::store_conditional(u32 size) {
-  const ThreadedOp& slow_op = *op;
-  const asmjit::Label slow = a.newLabel(), found = a.newLabel(), end = a.newLabel(), lost = a.newLabel();
-  move(x86::rax, op->a, true);
-  const x86::Gp* reserved = pinned(op[1].d);
-  if (reserved != nullptr) {
-    a.cmp(x86::rax, *reserved);
-  } else {
-    a.cmp(x86::rax, at(op[1].d, 8));
+  const asmjit::Label special = a.newLabel();
+  a.jne(special);
+  if (!write) done(op->d, x86::rax);
+  for (const PageRun& other : runs.all()) {
+    if (other.kept && &other != run && other.first < index && index < other.last) a.mov(at(addend_of(other), 8), 0);
   }
-  a.jne(lost);
-  check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), slow, found);
-  a.add(x86::rcx, x86::rax);
-  move(x86::rax, op->b, size == 8);
-  const x86::Gp desired = read(op[1].a, size == 8, x86::rdx);
-  a.lock().cmpxchg(x86::ptr(x86::rcx, 0, size), part(desired, size));
-  a.sete(x86::al);
-  a.movzx(x86::eax, x86::al);
-  done(op->d, x86::rax);
-  a.bind(end);
-  const u32 where = site(), index = insn;
-  cold.push_back([this, slow, found, end, lost, where, index, size, &slow_op] {
-    op = &slow_op;
-    insn = index;
-    a.bind(lost);
-    a.xor_(x86::eax, x86::eax);
-    done(slow_op.d, x86::rax);
-    a.jmp(end);
-    a.bind(slow);
-    probe(offsetof(TlbEntry, write_tag), found);
-    argument(0, slow_op.b, size);
-    argument(1, (&slow_op)[1].a, size);
-    call_slow_path(stubs.cas, static_cast<u32>(slow_op.imm), where);
-    const x86::Gp expected = read(slow_op.b, size == 8, x86::rcx);
-    a.cmp(part(x86::rax, size), part(expected, size));
-    a.sete(x86::al);
-    a.movzx(x86::eax, x86::al);
-    done(slow_op.d, x86::rax);
-    leave_behind(slow_op, 2);
-    a.jmp(end);
-  });
-}
-
-// Two ops: the second's a is the place of the desired value.
-void Compiler::Work::compare_and_swap(u32 size) {
-  const ThreadedOp& slow_op = *op;
-  const asmjit::Label slow = a.newLabel(), found = a.newLabel(), end = a.newLabel();
-  move(x86::rax, op->a, true);
-  check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), slow, found);
-  a.add(x86::rcx, x86::rax);
-  move(x86::rax, op->b, size == 8);
-  const x86::Gp desired = read(op[1].a, size == 8, x86::rdx);
-  a.lock().cmpxchg(x86::ptr(x86::rcx, 0, size), part(desired, size));
-  zero_extend(x86::rax, size);
-  done(op->d, x86::rax);
-  a.bind(end);
-  const u32 where = site(), index = insn;
-  cold.push_back([this, slow, found, end, where, index, size, &slow_op] {
-    op = &slow_op;
-    insn = index;
-    a.bind(slow);
-    probe(offsetof(TlbEntry, write_tag), found);
-    argument(0, slow_op.b, size);
-    argument(1, (&slow_op)[1].a, size);
-    call_slow_path(stubs.cas, static_cast<u32>(slow_op.imm), where);
-    done(slow_op.d, x86::rax);
-    leave_behind(slow_op, 2);
-    a.jmp(end);
-  });
+  if (run != nullptr && index + 1 < unit->op_count && runs.of(index + 1) == run) a.xor_(x86::ecx, x86::ecx);
+  a.jmp(access.end);
+  finish_insn(special, *access.op, 1, access.insn);
 }
 
 bool Compiler::Work::emit_memory(Handler handler) {
@@ -347,31 +205,6 @@ bool Compiler::Work::emit_memory(Handler handler) {
     case Handler::store_64:
       store(1u << (static_cast<u32>(handler) - static_cast<u32>(Handler::store_8)));
       return true;
-    case Handler::store_cond_8:
-    case Handler::store_cond_16:
-    case Handler::store_cond_32:
-    case Handler::store_cond_64:
-      store_conditional(1u << (static_cast<u32>(handler) - static_cast<u32>(Handler::store_cond_8)));
-      return true;
-    case Handler::cas_8:
-    case Handler::cas_16:
-    case Handler::cas_32:
-    case Handler::cas_64:
-      compare_and_swap(1u << (static_cast<u32>(handler) - static_cast<u32>(Handler::cas_8)));
-      return true;
-    case Handler::fence_none:
-      return true;
-    case Handler::fence_full:
-      a.lock().or_(x86::dword_ptr(x86::rsp), 0);  // orders like mfence, for less
-      return true;
-#define RMW(name)                                                                                             \
-  case Handler::rmw_##name##_i8:                                                                              \
-  case Handler::rmw_##name##_i16:                                                                             \
-  case Handler::rmw_##name##_i32:                                                                             \
-  case Handler::rmw_##name##_i64:                                                                             \
-    read_modify_write(ir::Rmw::name, static_cast<u32>(handler) - static_cast<u32>(Handler::rmw_##name##_i8)); \
-    return true;
-#include "tcg/interp/handlers.def"
     default:
       return false;
   }

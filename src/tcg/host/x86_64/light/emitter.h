@@ -8,6 +8,7 @@
 #include "tcg/host/x86_64/light/registers.h"
 #include "tcg/interp/handlers.h"
 #include "tcg/light/light.h"
+#include "tcg/light/page_runs.h"
 
 namespace pagoda::light {
 
@@ -32,6 +33,22 @@ static_assert(sizeof(HostData) <= CodeMemory::kDataBytes);
 // Where in the guest code a slow path was entered: offset of the unit in its page, its instructions, the current one.
 constexpr u32 site_word(u32 page_offset, u32 insns, u32 index) { return page_offset | insns << 12 | index << 20; }
 
+// The low bytes of a register.
+inline x86::Gp low_part(x86::Gp reg, u32 size) {
+  switch (size) {
+    case 1:
+      return x86::Gp(reg.r8());
+    case 2:
+      return x86::Gp(reg.r16());
+    case 4:
+      return x86::Gp(reg.r32());
+    default:
+      return x86::Gp(reg.r64());
+  }
+}
+// Extends to 64 bits.
+void load_sized(x86::Assembler& a, x86::Gp to, const x86::Mem& from, u32 size, bool sign);
+
 struct Compiler::Work {
   explicit Work(const Stubs& from);
 
@@ -54,6 +71,19 @@ struct Compiler::Work {
   std::vector<Fixup> fixups;
   // Code that rarely runs, put behind the rest.
   std::vector<std::function<void()>> cold;
+  // The same for loads and stores that need more than the first level of the TLB.
+  struct SlowAccess {
+    const ThreadedOp* op;
+    const PageRun* run;  // null: it shares no check
+    u32 insn;
+    u32 size;
+    asmjit::Label slow, found, end;
+    x86::Gp address;
+  };
+  std::vector<SlowAccess> slow_accesses;
+  std::vector<Handler> handlers;  // by op
+  PageRuns runs;
+  bool alone = false;  // what is emitted now takes no part in runs
   asmjit::Label fault_exit;
   bool fault_exit_used = false;
   std::vector<u8> index_of_place;  // by frame offset / 8: index into kPinned + 1
@@ -94,6 +124,7 @@ struct Compiler::Work {
   bool emit_unary(u32 operation, u32 width);
   bool emit_move(Handler handler);
   bool emit_memory(Handler handler);
+  bool emit_atomic(Handler handler);
   bool emit_float(Handler handler);
   bool emit_control(Handler handler);
   void emit_step(u32 index);
@@ -123,8 +154,14 @@ struct Compiler::Work {
   // On a hit rcx is what to add for the host address. On a miss jumps to `slow`, where probe() looks further: it comes
   // back to `found` if it finds the page. Clobbers rcx, rdx.
   void check_tlb(x86::Gp address, u32 size, std::size_t tag, const asmjit::Label& slow, const asmjit::Label& found);
+  void finish_check(u32 size, std::size_t tag, const asmjit::Label& slow, const asmjit::Label& found);
   void probe(std::size_t tag, const asmjit::Label& found);
   x86::Gp address_of(u16 place, u64 displacement);  // the place's register or rax
+  u32 op_index() const { return static_cast<u32>(op - unit->code); }
+  // Memory operand of a load or store. On a miss jumps to the cold code of the access that this adds.
+  x86::Mem host_memory(u32 size, bool write);
+  void check_run(const PageRun& run, x86::Gp base, const SlowAccess& access);
+  void emit_slow_access(SlowAccess access);
   void load(u32 size, bool sign);
   void store(u32 size);
   void read_modify_write(ir::Rmw kind, u32 width);
@@ -132,8 +169,10 @@ struct Compiler::Work {
   void compare_and_swap(u32 size);
   void argument(u32 number, u16 place, u32 size);
   void call_slow_path(const u8* stub, u32 bits, u32 where);
-  void leave_on_fault();
-  void leave_behind(const ThreadedOp& slow_op, u32 ops);
+  // Cold: where a slow path or helper, whose result is in rax, sends its "not equal": leaves with a fault, or behind
+  // the guest instruction. `ops`: of the step.
+  void finish_insn(const asmjit::Label& here, const ThreadedOp& slow_op, u32 ops, u32 insn_index);
+  bool rest_is_plain(const ThreadedOp* first, u32 insn_index) const;
   void zero_extend(x86::Gp reg, u32 size);
   void emit_rest(const ThreadedOp* first, u32 insn_index);
   void call_helper(const ThreadedOp& step);

@@ -17,6 +17,11 @@ using x86::qword_ptr;
 
 x86::Mem frame(std::size_t offset, u32 size = 8) { return ptr(kFrame, static_cast<i32>(offset), size); }
 
+constexpr u32 kTlbShift = kTlbPageBits - std::countr_zero(sizeof(TlbEntry));
+constexpr std::size_t kTags[] = {offsetof(TlbEntry, read_tag), offsetof(TlbEntry, write_tag),
+                                 offsetof(TlbEntry, exec_tag)};  // by Stubs::Probe
+constexpr x86::Gp kSaved[] = {x86::rbx, x86::rbp, x86::r12, x86::r13, x86::r14, x86::r15};
+
 struct Writer {
   asmjit::CodeHolder holder;
   x86::Assembler a;
@@ -46,7 +51,8 @@ struct Writer {
     a.shr(x86::edx, 20);
     a.mov(frame(offsetof(VcpuFrame, insn_index), 4), x86::edx);
   }
-  // Calls the function at `offset` of the table that the frame points to at `table`.
+  // Calls the function at `offset` of the table that the frame points to at `table`. Returns with "equal" if nothing
+  // happened: no fault, no request to leave.
   void call(std::size_t table, std::size_t offset) {
     a.mov(x86::rdi, kFrame);
     a.mov(x86::rax, frame(table));
@@ -54,7 +60,85 @@ struct Writer {
     a.call(qword_ptr(x86::rax, static_cast<i32>(offset)));
     a.add(x86::rsp, 8);
     load_registers();
+    a.mov(x86::ecx, frame(offsetof(VcpuFrame, fault), 4));
+    a.or_(x86::ecx, frame(offsetof(VcpuFrame, leave), 4));
     a.ret();
+  }
+  void leave() {
+    a.add(x86::rsp, 8);
+    for (u32 i = std::size(kSaved); i-- > 0;) a.pop(kSaved[i]);
+    a.ret();
+  }
+  i32 first_level(u32 mode, std::size_t field) const { return static_cast<i32>(layout.tlb_offset[mode] + field); }
+  // The second level: rdx = tag looked for, rcx = offset in the first-level table. Copies the entry into the first
+  // level and goes on, or jumps with "not equal". Only rdx and vector registers change.
+  void probe(u32 mode, std::size_t tag, const asmjit::Label& missing) {
+    const auto second = static_cast<i32>(layout.second_tlb_offset[mode]);
+    const std::size_t context = offsetof(VcpuFrame, contexts) + mode * sizeof(MemoryContext);
+    const asmjit::Label not_own = a.newLabel(), no = a.newLabel(), done = a.newLabel();
+    a.push(x86::rsi);
+    // A run of accesses that lies in two pages has the tag of one and the place of the other.
+    a.mov(x86::esi, x86::edx);
+    a.shr(x86::esi, kTlbShift);
+    a.and_(x86::esi, (kTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
+    a.cmp(x86::esi, x86::ecx);
+    a.jne(no);
+    a.mov(x86::esi, x86::edx);
+    a.shr(x86::esi, kTlbShift);
+    a.and_(x86::esi, (kSecondTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
+    a.cmp(x86::rdx, ptr(kFrame, x86::rsi, 0, second + static_cast<i32>(tag), 8));
+    a.jne(not_own);
+    for (const i32 half : {0, 16}) {
+      a.movups(x86::xmm0, ptr(kFrame, x86::rsi, 0, second + half));
+      a.movups(ptr(kFrame, x86::rcx, 0, first_level(mode, 0) + half), x86::xmm0);
+    }
+    a.jmp(done);
+    // A global entry gets the context's tag in the first level; what was invalid matches nothing with it, either.
+    a.bind(not_own);
+    a.sub(x86::rdx, frame(context + offsetof(MemoryContext, tag)));
+    a.add(x86::rdx, frame(context + offsetof(MemoryContext, global_tag)));
+    a.cmp(x86::rdx, ptr(kFrame, x86::rsi, 0, second + static_cast<i32>(tag), 8));
+    a.jne(no);
+    for (const std::size_t field : {offsetof(TlbEntry, read_tag), offsetof(TlbEntry, write_tag),
+                                    offsetof(TlbEntry, exec_tag), offsetof(TlbEntry, addend)}) {
+      a.mov(x86::rdx, ptr(kFrame, x86::rsi, 0, second + static_cast<i32>(field), 8));
+      if (field != offsetof(TlbEntry, addend)) {
+        a.add(x86::rdx, frame(context + offsetof(MemoryContext, tag)));
+        a.sub(x86::rdx, frame(context + offsetof(MemoryContext, global_tag)));
+      }
+      a.mov(ptr(kFrame, x86::rcx, 0, first_level(mode, field), 8), x86::rdx);
+    }
+    a.jmp(done);
+    a.bind(no);
+    a.pop(x86::rsi);
+    a.jmp(missing);
+    a.bind(done);
+    a.pop(x86::rsi);
+  }
+  // rax = address. rcx = the addend of its page by one of the two levels, or jumps with ecx and edx as they were.
+  void find_page(u32 mode, std::size_t tag, u32 size, const asmjit::Label& missing) {
+    const std::size_t context = offsetof(VcpuFrame, contexts) + mode * sizeof(MemoryContext);
+    const asmjit::Label found = a.newLabel(), no = a.newLabel(), done = a.newLabel();
+    a.push(x86::rcx);
+    a.push(x86::rdx);
+    a.mov(x86::ecx, x86::eax);
+    a.shr(x86::ecx, kTlbShift);
+    a.and_(x86::ecx, (kTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
+    a.mov(x86::rdx, x86::rax);
+    a.and_(x86::rdx, static_cast<i32>(kTlbPageMask | (size - 1)));
+    a.add(x86::rdx, frame(context + offsetof(MemoryContext, tag)));
+    a.cmp(x86::rdx, ptr(kFrame, x86::rcx, 0, first_level(mode, tag), 8));
+    a.je(found);
+    probe(mode, tag, no);
+    a.bind(found);
+    a.mov(x86::rcx, ptr(kFrame, x86::rcx, 0, first_level(mode, offsetof(TlbEntry, addend)), 8));
+    a.add(x86::rsp, 16);
+    a.jmp(done);
+    a.bind(no);
+    a.pop(x86::rdx);
+    a.pop(x86::rcx);
+    a.jmp(missing);
+    a.bind(done);
   }
   void begin_slow() {
     save_registers();
@@ -69,8 +153,6 @@ struct Writer {
     return piece.execute;
   }
 };
-
-constexpr x86::Gp kSaved[] = {x86::rbx, x86::rbp, x86::r12, x86::r13, x86::r14, x86::r15};
 
 template <class F>
 const u8* stub(CodeMemory& memory, const Layout& layout, F&& write) {
@@ -97,26 +179,32 @@ Stubs::Stubs(CodeMemory& to, const Layout& of) : memory(to), layout(of) {
   leave = stub(memory, layout, [](Writer& w) {
     w.save_registers();
     w.a.mov(frame(offsetof(VcpuFrame, budget)), kBudget);
-    w.a.add(x86::rsp, 8);
-    for (u32 i = std::size(kSaved); i-- > 0;) w.a.pop(kSaved[i]);
-    w.a.ret();
+    w.leave();
+  });
+  // The same with frame.pc = pc_page + ecx, which is signed.
+  leave_at = stub(memory, layout, [](Writer& w) {
+    w.save_registers();
+    w.a.mov(frame(offsetof(VcpuFrame, budget)), kBudget);
+    w.a.movsxd(x86::rcx, x86::ecx);
+    w.a.add(x86::rcx, frame(offsetof(VcpuFrame, pc_page)));
+    w.a.mov(frame(offsetof(VcpuFrame, pc)), x86::rcx);
+    w.leave();
+  });
+  // rax = result of a slow path or helper, rcx = unit, edx = its op; leaves.
+  finish = stub(memory, layout, [](Writer& w) {
+    w.save_registers();
+    w.a.mov(frame(offsetof(VcpuFrame, budget)), kBudget);
+    w.a.mov(x86::rdi, kFrame);
+    w.a.mov(x86::rsi, x86::rcx);
+    w.a.mov(x86::rbx, x86::rcx);
+    w.a.mov(x86::rcx, x86::rax);
+    w.a.mov(x86::rax, frame(offsetof(VcpuFrame, calls)));
+    w.a.call(qword_ptr(x86::rax, static_cast<i32>(offsetof(CompiledCalls, finish))));
+    w.a.mov(x86::rdx, x86::rbx);
+    w.leave();
   });
   constexpr std::size_t slow = offsetof(VcpuFrame, slow);
-  // rax = address, ecx = MemOp; value in rax.
-  load = stub(memory, layout, [](Writer& w) {
-    w.begin_slow();
-    w.a.mov(x86::rsi, x86::rax);
-    w.a.mov(x86::edx, x86::ecx);
-    w.call(slow, offsetof(MemorySlowPaths, load));
-  });
-  // rax = address, argument 0 = value, ecx = MemOp.
-  store = stub(memory, layout, [](Writer& w) {
-    w.begin_slow();
-    w.a.mov(x86::rsi, x86::rax);
-    w.a.mov(x86::rdx, w.argument(0));
-    w.call(slow, offsetof(MemorySlowPaths, store));
-  });
-  // The same, argument 1 = Rmw; old value in rax.
+  // rax = address, argument 0 = value, argument 1 = Rmw, ecx = MemOp; old value in rax.
   rmw = stub(memory, layout, [](Writer& w) {
     w.begin_slow();
     w.a.mov(x86::rsi, x86::rax);
@@ -151,49 +239,48 @@ Stubs::Stubs(CodeMemory& to, const Layout& of) : memory(to), layout(of) {
     w.call(calls, offsetof(CompiledCalls, step));
   });
   for (u32 mode = 0; mode < layout.memory_modes; ++mode) {
-    constexpr std::size_t kTags[] = {offsetof(TlbEntry, read_tag), offsetof(TlbEntry, write_tag),
-                                     offsetof(TlbEntry, exec_tag)};
     for (u32 kind = for_read; kind <= for_fetch; ++kind) {
-      const std::size_t tag = kTags[kind];
       // rdx = tag looked for, rcx = offset in the first-level table; equal if it is there now. Only rdx and vector
       // registers change.
       probe[mode][kind] = stub(memory, layout, [&](Writer& w) {
-        constexpr u32 shift = kTlbPageBits - std::countr_zero(sizeof(TlbEntry));
-        const auto first = static_cast<i32>(layout.tlb_offset[mode]);
-        const auto second = static_cast<i32>(layout.second_tlb_offset[mode]);
-        w.a.push(x86::rsi);
-        w.a.mov(x86::esi, x86::edx);
-        w.a.shr(x86::esi, shift);
-        w.a.and_(x86::esi, (kSecondTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
-        w.a.cmp(x86::rdx, ptr(kFrame, x86::rsi, 0, second + static_cast<i32>(tag), 8));
-        const asmjit::Label not_own = w.a.newLabel(), missing = w.a.newLabel();
-        w.a.jne(not_own);
-        for (const i32 half : {0, 16}) {
-          w.a.movups(x86::xmm0, ptr(kFrame, x86::rsi, 0, second + half));
-          w.a.movups(ptr(kFrame, x86::rcx, 0, first + half), x86::xmm0);
-        }
-        w.a.pop(x86::rsi);
-        w.a.ret();
-        // A global entry gets the context's tag in the first level; what was invalid matches nothing with it, either.
-        const std::size_t context = offsetof(VcpuFrame, contexts) + mode * sizeof(MemoryContext);
-        w.a.bind(not_own);
-        w.a.sub(x86::rdx, frame(context + offsetof(MemoryContext, tag)));
-        w.a.add(x86::rdx, frame(context + offsetof(MemoryContext, global_tag)));
-        w.a.cmp(x86::rdx, ptr(kFrame, x86::rsi, 0, second + static_cast<i32>(tag), 8));
-        w.a.jne(missing);
-        for (const std::size_t field : {offsetof(TlbEntry, read_tag), offsetof(TlbEntry, write_tag),
-                                        offsetof(TlbEntry, exec_tag), offsetof(TlbEntry, addend)}) {
-          w.a.mov(x86::rdx, ptr(kFrame, x86::rsi, 0, second + static_cast<i32>(field), 8));
-          if (field != offsetof(TlbEntry, addend)) {
-            w.a.add(x86::rdx, frame(context + offsetof(MemoryContext, tag)));
-            w.a.sub(x86::rdx, frame(context + offsetof(MemoryContext, global_tag)));
-          }
-          w.a.mov(ptr(kFrame, x86::rcx, 0, first + static_cast<i32>(field), 8), x86::rdx);
-        }
+        const asmjit::Label missing = w.a.newLabel();
+        w.probe(mode, kTags[kind], missing);
         w.a.cmp(x86::edx, x86::edx);  // equal
         w.a.bind(missing);
-        w.a.pop(x86::rsi);
         w.a.ret();
+      });
+    }
+    for (u32 i = 0; i < std::size(load[mode]); ++i) {
+      const u32 size = 1u << i / 2;
+      // rax = address, ecx = MemOp, edx = Site; value in rax, "equal" if nothing happened.
+      load[mode][i] = stub(memory, layout, [&](Writer& w) {
+        const asmjit::Label missing = w.a.newLabel();
+        w.find_page(mode, kTags[for_read], size, missing);
+        load_sized(w.a, x86::rax, ptr(x86::rax, x86::rcx, 0, 0, size), size, i % 2 != 0);
+        w.a.cmp(x86::eax, x86::eax);
+        w.a.ret();
+        w.a.bind(missing);
+        w.begin_slow();
+        w.a.mov(x86::rsi, x86::rax);
+        w.a.mov(x86::edx, x86::ecx);
+        w.call(slow, offsetof(MemorySlowPaths, load));
+      });
+    }
+    for (u32 i = 0; i < std::size(store[mode]); ++i) {
+      const u32 size = 1u << i;
+      // The same, argument 0 = value.
+      store[mode][i] = stub(memory, layout, [&](Writer& w) {
+        const asmjit::Label missing = w.a.newLabel();
+        w.find_page(mode, kTags[for_write], size, missing);
+        w.a.mov(x86::rdx, w.argument(0));
+        w.a.mov(ptr(x86::rax, x86::rcx, 0, 0, size), low_part(x86::rdx, size));
+        w.a.cmp(x86::eax, x86::eax);
+        w.a.ret();
+        w.a.bind(missing);
+        w.begin_slow();
+        w.a.mov(x86::rsi, x86::rax);
+        w.a.mov(x86::rdx, w.argument(0));
+        w.call(slow, offsetof(MemorySlowPaths, store));
       });
     }
   }
