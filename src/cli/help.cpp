@@ -135,6 +135,7 @@ std::string accel_list() {
       {"force-tier=n", "run everything on this tier"},
       {"tier1-threshold=n", "entries of a block before tier 1 compiles it (default: 8)"},
       {"code-cache=size", "compiled code at most, a power of two (default: 128M)"},
+      {"clock-divisor=n", "the guest's clocks run n times slower than the host's, for slow builds (default: 1)"},
       {"fusion=on|off", "tier 0: fused instruction sequences (default: on)"},
       {"thread=multi|single", "a thread for each vcpu (default), or with -icount one for all"},
   };

@@ -214,8 +214,8 @@ Result<> on_accel(Builder& b, std::string_view value) {
     b.text = accel_list();
     return {};
   }
-  constexpr std::array<std::string_view, 6> kKeys = {"max-tier",   "force-tier", "tier1-threshold",
-                                                     "code-cache", "fusion",     "thread"};
+  constexpr std::array<std::string_view, 7> kKeys = {"max-tier", "force-tier", "tier1-threshold", "code-cache",
+                                                     "fusion",   "thread",     "clock-divisor"};
   TRY_ASSIGN(const auto items, parse_key_values(value, "accel"));
   AccelConfig accel;
   accel.max_tier = kHighestTier;
@@ -245,6 +245,9 @@ Result<> on_accel(Builder& b, std::string_view value) {
       // QEMU's spelling of code-cache, in MiB of any number; 0 is the default.
       TRY_ASSIGN(const u64 mib, parse_number(item.value, "tb-size", 0, 1024));
       if (mib != 0) accel.code_cache_bytes = std::bit_floor(mib) << 20;
+    } else if (item.key == "clock-divisor") {
+      TRY_ASSIGN(const u64 divisor, parse_number(item.value, "clock-divisor", 1, 1000));
+      accel.clock_divisor = static_cast<u32>(divisor);
     } else if (item.key == "fusion") {
       TRY_ASSIGN(accel.fusion, parse_switch(item));
     } else if (item.key == "thread") {

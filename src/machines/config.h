@@ -131,6 +131,7 @@ struct AccelConfig {
   std::optional<u32> force_tier;          // everything on exactly this tier
   u32 tier1_threshold = 8;                // entries of a block before tier 1 compiles it
   u64 code_cache_bytes = u64{128} << 20;  // compiled code at most; a power of two
+  u32 clock_divisor = 1;                  // real time passes so many times slower for the guest than for the host
   bool fusion = true;                     // tier 0: fused instruction sequences (off: the reference)
 };
 

@@ -41,7 +41,7 @@ u64 Inputs::now() const {
   if (mode_ == Mode::deterministic) return virtual_time_.load(std::memory_order_relaxed);
   const u64 paused_at = paused_at_.load(std::memory_order_acquire);
   if (paused_at != kRunning) return paused_at;
-  return host_ns(CLOCK_MONOTONIC) - start_ns_.load(std::memory_order_relaxed);
+  return (host_ns(CLOCK_MONOTONIC) - start_ns_.load(std::memory_order_relaxed)) / divisor_;
 }
 
 void Inputs::pause() {
@@ -52,7 +52,7 @@ void Inputs::pause() {
 void Inputs::resume() {
   const u64 paused_at = paused_at_.load();
   if (mode_ == Mode::deterministic || paused_at == kRunning) return;
-  start_ns_.store(host_ns(CLOCK_MONOTONIC) - paused_at, std::memory_order_relaxed);
+  start_ns_.store(host_ns(CLOCK_MONOTONIC) - host_ns_of(paused_at), std::memory_order_relaxed);
   paused_at_.store(kRunning, std::memory_order_release);
 }
 

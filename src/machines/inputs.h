@@ -25,7 +25,10 @@ class Inputs {
   Inputs(Mode mode, u64 seed);
 
   Mode mode() const { return mode_; }
-  // Virtual nanoseconds. Real time: host monotonic clock since construction, less the time spent stopped.
+  // Before the machine runs: real time goes this many times slower than the host's.
+  void set_clock_divisor(u32 divisor) { divisor_ = divisor; }
+  u64 host_ns_of(u64 virtual_ns) const { return virtual_ns * divisor_; }
+  // Virtual nanoseconds. Real time: host monotonic clock since construction, less the time spent stopped, divided.
   // Deterministic: what set_virtual_time() last said.
   u64 now() const;
   // Real time: virtual time stands still between the two. Called with the vcpus stopped; deterministic time stops with
@@ -54,6 +57,7 @@ class Inputs {
  private:
   Mode mode_;
   static constexpr u64 kRunning = ~u64{0};
+  u32 divisor_ = 1;
   std::atomic<u64> start_ns_;             // host time at virtual time 0
   std::atomic<u64> paused_at_{kRunning};  // virtual time while paused
   std::atomic<u64> virtual_time_{0};

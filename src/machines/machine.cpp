@@ -42,6 +42,7 @@ Machine::Machine(const MachineConfig& config)
       chardevs_(loop_, [this] { end({}); }),
       awake_until_(kNoDeadline) {
   runner_.set_clock(&clock_);
+  inputs_.set_clock_divisor(config_.accel.clock_divisor);
   inputs_.set_wall_clock(config_.rtc.start, config_.rtc.is_local ? local_time_offset() : 0, config_.rtc.is_virtual);
   inputs_.set_dispatch([this](std::function<void()> event) { loop_.post(std::move(event)); });
   loop_.set_before_wait([this] { return before_wait(); });
@@ -135,7 +136,7 @@ std::optional<u64> Machine::before_wait() {
   }
   if (!deadline) return std::nullopt;
   const u64 now = clock_.now();
-  return *deadline > now ? *deadline - now : 0;
+  return *deadline > now ? inputs_.host_ns_of(*deadline - now) : 0;
 }
 
 // Called by devices on a vcpu's thread: nothing of the guest runs after it.

@@ -46,6 +46,21 @@ TEST(Inputs, DeterministicTimeIsWhatIsSet) {
   EXPECT_GT(before / 1'000'000'000, 1'700'000'000u);
 }
 
+TEST(Inputs, RealTimeRunsSlowerByTheDivisor) {
+  Inputs plain(Inputs::Mode::realtime, 0), slow(Inputs::Mode::realtime, 0);
+  slow.set_clock_divisor(1000);
+  EXPECT_EQ(slow.host_ns_of(3), 3000u);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const u64 late = slow.now();
+  EXPECT_GE(late, 20'000u);
+  EXPECT_LE(late, plain.now() / 1000);
+  slow.pause();
+  const u64 paused_at = slow.now();
+  slow.resume();
+  EXPECT_GE(slow.now(), paused_at);
+  EXPECT_LE(slow.now(), plain.now() / 1000);
+}
+
 TEST(Inputs, RealTimeStandsStillWhilePaused) {
   Inputs inputs(Inputs::Mode::realtime, 0);
   inputs.pause();
