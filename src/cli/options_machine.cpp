@@ -214,8 +214,8 @@ Result<> on_accel(Builder& b, std::string_view value) {
     b.text = accel_list();
     return {};
   }
-  constexpr std::array<std::string_view, 7> kKeys = {"max-tier", "force-tier", "tier1-threshold", "code-cache",
-                                                     "fusion",   "thread",     "clock-divisor"};
+  constexpr std::array<std::string_view, 8> kKeys = {"max-tier", "force-tier", "tier1-threshold", "code-cache",
+                                                     "fusion",   "lockstep",   "thread",          "clock-divisor"};
   TRY_ASSIGN(const auto items, parse_key_values(value, "accel"));
   AccelConfig accel;
   accel.max_tier = kHighestTier;
@@ -250,6 +250,8 @@ Result<> on_accel(Builder& b, std::string_view value) {
       accel.clock_divisor = static_cast<u32>(divisor);
     } else if (item.key == "fusion") {
       TRY_ASSIGN(accel.fusion, parse_switch(item));
+    } else if (item.key == "lockstep") {
+      TRY_ASSIGN(accel.lockstep, parse_switch(item));
     } else if (item.key == "thread") {
       if (item.value != "multi" && item.value != "single") return fail("thread={}: 'multi' or 'single'", item.value);
       if (item.value == "single") b.single_thread_origin = b.origin;

@@ -72,6 +72,11 @@ struct GuestDebug {
   std::string (*mappings)(Vcpu& vcpu);
 };
 
+// A part of the state object, in bytes.
+struct StateRange {
+  u32 offset, size;
+};
+
 struct Guest {
   const char* name;                       // "riscv64"
   u32 state_size;                         // bytes of the object that begins with the VcpuFrame
@@ -81,6 +86,7 @@ struct Guest {
   HelperTable helpers;
   u32 memory_modes;             // number of memory modes in use (<= kMemoryModes)
   std::span<const u16> pinned;  // frame offsets of the registers that compilers keep in host registers, hottest first
+  std::span<const StateRange> host_state;  // what of the state is the host's, such as pointers, and not the guest's
   u32 max_insn_bytes;           // of the longest instruction (<= kMaxInsnBytes)
 
   // Length in bytes of the instruction at `bytes` (at least 2 bytes are readable), for the page-straddling case.

@@ -228,7 +228,7 @@ void Softmmu::fill(u64 address, u32 memory_mode, const Entry& entry, const Found
   if (found.host == nullptr) return;
   const u64 page = address & kTlbPageMask;
   bool readable = entry.readable;
-  bool writable = entry.writable && !found.range->read_only;
+  bool writable = entry.writable && !found.range->read_only && !withholds_write_tags_;
   if (const DebugPoints* points = vcpu_.debug_points(); points != nullptr && points->any_watchpoint()) [[unlikely]] {
     const DebugPoints::Watched watched = points->watched(page);
     readable = readable && !watched.reads;

@@ -38,6 +38,8 @@ class Softmmu {
   void flush_page(GuestVirt address, u64 key);  // one page of one context, not global entries
   // Another translation of a page into code was made: no entry may write to it directly any more.
   void drop_write_tags(GuestPhys page);
+  // Every store takes the slow path, and so reaches GuestMemory::written(). Before the vcpu runs.
+  void withhold_write_tags() { withholds_write_tags_ = true; }
   // The machine's watchpoints changed: no tag of old stays.
   void watchpoints_changed();
 
@@ -133,6 +135,7 @@ class Softmmu {
   u32 next_generation_ = 1;
   u32 global_generation_ = 1;  // of global entries, which no context's generation can void
   u64 global_tag_ = kNoTlbTag;
+  bool withholds_write_tags_ = false;
   // Regions that cover all large leaves cached since the last full flush; a page flush inside one flushes the context.
   struct Region {
     u64 start, mask;

@@ -132,6 +132,20 @@ Unit* Vcpu::next_unit(Link* link) {
   return unit;
 }
 
+// One block and no more: control comes back where the next one would be entered, by whatever link.
+interp::LeaveInfo Vcpu::execute_observed(Unit& unit) {
+  const i64 beyond = frame_->budget - static_cast<i64>(unit.guest_insns);
+  frame_->budget -= beyond;
+  budget_at_start_ -= beyond;
+  const u64 before = instructions();
+  const interp::LeaveInfo left = environment_.code->execute(*this, unit);
+  const u64 executed = instructions() - before;
+  frame_->budget += beyond;
+  budget_at_start_ += beyond;
+  environment_.blocks->after_block(*this, unit, static_cast<u32>(executed));
+  return left;
+}
+
 bool Vcpu::at_breakpoint() {
   if (environment_.points == nullptr || !environment_.points->any_breakpoint() || stepping_) [[likely]]
     return false;
@@ -199,7 +213,8 @@ Vcpu::Stop Vcpu::run(i64 budget) {
       continue;
     }
     if (log_enabled(Log::exec)) log(Log::exec, "vcpu {} pc {:#x} mode {:#x}", index_, frame_->pc, frame_->mode);
-    interp::LeaveInfo left = environment_.code->execute(*this, *unit);
+    interp::LeaveInfo left =
+        environment_.blocks == nullptr ? environment_.code->execute(*this, *unit) : execute_observed(*unit);
     frame_->insn_index = 0;
     ++statistics_.leaves[static_cast<u32>(left.reason)];
     if (left.link != nullptr) ++statistics_.links_asked;

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 
+#include "cpu/block_observer.h"
 #include "cpu/debug_points.h"
 #include "cpu/guest.h"
 #include "cpu/rendezvous.h"
@@ -32,7 +33,8 @@ class Vcpu {
     const DebugPoints* points = nullptr;                          // null: none, ever
     Semihosting* semihosting = nullptr;                           // null: breakpoint instructions are the guest's own
     std::function<void(std::span<std::byte>)> entropy = nullptr;  // random bytes; null: there are none. Any thread
-    bool deterministic = false;  // leave after each device write, so that its effects land at an exact instruction
+    BlockObserver* blocks = nullptr;  // null: nobody looks at each block, which would cost most of the speed
+    bool deterministic = false;       // leave after each device write, so that its effects land at an exact instruction
   };
   // `features`: the guest's own set of implemented extensions.
   Vcpu(u32 index, const Guest& guest, u64 features, const Environment& environment);
@@ -128,6 +130,7 @@ class Vcpu {
   Next at_poll();
   void stop_at_event();
   Unit* next_unit(Link* link);
+  interp::LeaveInfo execute_observed(Unit& unit);
   bool at_breakpoint();
   void look_for_watchpoint(u64 address, u32 size, bool reads, bool writes);
 

@@ -132,6 +132,7 @@ struct AccelConfig {
   u32 tier1_threshold = 8;                // entries of a block before tier 1 compiles it
   u64 code_cache_bytes = u64{128} << 20;  // compiled code at most; a power of two
   u32 clock_divisor = 1;                  // real time passes so many times slower for the guest than for the host
+  bool lockstep = false;                  // compare each block with the reference
   bool fusion = true;                     // tier 0: fused instruction sequences (off: the reference)
 };
 

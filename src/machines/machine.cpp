@@ -113,8 +113,15 @@ void Machine::make_vcpus(const Guest& guest, u64 features, const VcpuInspector& 
                                                  .points = &points_,
                                                  .semihosting = semihosting_.get(),
                                                  .entropy = [this](std::span<std::byte> out) { inputs_.entropy(out); },
+                                                 .blocks = lockstep_,
                                                  .deterministic = config_.icount.has_value()}));
     rendezvous_.add(vcpus_.back().get());
+  }
+  if (lockstep_ != nullptr) {
+    lockstep_->attach(*vcpus_[0], memory_, [this] {
+      runner_.request_pause();
+      loop_.post([this] { end({.status = 1, .message = "lockstep: not what the reference does"}); });
+    });
   }
 }
 
@@ -215,6 +222,13 @@ void Machine::stop_at_reached() {
   });
 }
 
+void Machine::end_lockstep() {
+  const Lockstep::Verdict verdict = lockstep_->finish(state_hash(), vcpus_[0]->instructions());
+  fmt::print("{}", verdict.text);
+  std::fflush(stdout);
+  if (!verdict.is_equal && ending_.message.empty()) ending_ = {.status = 1, .message = "lockstep: not what the reference does"};
+}
+
 void Machine::start_monitors(const StartMonitor& start) {
   for (const std::string& id : config_.monitors) {
     CharBackend& backend = chardevs_.attach_to_loop(id);
@@ -249,6 +263,7 @@ Machine::Ending Machine::run(const Controls& controls) {
       [this](const DebugStop& stop) { loop_.post([this, stop] { on_debug_stop(stop); }); });
   loop_.run();
   runner_.stop();
+  if (lockstep_ != nullptr) end_lockstep();
   if (debugger_) debugger_->ended(ending_.status);
   return std::move(ending_);
 }

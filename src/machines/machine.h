@@ -27,6 +27,7 @@
 #include "machines/config.h"
 #include "machines/inputs.h"
 #include "machines/inspect.h"
+#include "machines/lockstep.h"
 #include "machines/vcpu_runner.h"
 #include "memory/guest_memory.h"
 
@@ -58,6 +59,8 @@ class Machine {
   u64 wall_clock_ns();
 
   // --- building ---
+  // Before all else; it outlives the machine.
+  void set_lockstep(Lockstep* lockstep) { lockstep_ = lockstep; }
   // Opens the configured character devices.
   Result<> open_chardevs();
   // Opens the configured drives, those too that no device uses.
@@ -145,6 +148,7 @@ class Machine {
   void on_power_request(const PowerRequest& request);
   void reset();
   void stop_at_reached();
+  void end_lockstep();
   MonitorHooks monitor_hooks();
 
   const MachineConfig config_;
@@ -155,6 +159,7 @@ class Machine {
   GuestMemory memory_;
   CharDevices chardevs_;
   Rendezvous rendezvous_;
+  Lockstep* lockstep_ = nullptr;
   std::unique_ptr<CodeManager> code_;
   VcpuInspector inspector_{};
   std::vector<std::unique_ptr<Vcpu>> vcpus_;

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/daemon.h"
 #include "machines/boards.h"
+#include "machines/lockstep.h"
 #include "machines/machine.h"
 
 namespace pagoda {
@@ -24,10 +25,11 @@ constexpr Board kBoards[] = {
 };
 
 // The machine is gone, its terminal restored and its files written when this returns.
-Result<Machine::Ending> build_and_run(const MachineConfig& config, const Controls& controls) {
+Result<Machine::Ending> build_and_run(const MachineConfig& config, const Controls& controls, Lockstep* lockstep) {
   for (const Board& board : kBoards) {
     if (board.guest != config.guest || board.machine != config.machine) continue;
     Machine machine(config);
+    machine.set_lockstep(lockstep);
     TRY(machine.open_chardevs());
     TRY(machine.open_drives());
     TRY(board.build(machine));
@@ -43,10 +45,16 @@ Result<Machine::Ending> build_and_run(const MachineConfig& config, const Control
   CHECK(false, "machine {} {} of machines.def has no file", config.guest, config.machine);
 }
 
+Result<Machine::Ending> run_in_lockstep(const MachineConfig& config, const Controls& controls) {
+  TRY_ASSIGN(const LockstepPair pair, start_lockstep(config));
+  return build_and_run(pair.config, pair.is_reference ? Controls{} : controls, pair.side.get());
+}
+
 }  // namespace
 
 int run_machine(const MachineConfig& config, const Controls& controls) {
-  const Result<Machine::Ending> ending = build_and_run(config, controls);
+  const Result<Machine::Ending> ending =
+      config.accel.lockstep ? run_in_lockstep(config, controls) : build_and_run(config, controls, nullptr);
   if (!ending) {
     fmt::print(stderr, "pagoda: {}\n", ending.error().message);
     return 1;

@@ -30,6 +30,14 @@ class CodeWriteObserver {
   virtual void code_written(GuestPhys address, u64 size) = 0;
 };
 
+// Told of all writes to RAM that go through GuestMemory: not those by which a vcpu stores through a write tag. Called on
+// the writer's thread, after the bytes are in memory.
+class WriteObserver {
+ public:
+  virtual ~WriteObserver() = default;
+  virtual void written(GuestPhys address, u64 size) = 0;
+};
+
 class GuestMemory {
  public:
   // One window of the physical address space, as the map shows it.
@@ -107,6 +115,8 @@ class GuestMemory {
   void program_flash(GuestPhys address, std::span<const std::byte> bytes);
 
   // --- marks; used by the softmmu ---
+  // Before vcpus run.
+  void set_write_observer(WriteObserver* observer) { write_observer_ = observer; }
   void set_code_observer(CodeWriteObserver* observer) { observer_ = observer; }
   std::atomic<u8>* marks_of(GuestPhys address) const;  // null if not RAM
   // Called after bytes in [address, address + size) (one page) changed by any way.
@@ -124,6 +134,7 @@ class GuestMemory {
   std::vector<std::unique_ptr<const Snapshot>> snapshots_;
   std::vector<std::unique_ptr<Ram>> rams_;
   CodeWriteObserver* observer_ = nullptr;
+  WriteObserver* write_observer_ = nullptr;
   u64 ram_size_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include "cpu/riscv64/riscv64_guest.h"
 
 #include <array>
+#include <cstddef>
 #include <new>
 
 #include "base/log.h"
@@ -132,6 +133,13 @@ std::span<const u16> pinned_registers() {
   return offsets;
 }
 
+// The state has a base; its members have fixed offsets all the same.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+constexpr StateRange kHostState[] = {{offsetof(Hart, files), sizeof(Hart::files)},
+                                     {offsetof(Hart, port), sizeof(Hart::port)}};
+#pragma GCC diagnostic pop
+
 }  // namespace riscv64
 
 const Guest& riscv64_guest() {
@@ -145,6 +153,7 @@ const Guest& riscv64_guest() {
       .helpers = helper_table(),
       .memory_modes = kMemoryModeCount,
       .pinned = pinned_registers(),
+      .host_state = kHostState,
       .max_insn_bytes = 4,
       .instruction_length = instruction_length,
       .translate = translate_block,
