@@ -87,7 +87,7 @@ struct Guest {
   u32 memory_modes;             // number of memory modes in use (<= kMemoryModes)
   std::span<const u16> pinned;  // frame offsets of the registers that compilers keep in host registers, hottest first
   std::span<const StateRange> host_state;  // what of the state is the host's, such as pointers, and not the guest's
-  u32 max_insn_bytes;           // of the longest instruction (<= kMaxInsnBytes)
+  u32 max_insn_bytes;                      // of the longest instruction (<= kMaxInsnBytes)
 
   // Length in bytes of the instruction at `bytes` (at least 2 bytes are readable), for the page-straddling case.
   u32 (*instruction_length)(const u8* bytes);

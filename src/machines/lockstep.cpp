@@ -36,8 +36,8 @@ constexpr u64 kMostStores = 4096;  // of a block; what is more is left to the ha
 // A vcpu's state as words: some of the frame, then what is the guest's behind it.
 class StateWords {
  public:
-  static constexpr const char* kFrameNames[] = {
-      "pc", "mode key", "memory mode", "fp flags", "fp rounding", "exception", "exception's cause", "exception's value"};
+  static constexpr const char* kFrameNames[] = {"pc",          "mode key",  "memory mode",       "fp flags",
+                                                "fp rounding", "exception", "exception's cause", "exception's value"};
   static constexpr u64 kFrame = std::size(kFrameNames);
 
   explicit StateWords(const Guest& guest) : guest_(guest), words_(kFrame + (guest.state_size - sizeof(VcpuFrame)) / 8) {
@@ -184,19 +184,22 @@ class Checker final : public Lockstep {
     if (!is_over_ && record_.empty()) record_ = stream_->take();
     const bool ends_alike = !record_.empty() && kind() == Kind::end && record_[2] == instructions;
     if (!is_over_ && ends_alike && record_[kHeader] != state_hash) {
-      difference_ = fmt::format("at the end, after {} instructions, the hashes of memory, vcpus and devices differ: {:016x}, "
-                                "reference {:016x}\n",
-                                instructions, state_hash, record_[kHeader]);
+      difference_ = fmt::format(
+          "at the end, after {} instructions, the hashes of memory, vcpus and devices differ: {:016x}, "
+          "reference {:016x}\n",
+          instructions, state_hash, record_[kHeader]);
     }
     std::string text = difference_;
     const u64 skipped = skipped_[0] + skipped_[1] + skipped_[2] + skipped_[3];
-    text += fmt::format("lockstep: {} instructions in {} blocks compared, {} skipped ({:.4f} %), {}\n", compared_, blocks_,
-                        skipped, skipped == 0 ? 0.0 : 100.0 * static_cast<double>(skipped) /
-                                                          static_cast<double>(skipped + compared_),
-                        difference_.empty() ? "no difference" : "DIFFERENT");
-    for (u32 i = 0; i < skipped_.size(); ++i) text += fmt::format("lockstep: skipped: {:<10} {}\n", skipped_[i], kReasons[i]);
+    text += fmt::format(
+        "lockstep: {} instructions in {} blocks with {} stores compared, {} skipped ({:.4f} %), {}\n", compared_,
+        blocks_, stores_, skipped,
+        skipped == 0 ? 0.0 : 100.0 * static_cast<double>(skipped) / static_cast<double>(skipped + compared_),
+        difference_.empty() ? "no difference" : "DIFFERENT");
+    for (u32 i = 0; i < skipped_.size(); ++i)
+      text += fmt::format("lockstep: skipped: {:<10} {}\n", skipped_[i], kReasons[i]);
     text += fmt::format("lockstep: {}\n", !difference_.empty() ? "the end was not compared"
-                                          : ends_alike ? "memory, vcpus and devices are equal at the end"
+                                          : ends_alike         ? "memory, vcpus and devices are equal at the end"
                                                        : "ended before the reference did: the end was not compared");
     return {difference_.empty(), text};
   }
@@ -251,6 +254,7 @@ class Checker final : public Lockstep {
       if (!memory_->load(GuestPhys(address), &value) || value != wanted)
         text += fmt::format("  memory at {:#x}: {:#x}, reference {:#x}\n", address, value, wanted);
     }
+    stores_ += stores;
     if (text.empty()) return;
     std::vector<u8> code(unit.guest_bytes);
     std::string listing;
@@ -281,7 +285,7 @@ class Checker final : public Lockstep {
   std::optional<StateWords> state_;
   std::vector<u64> expected_;
   std::span<const u64> record_;  // taken and not applied
-  u64 compared_ = 0, blocks_ = 0;
+  u64 compared_ = 0, blocks_ = 0, stores_ = 0;
   std::array<u64, std::size(kReasons)> skipped_{};
   std::string difference_;
   bool is_over_ = false;
@@ -334,7 +338,6 @@ Result<LockstepPair> start_lockstep(const MachineConfig& config) {
   if (getppid() != parent) _exit(0);
   // A terminal's signals end the run; the reference notices that.
   setpgid(0, 0);
-  signal(SIGPIPE, SIG_IGN);
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   CHECK(null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0);
   stream->become_writer();

@@ -4,10 +4,10 @@
 // Two processes run the same machine with -icount, whose runs repeat exactly: one, the reference, on tier 0 without
 // fusion, the other as the command line says. The reference writes down what each block did (LockstepRecorder), the
 // other compares after each of its own (LockstepChecker): program counter, mode, all of the guest's state with its
-// counters, floating-point flags, the recorded exception, and the memory that the block stored to. At the end the hashes
-// of all memory, vcpus and devices are compared, which also finds what was written beside. Devices, time and helpers
-// need no care: each process has its own, and the same things happen there at the same instruction. Both processes
-// execute block by block, but control passes from block to block by the links that free running code takes.
+// counters, floating-point flags, the recorded exception, and the memory that the block stored to. At the end the
+// hashes of all memory, vcpus and devices are compared, which also finds what was written beside. Devices, time and
+// helpers need no care: each process has its own, and the same things happen there at the same instruction. Both
+// processes execute block by block, but control passes from block to block by the links that free running code takes.
 //
 // Threading: observers on the vcpu's thread, the rest on the main loop's.
 #pragma once

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // LockstepStream: records of 64-bit words from one process to another, which was forked from it, through shared memory.
 //
-// A ring of buffers; a byte in one of two pipes hands a buffer over, so that whoever waits sleeps and hears when the
+// A ring of buffers; a byte on a pair of sockets hands a buffer over, so that whoever waits sleeps and hears when the
 // other one is gone. Threading: one writer thread in one process, one reader thread in the other.
 #pragma once
 
@@ -36,12 +36,12 @@ class LockstepStream {
  private:
   LockstepStream() = default;
   u64* buffer() const { return words_ + current_ * kBufferWords; }
-  bool wait_for_buffer(int fd);
+  bool wait_for_buffer();
 
   static constexpr u64 kBuffers = 8, kBufferWords = u64{1} << 17;
   u64* words_ = nullptr;
-  // Pipes: buffers to read, buffers to write; read end, write end.
-  std::array<int, 2> filled_{-1, -1}, free_{-1, -1};
+  std::array<int, 2> sockets_{-1, -1};  // the writer's and the reader's; after the fork one of them
+  int socket_ = -1;                     // this end's
   u64 current_ = kBuffers - 1;
   u64 at_ = 0;  // words of the current buffer done; 0: none is held
 };

@@ -226,7 +226,8 @@ void Machine::end_lockstep() {
   const Lockstep::Verdict verdict = lockstep_->finish(state_hash(), vcpus_[0]->instructions());
   fmt::print("{}", verdict.text);
   std::fflush(stdout);
-  if (!verdict.is_equal && ending_.message.empty()) ending_ = {.status = 1, .message = "lockstep: not what the reference does"};
+  if (!verdict.is_equal && ending_.message.empty())
+    ending_ = {.status = 1, .message = "lockstep: not what the reference does"};
 }
 
 void Machine::start_monitors(const StartMonitor& start) {

@@ -47,7 +47,10 @@ Result<Machine::Ending> build_and_run(const MachineConfig& config, const Control
 
 Result<Machine::Ending> run_in_lockstep(const MachineConfig& config, const Controls& controls) {
   TRY_ASSIGN(const LockstepPair pair, start_lockstep(config));
-  return build_and_run(pair.config, pair.is_reference ? Controls{} : controls, pair.side.get());
+  if (!pair.is_reference) return build_and_run(pair.config, controls, pair.side.get());
+  // How it ends is for the other process to say.
+  TRY(build_and_run(pair.config, {}, pair.side.get()));
+  return Machine::Ending{};
 }
 
 }  // namespace

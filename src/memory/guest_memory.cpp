@@ -209,7 +209,8 @@ std::atomic<u8>* GuestMemory::marks_of(GuestPhys address) const {
 void GuestMemory::written(const Range& range, u64 address, u64 size) {
   // Either this thread sees the code mark, or whoever set it reads the new bytes.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (write_observer_ != nullptr) [[unlikely]] write_observer_->written(GuestPhys(address), size);
+  if (write_observer_ != nullptr) [[unlikely]]
+    write_observer_->written(GuestPhys(address), size);
   const u64 first = (address - range.start) >> kPageBits;
   const u64 last = (address + size - 1 - range.start) >> kPageBits;
   for (u64 page = first; page <= last; ++page) {

@@ -30,8 +30,8 @@ class CodeWriteObserver {
   virtual void code_written(GuestPhys address, u64 size) = 0;
 };
 
-// Told of all writes to RAM that go through GuestMemory: not those by which a vcpu stores through a write tag. Called on
-// the writer's thread, after the bytes are in memory.
+// Told of all writes to RAM that go through GuestMemory: not those by which a vcpu stores through a write tag. Called
+// on the writer's thread, after the bytes are in memory.
 class WriteObserver {
  public:
   virtual ~WriteObserver() = default;

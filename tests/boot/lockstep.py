@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""Linux boots and powers off in lockstep: each block of tier 1 beside the reference, tier 0 without fusion."""
+import re
+
+from harness import boot_test, check, check_equal, disk_file, invoke, linux, scratch, virtio_disk
+
+MOST_SKIPPED = 0.1  # per cent of the instructions
+
+
+def in_lockstep(accel, *more, command="echo sum $((40+2))", skipped=MOST_SKIPPED):
+    arguments = linux("-icount", "shift=3,sleep=off", *more, append='guest_run="%s; /bin/poweroff"' % command)
+    status, out, err = invoke(arguments + ["-accel", "tiered,lockstep=on," + accel], 1200)
+    report = "\n".join(line for line in out.splitlines() if line.startswith("lockstep: "))
+    check_equal((status, err), (0, ""), "(status, stderr) after " + report)
+    check("sum 42" in out, "the guest's command did not run")
+    match = re.search(r"(\d+) instructions in \d+ blocks with [1-9]\d* stores compared, \d+ skipped \((.*) %\), no difference$", report, re.M)
+    check(match and int(match.group(1)) > 10**9, "what was compared: " + report)
+    check(float(match.group(2)) <= skipped, "too much was skipped: " + report)
+    check("are equal at the end" in report, "the end was not compared: " + report)
+
+
+@boot_test()
+def whole_boot():
+    in_lockstep("force-tier=1")
+
+
+# Code comes and goes all the time; what is done once or twice stays on tier 0.
+@boot_test()
+def small_cache_and_disk():
+    with scratch() as folder:
+        work = "dd if=/dev/urandom of=/dev/vda bs=64k count=16 conv=fsync 2>/dev/null; sha256sum /dev/vda; echo sum $((40+2))"
+        in_lockstep("tier1-threshold=1,code-cache=1M", *virtio_disk(disk_file(folder, 4)), command=work, skipped=5)
