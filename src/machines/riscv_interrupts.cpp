@@ -98,6 +98,10 @@ IrqLine RiscvInterrupts::input(u32 source) const {
   return plic_ != nullptr ? plic_->input(source) : root_->input(source);
 }
 
+IrqLine RiscvInterrupts::event_input(u32 source) const {
+  return plic_ != nullptr ? plic_->event_input(source) : root_->input(source);
+}
+
 void RiscvInterrupts::receive_message(u64 address, u32 data) const {
   for (const auto& [files, base] :
        {std::pair{supervisor_files_, kImsicSupervisor.base}, std::pair{machine_files_, kImsicMachine.base}}) {

@@ -24,6 +24,9 @@ class RiscvInterrupts {
 
   // The wire of a source, from 1 up.
   IrqLine input(u32 source) const;
+  // The same for a device that drivers may leave asserted: its events count (devices/irq/plic.h). An APLIC is told by
+  // the guest what to go by.
+  IrqLine event_input(u32 source) const;
   // A write of `data` to `address` by a device; what is not an interrupt file's is the guest's mistake.
   void receive_message(u64 address, u32 data) const;
   bool takes_messages() const { return supervisor_files_ != nullptr; }

@@ -219,7 +219,7 @@ Result<> build_riscv64_virt(Machine& machine) {
       "rtc");
   map(kUart,
       machine.add_device(std::make_unique<Uart16550>("serial0", machine.clock(), Uart16550::kVirtClockHz,
-                                                     interrupts->input(kUartIrq), machine.serial_backend(0))),
+                                                     interrupts->event_input(kUartIrq), machine.serial_backend(0))),
       "serial0");
   TRY(make_flash(machine));
   TRY_ASSIGN(auto virtio, make_virtio_devices(machine, kVirtioSlots));

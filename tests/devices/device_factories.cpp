@@ -88,8 +88,10 @@ BenchedDevice make_plic() {
     std::vector<IrqLine> contexts;
     for (u32 context = 0; context < kContexts; ++context) contexts.push_back(bench.irqs.line(context));
     auto plic = std::make_unique<Plic>("plic", 96, contexts);
+    plic->event_input(2);
     bench.outside = [plic = plic.get()](u64 random) {
       plic->set_irq((random & 8) != 0 ? 1 + random % 3 : 1 + random % 95, (random >> 32) % 2 != 0);
+      if ((random & 16) != 0) plic->renew_irq(2);
     };
     return plic;
   });

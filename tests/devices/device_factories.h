@@ -33,7 +33,9 @@ class RecordingIrqs final : public IrqSink {
   void set_irq(u32 input, bool level) override {
     if (!levels_[input].exchange(level) && level) ++rises_[input];
   }
+  void renew_irq(u32 input) override { ++renewals_[input]; }
   bool level(u32 input) const { return levels_[input]; }
+  u32 renewals(u32 input) const { return renewals_[input]; }
   u32 rises(u32 input) const { return rises_[input]; }
   std::vector<bool> levels() const { return std::vector<bool>(levels_.begin(), levels_.end()); }
   IrqLine line(u32 input) { return {this, input}; }
@@ -41,6 +43,7 @@ class RecordingIrqs final : public IrqSink {
  private:
   std::array<std::atomic<bool>, kInputs> levels_{};
   std::array<std::atomic<u32>, kInputs> rises_{};
+  std::array<std::atomic<u32>, kInputs> renewals_{};
 };
 
 // Keeps what the device sends; the test types input, and what the device did not take waits for input_ready().

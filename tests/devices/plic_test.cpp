@@ -84,6 +84,104 @@ TEST_F(PlicTest, ARiseDuringServiceThatFellAgainIsForgotten) {
   EXPECT_FALSE(pending(5));
 }
 
+// A wire that stays high after its one event was served is what xv6's driver leaves of a 16550.
+TEST_F(PlicTest, AnEventSourceInterruptsOncePerEvent) {
+  const IrqLine wire = plic_.event_input(10);
+  enable(0, 10);
+  set_priority(10, 1);
+  wire.set(true);
+  EXPECT_EQ(claim(0), 10u);
+  complete(0, 10);
+  EXPECT_FALSE(pending(10)) << "high, and nothing new";
+  wire.set(true);
+  EXPECT_FALSE(pending(10)) << "the same level again is no event";
+  wire.renew();
+  EXPECT_TRUE(harts_.level(0));
+  EXPECT_EQ(claim(0), 10u);
+  complete(0, 10);
+  EXPECT_FALSE(harts_.level(0));
+  wire.set(false);
+  wire.renew();
+  EXPECT_FALSE(pending(10)) << "a low wire has nothing to renew";
+  wire.set(true);
+  EXPECT_TRUE(pending(10));
+}
+
+TEST_F(PlicTest, AnEventDuringServiceIsNotLost) {
+  const IrqLine wire = plic_.event_input(10);
+  enable(0, 10);
+  set_priority(10, 1);
+  wire.set(true);
+  EXPECT_EQ(claim(0), 10u);
+  wire.renew();
+  wire.renew();
+  EXPECT_FALSE(harts_.level(0)) << "the gateway waits for completion";
+  complete(0, 10);
+  EXPECT_TRUE(harts_.level(0));
+  EXPECT_EQ(claim(0), 10u);
+  complete(0, 10);
+  EXPECT_FALSE(harts_.level(0)) << "one is remembered";
+
+  wire.set(false);
+  wire.set(true);
+  EXPECT_EQ(claim(0), 10u);
+  wire.set(false);
+  wire.set(true);
+  complete(0, 10);
+  EXPECT_EQ(claim(0), 10u) << "a rise is an event, too";
+  wire.set(false);
+  wire.set(true);
+  wire.set(false);
+  complete(0, 10);
+  EXPECT_EQ(claim(0), 0u) << "served before completion";
+}
+
+TEST_F(PlicTest, AnEventBeforeTheClaimIsServedByIt) {
+  const IrqLine wire = plic_.event_input(10);
+  enable(0, 10);
+  set_priority(10, 1);
+  wire.set(true);
+  wire.renew();
+  EXPECT_EQ(claim(0), 10u);
+  wire.renew();
+  plic_.reset();
+  wire.set(true);
+  enable(0, 10);
+  set_priority(10, 1);
+  EXPECT_EQ(claim(0), 10u);
+  complete(0, 10);
+  EXPECT_EQ(claim(0), 0u) << "no event outlives a reset";
+}
+
+TEST_F(PlicTest, RenewingALevelSourceDoesNothing) {
+  enable(0, 5);
+  set_priority(5, 1);
+  plic_.set_irq(5, true);
+  EXPECT_EQ(claim(0), 5u);
+  plic_.set_irq(5, false);
+  plic_.renew_irq(5);
+  complete(0, 5);
+  EXPECT_FALSE(pending(5));
+}
+
+TEST_F(PlicTest, RestoreKeepsTheEventOfAnInterruptInService) {
+  Plic other("plic", 96, {harts_.line(3), harts_.line(4), harts_.line(5)});
+  for (const bool renewed : {false, true}) {
+    plic_.reset();
+    const IrqLine wire = plic_.event_input(10);
+    enable(0, 10);
+    set_priority(10, 1);
+    wire.set(true);
+    EXPECT_EQ(claim(0), 10u);
+    if (renewed) wire.renew();
+    const IrqLine other_wire = other.event_input(10);
+    ASSERT_TRUE(restore_state(other, save_state(plic_)));
+    other_wire.set(true);  // a restored device drives its wire
+    mmio_write(other, 0x20'0004, 10);
+    EXPECT_EQ(harts_.level(3), renewed);
+  }
+}
+
 TEST_F(PlicTest, HighestPriorityFirstThenLowestNumber) {
   for (const u32 source : {7u, 40u, 41u, 95u}) {
     enable(0, source);

@@ -3,8 +3,10 @@
 #include "devices/serial/uart16550.h"
 
 #include <gtest/gtest.h>
+#include <utility>
 
 #include "devices/device_factories.h"
+#include "devices/irq/plic.h"
 
 namespace pagoda::test {
 namespace {
@@ -160,6 +162,92 @@ TEST_F(UartTest, TransmitterEmptyInterrupt) {
   write(kIer, 0x00);
   write(kIer, 0x02);
   EXPECT_TRUE(irq());
+}
+
+TEST_F(UartTest, WritingAlsoAcknowledgesTheTransmitterAndRaisesItAnew) {
+  write(kIer, 0x02);
+  read(kIir);
+  const u32 before = bench_.irqs.renewals(0);
+  write(kThr, 'x');
+  EXPECT_TRUE(irq());
+  EXPECT_EQ(bench_.irqs.renewals(0), before) << "the rise says it";
+  write(kThr, 'y');
+  EXPECT_EQ(bench_.irqs.renewals(0), before + 1) << "full and empty again while the wire was high";
+}
+
+// What comes as news while the wire is high, and what does not.
+TEST_F(UartTest, EventsRenewTheWireAndLookingDoesNot) {
+  auto renewed = [&, seen = bench_.irqs.renewals(0)]() mutable {
+    return std::exchange(seen, bench_.irqs.renewals(0)) != bench_.irqs.renewals(0);
+  };
+  write(kFcr, 0x01);
+  write(kIer, 0x07);
+  EXPECT_TRUE(irq());
+  renewed();
+  read(kLsr);
+  read(kRbr);
+  read(kMsr);
+  write(kIer, 0x07);
+  write(kScr, 1);
+  EXPECT_FALSE(renewed());
+  host_.type("abc");
+  EXPECT_TRUE(renewed());
+  read(kLsr);
+  EXPECT_FALSE(renewed());
+  read(kIir);
+  EXPECT_FALSE(renewed()) << "it shows the receiver, and acknowledges nothing";
+  read(kRbr);
+  EXPECT_TRUE(renewed()) << "one is served, others wait";
+  host_.type("d");
+  EXPECT_TRUE(renewed());
+  while ((read(kLsr) & 1) != 0) read(kRbr);
+  renewed();
+  host_.raise(CharEvent::break_received);
+  EXPECT_TRUE(renewed());
+  read(kLsr);
+  EXPECT_TRUE(renewed()) << "the break is served, its character waits";
+  read(kRbr);
+  EXPECT_TRUE(irq()) << "the transmitter";
+  EXPECT_TRUE(renewed());
+  read(kIir);
+  EXPECT_FALSE(irq());
+  EXPECT_FALSE(renewed());
+}
+
+// A driver as xv6 has it: it enables the transmitter's interrupt, never reads IIR, and looks at LSR until nothing
+// waits.
+TEST_F(UartTest, ADriverThatNeverReadsIirGetsOneInterruptForEachEvent) {
+  Plic plic("plic", 96, {bench_.irqs.line(1)});
+  Bench bench;
+  Uart16550 uart("serial0", bench.clock, Uart16550::kVirtClockHz, plic.event_input(10), &bench.backend);
+  mmio_write(plic, 4 * 10, 1);
+  mmio_write(plic, 0x2000, 1 << 10);
+  std::string got;
+  // Interrupts taken until there are none; `meanwhile` happens while the first is in service.
+  const auto serve = [&](auto meanwhile) {
+    int taken = 0;
+    for (; bench_.irqs.level(1) && taken < 100; ++taken) {
+      EXPECT_EQ(mmio_read(plic, 0x20'0004), 10u);
+      while ((mmio_read(uart, kLsr, 1) & 1) != 0) got += static_cast<char>(mmio_read(uart, kRbr, 1));
+      if (taken == 0) meanwhile();
+      mmio_write(plic, 0x20'0004, 10);
+    }
+    return taken;
+  };
+  const auto nothing = [] {};
+  mmio_write(uart, kFcr, 0x07, 1);
+  mmio_write(uart, kIer, 0x03, 1);
+  EXPECT_EQ(serve(nothing), 1) << "the transmitter is empty";
+  mmio_write(uart, kThr, 'x', 1);
+  EXPECT_EQ(serve(nothing), 1);
+  bench.backend.type("a");
+  EXPECT_GE(serve([&] { bench.backend.type("bc"); }), 2);
+  EXPECT_EQ(got, "abc");
+  EXPECT_EQ(serve(nothing), 0);
+  bench.backend.type("d");
+  EXPECT_GE(serve([&] { mmio_write(uart, kThr, 'y', 1); }), 2);
+  EXPECT_EQ(got, "abcd");
+  EXPECT_EQ(bench.backend.sent(), "xy");
 }
 
 TEST_F(UartTest, PrioritiesAndWhatClearsEach) {

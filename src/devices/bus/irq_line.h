@@ -14,6 +14,9 @@ class IrqSink {
   virtual ~IrqSink() = default;
   // `input` is the sink's own number of the wire, `level` its new level. Repeated equal levels are allowed.
   virtual void set_irq(u32 input, bool level) = 0;
+  // The wire is high already and the device has one reason more, or another, to interrupt. An input that is
+  // triggered by the level has no use for it.
+  virtual void renew_irq(u32 /*input*/) {}
 };
 
 // Value type; default-constructed it is not connected and set() does nothing.
@@ -23,6 +26,9 @@ struct IrqLine {
 
   void set(bool level) const {
     if (sink != nullptr) sink->set_irq(input, level);
+  }
+  void renew() const {
+    if (sink != nullptr) sink->renew_irq(input);
   }
 };
 

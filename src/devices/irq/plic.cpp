@@ -30,7 +30,9 @@ Plic::Plic(std::string name, u32 sources, std::vector<IrqLine> contexts)
       contexts_(std::move(contexts)),
       outputs_(contexts_.size()),
       levels_(words()),
-      in_service_(words()) {}
+      in_service_(words()),
+      events_(words()),
+      event_sources_(words()) {}
 
 // Bits of a word that stand for existing sources.
 u32 Plic::valid_bits(u32 word) const {
@@ -48,10 +50,34 @@ void Plic::set_irq(u32 source, bool level) {
     levels_[word] &= ~bit;
     return;
   }
+  const bool rises = (levels_[word] & bit) == 0;
   levels_[word] |= bit;
-  if ((in_service_[word] & bit) != 0 || (reg(Reg::pending, word) & bit) != 0) return;
-  reg(Reg::pending, word) |= bit;
-  update();
+  if (rises || (event_sources_[word] & bit) == 0) request(source);
+}
+
+void Plic::renew_irq(u32 source) {
+  CHECK(source >= 1 && source < sources_, "{}: no interrupt source {}", name(), source);
+  const std::lock_guard lock(mutex_);
+  const u32 bit = u32{1} << (source % 32);
+  if ((event_sources_[source / 32] & levels_[source / 32] & bit) != 0) request(source);
+}
+
+IrqLine Plic::event_input(u32 source) {
+  CHECK(source >= 1 && source < sources_, "{}: no interrupt source {}", name(), source);
+  event_sources_[source / 32] |= u32{1} << (source % 32);
+  return {this, source};
+}
+
+// What a gateway does with its source's condition.
+void Plic::request(u32 source) {
+  const u32 word = source / 32;
+  const u32 bit = u32{1} << (source % 32);
+  if ((in_service_[word] & bit) != 0) {
+    events_[word] |= bit;
+  } else if ((reg(Reg::pending, word) & bit) == 0) {
+    reg(Reg::pending, word) |= bit;
+    update();
+  }
 }
 
 // What a claim returns: the pending and enabled source of the highest priority, the lowest number among equals; 0 if
@@ -77,6 +103,7 @@ u64 Plic::claim_source(u32 context) {
   const u32 bit = u32{1} << (source % 32);
   reg(Reg::pending, static_cast<u32>(source / 32)) &= ~u64{bit};
   in_service_[source / 32] |= bit;
+  events_[source / 32] &= ~bit;
   update();
   return source;
 }
@@ -91,7 +118,8 @@ void Plic::complete(u32 context, u64 source) {
   // Ignored unless the source is enabled for this context (1.0.0, "Interrupt Completion").
   if ((reg(Reg::enable, context * words() + word) & bit) == 0 || (in_service_[word] & bit) == 0) return;
   in_service_[word] &= ~bit;
-  if ((levels_[word] & bit) != 0) reg(Reg::pending, word) |= bit;
+  const u32 asks = levels_[word] & (events_[word] | ~event_sources_[word]);
+  if ((asks & bit) != 0) reg(Reg::pending, word) |= bit;
   update();
 }
 
@@ -115,6 +143,7 @@ void Plic::reset() {
   reset_registers();
   levels_.assign(words(), 0);
   in_service_.assign(words(), 0);
+  events_.assign(words(), 0);
   update();
 }
 
@@ -123,6 +152,7 @@ void Plic::visit_state(StateVisitor& visitor) {
   for (u32 word = 0; word < words(); ++word) {
     visitor.field(fmt::format("level[{}]", word), levels_[word]);
     visitor.field(fmt::format("in_service[{}]", word), in_service_[word]);
+    visitor.field(fmt::format("events[{}]", word), events_[word]);
   }
 }
 
@@ -132,6 +162,7 @@ void Plic::state_restored() {
     reg(Reg::pending, word) &= valid_bits(word);
     levels_[word] &= valid_bits(word);
     in_service_[word] &= valid_bits(word);
+    events_[word] &= valid_bits(word);
   }
   for (u32 index = 0; index < contexts_.size() * words(); ++index)
     reg(Reg::enable, index) &= valid_bits(index % words());

@@ -2,8 +2,12 @@
 // PLIC: the platform-level interrupt controller of RISC-V machines.
 //
 // Behaviour after "RISC-V Platform-Level Interrupt Controller Specification" 1.0.0, chapters 3 to 9; layout of SiFive's
-// PLIC, as QEMU's `virt` machine has it. Sources are level-triggered: a gateway forwards one request while the wire is
-// high and waits for completion; a request once made stays when the wire falls (1.0.0, "Interrupt Gateways").
+// PLIC, as QEMU's `virt` machine has it. A gateway (1.0.0, "Interrupt Gateways") forwards one request and waits for
+// completion; a request once made stays when the wire falls. Which condition makes the next one is the source's:
+// * Level: the wire is high at completion. So a device that is not satisfied interrupts again.
+// * Events: the wire rose, or was renewed, since the claim, and is high at completion. So a device that a driver leaves
+//   asserted interrupts once for each event and does not storm, and what arrives during service is not lost. At most
+//   one event is remembered.
 // Priorities are 0 (never interrupts) to 7. A context is one output: by convention M and S mode of each hart in turn.
 // Threading: set_irq from any thread, under the caller's lock; outputs are driven under the PLIC's lock.
 #pragma once
@@ -30,7 +34,11 @@ class Plic final : public RegisterDevice, public IrqSink {
   Plic(std::string name, u32 sources, std::vector<IrqLine> contexts);
 
   void set_irq(u32 source, bool level) override;
+  void renew_irq(u32 source) override;
+  // The wire of a level source.
   IrqLine input(u32 source) { return {this, source}; }
+  // The wire of a source that becomes one of events. Only while the machine is being built.
+  IrqLine event_input(u32 source);
 
   void reset() override;
   void visit_state(StateVisitor& visitor) override;
@@ -43,14 +51,18 @@ class Plic final : public RegisterDevice, public IrqSink {
   u64 best_source(u32 context) const;
   u64 claim_source(u32 context);
   void complete(u32 context, u64 source);
+  void request(u32 source);
   void enable_written(u32 index, u64 value);
   void update();
 
   u32 sources_;
   std::vector<IrqLine> contexts_;
   std::vector<bool> outputs_;
-  std::vector<u32> levels_;      // bit per source: the wire
-  std::vector<u32> in_service_;  // bit per source: claimed, not yet completed
+  // A bit per source:
+  std::vector<u32> levels_;         // the wire
+  std::vector<u32> in_service_;     // claimed, not yet completed
+  std::vector<u32> events_;         // an event since the claim
+  std::vector<u32> event_sources_;  // how the source is wired
 };
 
 }  // namespace pagoda

@@ -15,6 +15,7 @@ constexpr u8 kIerReceived = 0x01;
 constexpr u8 kIerTransmitterEmpty = 0x02;
 constexpr u8 kIerLineStatus = 0x04;
 constexpr u8 kIerModemStatus = 0x08;
+constexpr u8 kCauseTimeout = 0x10;  // beside those bits; enabled with kIerReceived
 // IIR: the source of the interrupt, by priority.
 constexpr u8 kIirLineStatus = 0x06;
 constexpr u8 kIirTimeout = 0x0c;
@@ -132,7 +133,7 @@ std::size_t Uart16550::receive(std::span<const u8> bytes) {
   if (taken == 0) return 0;
   received_.insert(received_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(taken));
   restart_timeout();
-  update_irq();
+  update_irq(true);
   return taken;
 }
 
@@ -144,7 +145,7 @@ void Uart16550::receive_break() {
   received_.push_back(0);
   set_break_position(static_cast<u8>(received_.size()));
   restart_timeout();
-  update_irq();
+  update_irq(true);
 }
 
 void Uart16550::set_break_position(u8 position) {
@@ -156,11 +157,12 @@ bool Uart16550::take_room_made() { return refused_input_ && room() > 0 && std::e
 
 u64 Uart16550::take_character() {
   const u64 value = next_character();
-  if (!received_.empty()) received_.erase(received_.begin());
+  const bool served = !received_.empty();
+  if (served) received_.erase(received_.begin());
   if (break_position_ != 0) set_break_position(break_position_ - 1);
   timeout_ = false;
   restart_timeout();
-  update_irq();
+  update_irq(served);
   return value;
 }
 
@@ -209,7 +211,7 @@ void Uart16550::transmit(u64 value) {
   } else {
     outgoing_ = static_cast<u8>(value);
   }
-  update_irq();
+  update_irq(true);
 }
 
 // An overrun keeps the FIFO and loses the new character; without FIFOs the old one is lost (LSR bit 1).
@@ -243,21 +245,29 @@ void Uart16550::fcr_written(u64 value) {
   update_irq();
 }
 
-u64 Uart16550::interrupt_id() const {
-  const u64 ier = reg(Reg::ier);
+// The causes that stand and may interrupt: the bits of IER, and kCauseTimeout.
+u8 Uart16550::causes() const {
   const u32 trigger = fifo_enabled() ? kTriggerLevels[fcr_ >> 6] : 1;
-  u8 id = kIirNone;
-  if ((ier & kIerLineStatus) != 0 && (overrun_ || break_)) {
-    id = kIirLineStatus;
-  } else if ((ier & kIerReceived) != 0 && timeout_) {
-    id = kIirTimeout;
-  } else if ((ier & kIerReceived) != 0 && received_.size() >= trigger) {
-    id = kIirReceived;
-  } else if ((ier & kIerTransmitterEmpty) != 0 && !thre_seen_) {
-    id = kIirTransmitterEmpty;
-  } else if ((ier & kIerModemStatus) != 0 && modem_delta_ != 0) {
-    id = kIirModemStatus;
-  }
+  u8 enabled = static_cast<u8>(reg(Reg::ier));
+  if ((enabled & kIerReceived) != 0) enabled |= kCauseTimeout;
+  const auto standing = [](bool stands, u8 bit) { return stands ? bit : u8{0}; };
+  return enabled & (standing(overrun_ || break_, kIerLineStatus) | standing(timeout_, kCauseTimeout) |
+                    standing(received_.size() >= trigger, kIerReceived) | standing(!thre_seen_, kIerTransmitterEmpty) |
+                    standing(modem_delta_ != 0, kIerModemStatus));
+}
+
+u64 Uart16550::interrupt_id() const {
+  constexpr struct {
+    u8 cause;
+    u8 id;
+  } kByPriority[] = {{kIerLineStatus, kIirLineStatus},
+                     {kCauseTimeout, kIirTimeout},
+                     {kIerReceived, kIirReceived},
+                     {kIerTransmitterEmpty, kIirTransmitterEmpty},
+                     {kIerModemStatus, kIirModemStatus}};
+  const u8 standing = causes();
+  const auto* first = std::ranges::find_if(kByPriority, [&](const auto& row) { return (standing & row.cause) != 0; });
+  const u8 id = first != std::end(kByPriority) ? first->id : kIirNone;
   return fifo_enabled() ? id | kIirFifos : id;
 }
 
@@ -310,7 +320,12 @@ u64 Uart16550::read_msr() {
   return status;
 }
 
-void Uart16550::update_irq() { irq_.set((interrupt_id() & kIirNone) == 0); }
+// Only accesses and arrivals that change something come as news: who just looks at LSR starts nothing.
+void Uart16550::update_irq(bool event) {
+  const u8 before = std::exchange(told_, causes());
+  irq_.set(told_ != 0);
+  if (before != 0 && told_ != 0 && (event || told_ != before)) irq_.renew();
+}
 
 // --- device ---
 
@@ -355,6 +370,7 @@ void Uart16550::state_restored() {
     } else {
       timer_.cancel();
     }
+    told_ = 0;  // drives the wire, is no event
     update_irq();
   }
   if (backend_ != nullptr) backend_->input_ready();

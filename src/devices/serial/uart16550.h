@@ -4,6 +4,10 @@
 // After National Semiconductor's PC16550D data sheet, section 8 (registers, FIFO interrupt modes, loopback). Characters
 // leave at once: the transmitter is always empty, whatever the divisor. Received ones come as the host has them, never
 // faster than the FIFO takes; only loopback can overrun. The baud rate sets the length of the character time-out.
+// The transmitter-empty interrupt rises when the transmitter empties and with its enable bit, and is cleared by a read
+// of IIR that shows it or by a write of THR (table 8-5): as a write empties at once, it clears and raises. The wire is
+// high while any enabled cause stands, and is renewed (devices/bus/irq_line.h) by each event: a character that came or
+// went while others stay, a cause that was added or served.
 // Threading: the back end is called outside the device's lock, on the thread of the access; its receiver takes the
 // lock.
 #pragma once
@@ -69,7 +73,8 @@ class Uart16550 final : public RegisterDevice {
   void loop_back(u8 character);
   void restart_timeout();
   void timeout_reached();
-  void update_irq();
+  u8 causes() const;
+  void update_irq(bool event = false);
   std::size_t receive(std::span<const u8> bytes);
   void receive_break();
   void set_break_position(u8 position);
@@ -89,6 +94,7 @@ class Uart16550 final : public RegisterDevice {
   u64 timeout_deadline_ = 0;    // virtual ns, 0: none
   u8 modem_delta_ = 0;          // MSR bits 3..0
   u8 modem_seen_ = 0;           // MSR bits 7..4 that the deltas are made against
+  u8 told_ = 0;                 // causes() when the wire was last driven
   std::optional<u8> outgoing_;  // from transmit() to the end of the same access
   bool refused_input_ = false;  // the back end holds input back: tell it when there is room
   Timer timer_;
