@@ -206,5 +206,9 @@ u8 op_flags_sub(T a, T b, bool borrow) {
   const u32 half = static_cast<u32>((a ^ b ^ r) >> 4) & 1;
   return static_cast<u8>(flags_of_result(r) | u32{c} << 2 | v << 3 | half << 4);
 }
+template <class T>
+u8 op_flags_subc(T a, T b, bool borrow) {
+  return static_cast<u8>(op_flags_sub(a, b, borrow) ^ 1u << 2);
+}
 
 }  // namespace pagoda::interp

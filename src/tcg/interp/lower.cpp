@@ -361,6 +361,7 @@ void Lowering::Work::emit_op(u16 at) {
       return emit_convert(at, op);
     case Op::flags_add:
     case Op::flags_sub:
+    case Op::flags_subc:
     case Op::flags_logic: {
       const u16 a = source(op.args[0]);
       const u16 b = source(op.args[1]);
@@ -467,6 +468,10 @@ void Lowering::Work::forward() {
         emit(Handler::constant, destination(now), 0, 0, 0, op.imm);
         release_expired();
       }
+      continue;
+    }
+    if (op.op == Op::put_slot && values[now].is_dead) {
+      count(Fusion::dead_put);
       continue;
     }
     if (values[now].uses == 0 && has_trait(op.op, kRemovable) && on(Fusion::dead_code)) {

@@ -12,7 +12,8 @@ ValueId Lowering::Work::root_of_view(ValueId value) const {
     const Inst& op = inst(value);
     const bool is_view = (op.op == Op::trunc && op.type != Type::i1) ||
                          (op.op == Op::bitcast && type_bits(op.type) <= 64 && block->type_of(op.args[0]) != Type::i1) ||
-                         (op.op == Op::zext && block->type_of(op.args[0]) == Type::i1);
+                         (op.op == Op::zext && type_bits(op.type) <= 64 &&
+                          (block->type_of(op.args[0]) == Type::i1 || has_clean_top(inst(op.args[0]))));
     if (!is_view) return value;
     value = op.args[0];
   }
@@ -48,6 +49,19 @@ void Lowering::Work::decide_two_operand(u16 at, const Inst& op) {
   }
   use(a, at);
   use(b, at);
+}
+
+// Guest state has to be exact at what may fault or leave, and at helpers that look at it.
+bool Lowering::Work::looks_at_state(const Inst& op) const {
+  u32 effects = ir::op_info(op.op).effects;
+  if (op.op == Op::call) effects = helpers.helpers[op.extra].effects;
+  return (effects & (ir::kMayFault | ir::kReadMem | ir::kWriteMem | ir::kEndsBlock)) != 0 ||
+         (op.op == Op::call && (effects & (ir::kReadState | ir::kWriteState)) != 0);
+}
+
+bool Lowering::Work::is_dead_put(const Inst& op) const {
+  const u16 next = slot_next_write[op.extra];
+  return on(Fusion::dead_put) && next != kNever && next < next_look && !(slot_next_read[op.extra] < next);
 }
 
 void Lowering::Work::decide(u16 at) {
@@ -97,6 +111,8 @@ void Lowering::Work::backward() {
   const u16 end = terminal_index();
   values.assign(end + 1u, fresh);
   slot_next_write.assign(slots.count, kNever);
+  slot_next_read.assign(slots.count, kNever);
+  next_look = end;
   fused_branch = false;
   const ir::Terminal& terminal = block->terminal;
   if (terminal.kind == ir::Terminal::Kind::branch) {
@@ -125,14 +141,20 @@ void Lowering::Work::backward() {
         break;
       case Op::get_slot:
         values[at].next_write = slot_next_write[op.extra];
+        slot_next_read[op.extra] = at;
         break;
       case Op::put_slot:
+        if (is_dead_put(op)) {
+          values[at].is_dead = true;
+          break;
+        }
         use(op.args[0], at);
         values[at].next_write = slot_next_write[op.extra];
         slot_next_write[op.extra] = at;
         if (on(Fusion::slot_result)) values[root(op.args[0])].put = at;
         break;
       default:
+        if (looks_at_state(op)) next_look = at;
         decide(at);
     }
   }

@@ -58,6 +58,13 @@ inline constexpr std::array<u8, ir::kOpCount> kTraits = [] {
   for (const Op op : {Op::trunc, Op::bitcast, Op::zext}) traits[static_cast<u32>(op)] |= kMayView;
   return traits;
 }();
+// Whether the op leaves zeros above its 32-bit result, on every tier.
+inline bool has_clean_top(const Inst& op) {
+  if (op.type != Type::i32 || is_compare(op.op)) return false;
+  return is_binary(op.op) || is_shift(op.op) || is_minmax(op.op) || op.op == Op::not_ || op.op == Op::clz ||
+         op.op == Op::ctz || op.op == Op::popcnt || op.op == Op::bswap;
+}
+
 inline bool has_trait(Op op, Trait trait) { return (kTraits[static_cast<u32>(op)] & trait) != 0; }
 
 // Of a 32-bit op with its result sign-extended; Handler::count: there is none.
@@ -87,6 +94,7 @@ struct alignas(16) ValueInfo {
   u16 next_write = kNever;  // get_slot and put_slot: the next op that writes the slot
   Form form = Form::plain;
   bool swapped = false;  // operands exchanged, so that the constant or the shift is where the handler wants it
+  bool is_dead = false;  // put_slot: the register is written again before anything can look at it
   bool in_temp = false;  // the place is a temporary that it alone uses
 };
 
@@ -102,6 +110,7 @@ struct Lowering::Work {
   std::vector<ValueInfo> values;  // one more than ops: the terminal
   ValueInfo fresh;                // in memory, so that values are set as wholes, not member by member
   std::vector<u16> slot_next_write;
+  std::vector<u16> slot_next_read;
   std::vector<u16> slot_live_until;
   std::vector<u16> free_temps;
   std::vector<u16> expiring;
@@ -109,7 +118,8 @@ struct Lowering::Work {
   u32 code_size = 0;
   std::vector<InsnStart> insns;
   u32 next_temp = 1;
-  u16 now = 0;  // op being emitted
+  u16 next_look = 0;  // backward: the next op at which guest state has to be exact
+  u16 now = 0;        // op being emitted
   bool fused_branch = false;
   const u8* next_page = nullptr;
 
@@ -123,6 +133,8 @@ struct Lowering::Work {
   ValueId root(ValueId value) const { return has_trait(inst(value).op, kMayView) ? root_of_view(value) : value; }
   ValueId root_of_view(ValueId value) const;
   void use(ValueId value, u16 at);
+  bool looks_at_state(const Inst& op) const;
+  bool is_dead_put(const Inst& op) const;
   void decide(u16 at);
   void decide_two_operand(u16 at, const Inst& op);
   void backward();

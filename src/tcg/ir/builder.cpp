@@ -64,6 +64,10 @@ Value Builder::unary(Op op, Value a) {
 
 Value Builder::select(Value condition, Value a, Value b) {
   if (is_constant(condition)) return constant_of(condition) != 0 ? a : b;
+  if (a.id == b.id) return a;
+  if (a.type == Type::i1 && is_constant(b)) {  // truth values: logic is cheaper
+    return constant_of(b) == 0 ? and_(condition, a) : or_(xor_(condition, b), a);
+  }
   return emit(Op::select, a.type, 0, 0, 0, condition, a, b);
 }
 
@@ -82,6 +86,9 @@ Value Builder::bitcast(Value a, Type type) { return a.type == type ? a : emit(Op
 
 Value Builder::flags_add(Value a, Value b, Value carry) { return emit(Op::flags_add, a.type, 0, 0, 0, a, b, carry); }
 Value Builder::flags_sub(Value a, Value b, Value borrow) { return emit(Op::flags_sub, a.type, 0, 0, 0, a, b, borrow); }
+Value Builder::flags_subc(Value a, Value b, Value borrow) {
+  return emit(Op::flags_subc, a.type, 0, 0, 0, a, b, borrow);
+}
 Value Builder::flags_logic(Value a) { return emit(Op::flags_logic, a.type, 0, 0, 0, a); }
 Value Builder::flags_bits(Value bits) { return emit(Op::flags_bits, Type::i8, 0, 0, 0, bits); }
 Value Builder::flags_pack(Value flags) { return emit(Op::flags_pack, Type::i8, 0, 0, 0, flags); }

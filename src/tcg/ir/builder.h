@@ -75,6 +75,7 @@ class Builder {
 
   Value flags_add(Value a, Value b, Value carry);
   Value flags_sub(Value a, Value b, Value borrow);
+  Value flags_subc(Value a, Value b, Value borrow);
   Value flags_logic(Value a);
   Value flags_bits(Value bits);
   Value flags_pack(Value flags);
@@ -114,6 +115,9 @@ class Builder {
   void exit(Exit exit, pagoda::i64 offset);
 
   Block& block() { return *block_; }
+  // The instruction that made a value.
+  const Inst& inst(Value value) const { return block_->insts[value.id]; }
+  Value value(ValueId id) const { return {id, block_->type_of(id)}; }
 
  private:
   Value emit(Op op, Type type, u8 aux = 0, u32 extra = 0, u64 imm = 0, Value a = {}, Value b = {}, Value c = {},
