@@ -3,32 +3,14 @@
 // two bits); what remains is a list of a few rows.
 #include "cpu/riscv64/decode.h"
 
-#include <algorithm>
 #include <iterator>
-#include <map>
-#include <span>
-#include <string_view>
 #include <vector>
 
+#include "cpu/decode_table.h"
 #include "cpu/riscv64/translate/handlers.h"
 
 namespace pagoda::riscv64 {
 namespace {
-
-// Fixed bits of a pattern: its mask or its match.
-constexpr u32 pattern_bits(std::string_view pattern, bool match) {
-  u32 bits = 0;
-  for (const char c : pattern) {
-    if (c == ' ') continue;
-    bits = bits << 1 | (match ? c == '1' : (c == '0' || c == '1'));
-  }
-  return bits;
-}
-constexpr u32 pattern_width(std::string_view pattern) {
-  u32 width = 0;
-  for (const char c : pattern) width += c != ' ';
-  return width;
-}
 
 template <u32 kWidth>
 consteval InsnRow make_row(const char* name, const char* pattern, Requirement needs, Format format, bool special,
@@ -80,67 +62,40 @@ struct Candidate {
 };
 static_assert(sizeof(Candidate) == 32);
 
-// Candidates of every key, in table order (specials come before what they overlap); a mask of 0, which all words
-// satisfy, ends each list.
-struct Index {
-  static constexpr u32 kFunct7Bits = 7, kFullGroups = 1 << 8;
-  static constexpr u32 kFullKeys = kFullGroups << kFunct7Bits, kCompressedKeys = 1 << 8;
-  // The keys of one opcode and funct3. Where funct7 does not matter (most of the immediates lie there) they share one
-  // list, which keeps this table small enough to stay in the first-level cache.
-  struct Group {
-    u16 first;     // in `lists`
-    u16 key_mask;  // all of funct7, or 0
-  };
-  Group groups[kFullGroups + 1];  // the last one is that of the compressed keys
-  std::vector<u16> lists;         // index of the first candidate
-  std::vector<Candidate> candidates;
+Candidate candidate_of(u16 row) {
+  const InsnRow& r = kRows[row];
+  const FormatInfo& format = kFormats[static_cast<u32>(r.format)];
+  return {.mask = r.mask,
+          .match = r.match,
+          .needs = {r.needs.all[0], r.needs.all[1]},
+          .row = row,
+          .immediate = format.immediate,
+          .registers = format.registers};
+}
 
-  Index() {
-    std::vector<std::vector<u16>> rows_of(kFullKeys + kCompressedKeys);
-    for (u32 row = 0; row < kRowCount; ++row) {
-      const bool full = kRows[row].length == 4;
-      const u32 mask = full ? full_key(kRows[row].mask) : compressed_key(kRows[row].mask);
-      const u32 match = full ? full_key(kRows[row].match) : compressed_key(kRows[row].match);
-      const u32 base = full ? 0 : kFullKeys, count = full ? kFullKeys : kCompressedKeys;
-      const u32 free = ~mask & (count - 1);  // bits that do not matter: all their values
-      for (u32 bits = free;; bits = (bits - 1) & free) {
-        rows_of[base + (match | bits)].push_back(static_cast<u16>(row));
-        if (bits == 0) break;
-      }
-    }
-    std::map<std::vector<u16>, u16> seen;  // many keys have the same list: one copy of it
-    const auto place = [&](const std::vector<u16>& rows) {
-      const auto [at, is_new] = seen.emplace(rows, static_cast<u16>(candidates.size()));
-      lists.push_back(at->second);
-      if (!is_new) return;
-      for (const u16 row : rows) candidates.push_back(candidate_of(row));
-      candidates.push_back({.mask = 0, .match = 0, .needs = {}, .row = kRowCount, .immediate = {}, .registers = {}});
-    };
-    for (u32 group = 0; group <= kFullGroups; ++group) {
-      const u32 count = group < kFullGroups ? 1 << kFunct7Bits : kCompressedKeys;
-      const std::span keys(rows_of.begin() + (group << kFunct7Bits), count);
-      const bool all_equal = std::ranges::all_of(keys, [&](const auto& rows) { return rows == keys[0]; });
-      groups[group] = {static_cast<u16>(lists.size()), static_cast<u16>(all_equal ? 0 : count - 1)};
-      for (const auto& rows : keys.first(all_equal ? 1 : count)) place(rows);
-    }
+// One group for each opcode and funct3, keyed by funct7 (where funct7 does not matter, as for most of the immediates,
+// the keys share one list); the last group is that of the 16-bit instructions. Specials come before what they overlap.
+constexpr u32 kFunct7Bits = 7, kFullGroups = 1 << 8, kCompressedKeys = 1 << 8;
+using Index = DecodeIndex<Candidate, kFullGroups + 1>;
+const Index kIndex = [] {
+  constexpr u32 kFullKeys = kFullGroups << kFunct7Bits;
+  std::vector<std::vector<u16>> rows_of(kFullKeys + kCompressedKeys);
+  for (u32 row = 0; row < kRowCount; ++row) {
+    const bool full = kRows[row].length == 4;
+    const u32 mask = full ? full_key(kRows[row].mask) : compressed_key(kRows[row].mask);
+    const u32 match = full ? full_key(kRows[row].match) : compressed_key(kRows[row].match);
+    const u32 base = full ? 0 : kFullKeys, count = full ? kFullKeys : kCompressedKeys;
+    for_each_key(mask, match, count, [&](u32 key) { rows_of[base + key].push_back(static_cast<u16>(row)); });
   }
-
-  static Candidate candidate_of(u16 row) {
-    const InsnRow& r = kRows[row];
-    const FormatInfo& format = kFormats[static_cast<u32>(r.format)];
-    return {.mask = r.mask,
-            .match = r.match,
-            .needs = {r.needs.all[0], r.needs.all[1]},
-            .row = row,
-            .immediate = format.immediate,
-            .registers = format.registers};
+  constexpr Candidate end{.mask = 0, .match = 0, .needs = {}, .row = kRowCount, .immediate = {}, .registers = {}};
+  Index index;
+  for (u32 group = 0; group <= kFullGroups; ++group) {
+    const u32 count = group < kFullGroups ? 1 << kFunct7Bits : kCompressedKeys;
+    index.add_group(group, std::span(rows_of.begin() + (group << kFunct7Bits), count), candidate_of, end);
   }
-  const Candidate* first(u32 group, u32 key) const {
-    const Group& of = groups[group];
-    return &candidates[lists[of.first + (key & of.key_mask)]];
-  }
-};
-const Index kIndex;
+  index.finish();
+  return index;
+}();
 
 constexpr u32 field(u32 word, u32 low, u32 width) { return word >> low & ((1u << width) - 1); }
 // Bits high..low of the word, placed so that the lowest lands on bit `at`.
@@ -244,11 +199,11 @@ bool decode(u32 word, Extensions extensions, Insn& insn) {
   const Candidate* candidate = nullptr;
   if ((word & 3) == 3) {
     const u32 key = full_key(word);
-    candidate = kIndex.first(key >> Index::kFunct7Bits, key);
+    candidate = kIndex.first(key >> kFunct7Bits, key);
   } else {
     if (!extensions.has(Extension::zca)) return false;
     word &= 0xffff;
-    candidate = kIndex.first(Index::kFullGroups, compressed_key(word));
+    candidate = kIndex.first(kFullGroups, compressed_key(word));
   }
   const auto is_met = [&](u64 needs) { return (extensions.bits & needs) == needs; };
   while ((word & candidate->mask) != candidate->match ||

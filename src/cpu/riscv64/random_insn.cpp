@@ -2,22 +2,9 @@
 // Random instructions: fixed bits from the row, the rest from the generator, retried while a more special row wins.
 #include "cpu/riscv64/random_insn.h"
 
-#include <cstring>
+#include <utility>
 
 namespace pagoda::riscv64 {
-
-u32 set_pattern_field(const char* pattern, char letter, u32 value, u32 word) {
-  u32 position = 0;
-  for (std::size_t at = std::strlen(pattern); at-- > 0;) {
-    if (pattern[at] == ' ') continue;
-    if (pattern[at] == letter) {
-      word = (word & ~(1u << position)) | (value & 1) << position;
-      value >>= 1;
-    }
-    ++position;
-  }
-  return word;
-}
 
 std::optional<u32> random_instruction(const InsnRow& row, Rng& rng, const RegisterChoice& choice) {
   constexpr u32 kTries = 1000;  // a special row hides at most half of what it overlaps

@@ -5,6 +5,7 @@
 #include <optional>
 #include <random>
 
+#include "cpu/decode_table.h"
 #include "cpu/riscv64/decode.h"
 
 namespace pagoda::riscv64 {
@@ -21,8 +22,5 @@ struct RegisterChoice {
   int a = -1, b = -1, c = -1, d = -1;
 };
 std::optional<u32> random_instruction(const InsnRow& row, Rng& rng, const RegisterChoice& choice);
-
-// Puts a value into the bits of the word that a pattern names by this letter, lowest value bit to lowest position.
-u32 set_pattern_field(const char* pattern, char letter, u32 value, u32 word);
 
 }  // namespace pagoda::riscv64
