@@ -4,11 +4,23 @@
 
 #include <cstdio>
 
+#include "cpu/arm64/describe.h"
 #include "cpu/riscv64/describe.h"
-#include "cpu/riscv64/riscv64_guest.h"
 #include "tcg/interp/interp.h"
 
 namespace pagoda {
+namespace {
+
+struct Row {
+  const char* name;
+  DescribedGuest (*guest)();
+};
+constexpr Row kGuests[] = {
+    {"arm64", arm64::described_guest},
+    {"riscv64", riscv64::described_guest},
+};
+
+}  // namespace
 
 int describe(std::span<const std::string> arguments) {
   const auto complain = [](const Error& error) {
@@ -16,20 +28,26 @@ int describe(std::span<const std::string> arguments) {
     return 1;
   };
   if (arguments.empty()) return complain(Error{"describe: it wants a guest and bytes: describe riscv64 13050500"});
-  if (arguments[0] != "riscv64") return complain(Error{fmt::format("describe: unknown guest '{}'", arguments[0])});
+  const Row* row = nullptr;
+  std::string names;
+  for (const Row& each : kGuests) {
+    if (arguments[0] == each.name) row = &each;
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", each.name);
+  }
+  if (row == nullptr)
+    return complain(Error{fmt::format("describe: unknown guest '{}' (there are: {})", arguments[0], names)});
   std::string hex;
   for (const std::string& word : arguments.subspan(1)) hex += word.starts_with("0x") ? word.substr(2) : word;
 
-  riscv64::DescribeOptions options = riscv64::default_describe_options();
-  options.lowered = [](const ir::Block& block) {
-    const Guest& guest = riscv64_guest();
+  DescribedGuest guest = row->guest();
+  guest.lowered = [&guest](const ir::Block& block) {
     interp::Lowering lowering(guest.slots, guest.helpers, interp::kAllFusions);
     Unit* unit = lowering.lower(block);
     std::string text = interp::print_code(*unit, guest.slots);
     interp::free_unit(unit);
     return text;
   };
-  const auto text = riscv64::describe(hex, options);
+  const auto text = describe_code(hex, guest);
   if (!text) return complain(text.error());
   fmt::print("{}", *text);
   return std::fflush(stdout) == 0 ? 0 : 1;

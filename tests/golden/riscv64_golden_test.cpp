@@ -67,7 +67,7 @@ std::vector<Case> cases_of(const std::string& text) {
 std::string text_of(const std::vector<Case>& cases) {
   std::string text;
   for (const Case& entry : cases) {
-    const auto described = describe(entry.hex, default_describe_options());
+    const auto described = describe_code(entry.hex, described_guest());
     text +=
         fmt::format("== {} {}\n{}", entry.row, entry.hex, described ? *described : described.error().message + "\n");
   }
