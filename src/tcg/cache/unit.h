@@ -71,12 +71,12 @@ struct Unit {
   u32 guest_insns = 0;
   std::atomic<u32> mode{kDeadMode};
   const u8* host_page = nullptr;  // host address of the page the code came from
+  HostCode host;                  // its entry lies in the same cache line: all that jumps into compiled code read
   i64 exit_offset[2] = {};        // pc offsets of the exits that links 0 and 1 serve
   bool exit_is_far[2] = {};       // leads to another page
   bool linkable = true;           // false: cut short, or starts at a stop; never linked to nor cached by pc
   bool cut_short = false;  // made for one run, in no cache: less than a block's budget, or a boundary in its page
   Link links[2];
-  HostCode host;
   std::atomic<u32> heat{0};  // entries left before a compiler is asked; 0: never ask
   const interp::ThreadedOp* code = nullptr;
   // --- cold ---

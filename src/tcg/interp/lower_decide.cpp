@@ -53,15 +53,21 @@ void Lowering::Work::decide_two_operand(u16 at, const Inst& op) {
 
 // Guest state has to be exact at what may fault or leave, and at helpers that look at it.
 bool Lowering::Work::looks_at_state(const Inst& op) const {
-  u32 effects = ir::op_info(op.op).effects;
-  if (op.op == Op::call) effects = helpers.helpers[op.extra].effects;
-  return (effects & (ir::kMayFault | ir::kReadMem | ir::kWriteMem | ir::kEndsBlock)) != 0 ||
-         (op.op == Op::call && (effects & (ir::kReadState | ir::kWriteState)) != 0);
+  if (!has_trait(op.op, kMayLook)) return false;
+  return op.op != Op::call ||
+         (helpers.helpers[op.extra].effects &
+          (ir::kReadState | ir::kWriteState | ir::kMayFault | ir::kReadMem | ir::kWriteMem | ir::kEndsBlock)) != 0;
 }
 
-bool Lowering::Work::is_dead_put(const Inst& op) const {
-  const u16 next = slot_next_write[op.extra];
-  return on(Fusion::dead_put) && next != kNever && next < next_look && !(slot_next_read[op.extra] < next);
+bool Lowering::Work::is_dead_put(u16 at) const {
+  const Inst& op = inst(at);
+  const auto [next, read] = slot_next[op.extra];
+  if (next >= next_look || read < next || !on(Fusion::dead_put)) return false;
+  // A slow path or helper may ask to leave behind its guest instruction, where state is exact, too.
+  for (u16 before = at; inst(--before).op != Op::insn;) {
+    if (looks_at_state(inst(before))) return false;
+  }
+  return true;
 }
 
 void Lowering::Work::decide(u16 at) {
@@ -97,7 +103,7 @@ void Lowering::Work::decide(u16 at) {
     case Op::call:
       for (const ValueId value : op.args) use(value, at);
       if ((helpers.helpers[op.extra].effects & ir::kWriteState) != 0) {
-        std::fill(slot_next_write.begin(), slot_next_write.end(), at);
+        for (NextUse& next : slot_next) next.write = at;
       }
       return;
     default:
@@ -110,8 +116,7 @@ void Lowering::Work::decide(u16 at) {
 void Lowering::Work::backward() {
   const u16 end = terminal_index();
   values.assign(end + 1u, fresh);
-  slot_next_write.assign(slots.count, kNever);
-  slot_next_read.assign(slots.count, kNever);
+  slot_next.assign(slots.count, {});
   next_look = end;
   fused_branch = false;
   const ir::Terminal& terminal = block->terminal;
@@ -140,17 +145,17 @@ void Lowering::Work::backward() {
       case Op::constant:
         break;
       case Op::get_slot:
-        values[at].next_write = slot_next_write[op.extra];
-        slot_next_read[op.extra] = at;
+        values[at].next_write = slot_next[op.extra].write;
+        slot_next[op.extra].read = at;
         break;
       case Op::put_slot:
-        if (is_dead_put(op)) {
+        if (is_dead_put(at)) {
           values[at].is_dead = true;
           break;
         }
         use(op.args[0], at);
-        values[at].next_write = slot_next_write[op.extra];
-        slot_next_write[op.extra] = at;
+        values[at].next_write = slot_next[op.extra].write;
+        slot_next[op.extra].write = at;
         if (on(Fusion::slot_result)) values[root(op.args[0])].put = at;
         break;
       default:

@@ -43,7 +43,8 @@ enum Trait : u8 {
   kRemovable = 1,   // may go when nobody uses its value
   kTwoOperand = 2,  // has rr and ri handlers
   kCommutes = 4,
-  kMayView = 8,  // may be another way of reading its operand
+  kMayView = 8,   // may be another way of reading its operand
+  kMayLook = 16,  // guest state may be looked at there (of calls, by their helpers)
 };
 inline constexpr std::array<u8, ir::kOpCount> kTraits = [] {
   std::array<u8, ir::kOpCount> traits{};
@@ -55,6 +56,11 @@ inline constexpr std::array<u8, ir::kOpCount> kTraits = [] {
   for (const Op op : {Op::add, Op::mul, Op::and_, Op::or_, Op::xor_, Op::eq, Op::ne}) {
     traits[static_cast<u32>(op)] |= kCommutes;
   }
+  for (u32 i = 0; i < ir::kOpCount; ++i) {
+    if ((ir::kOpEffects[i] & (ir::kMayFault | ir::kReadMem | ir::kWriteMem | ir::kEndsBlock)) != 0)
+      traits[i] |= kMayLook;
+  }
+  traits[static_cast<u32>(Op::call)] |= kMayLook;
   for (const Op op : {Op::trunc, Op::bitcast, Op::zext}) traits[static_cast<u32>(op)] |= kMayView;
   return traits;
 }();
@@ -109,8 +115,10 @@ struct Lowering::Work {
 
   std::vector<ValueInfo> values;  // one more than ops: the terminal
   ValueInfo fresh;                // in memory, so that values are set as wholes, not member by member
-  std::vector<u16> slot_next_write;
-  std::vector<u16> slot_next_read;
+  struct NextUse {
+    u16 write = kNever, read = kNever;
+  };
+  std::vector<NextUse> slot_next;  // backward: the next ops that write and read each slot
   std::vector<u16> slot_live_until;
   std::vector<u16> free_temps;
   std::vector<u16> expiring;
@@ -134,7 +142,7 @@ struct Lowering::Work {
   ValueId root_of_view(ValueId value) const;
   void use(ValueId value, u16 at);
   bool looks_at_state(const Inst& op) const;
-  bool is_dead_put(const Inst& op) const;
+  bool is_dead_put(u16 at) const;
   void decide(u16 at);
   void decide_two_operand(u16 at, const Inst& op);
   void backward();
