@@ -15,11 +15,13 @@ import firmware  # noqa: E402,F401
 import folder  # noqa: E402,F401
 import gdb  # noqa: E402,F401
 import harness  # noqa: E402
+import installer  # noqa: E402,F401
 import linux  # noqa: E402,F401
 import lockstep  # noqa: E402,F401
 import network  # noqa: E402,F401
 import pci  # noqa: E402,F401
 import terminal  # noqa: E402,F401
+import xv6  # noqa: E402,F401
 
 
 def main():
