@@ -173,8 +173,9 @@ std::string chardev_list() {
   const std::vector<ListRow> rows = {
       {"file", "path=file[,append=on|off]"},
       {"null", "goes nowhere"},
+      {"pipe", "path=name: FIFOs name.in and name.out, or one for both"},
       {"pty", "[path=link]"},
-      {"socket", "path=unix-socket|[host=name,]port=number[,server=on|off][,wait=on|off]"},
+      {"socket", "path=unix-socket|[host=name,]port=number[,server=on|off][,wait=on|off][,telnet=on|off]"},
       {"stdio", "[signal=on|off]: off sends Ctrl-C to the guest"},
   };
   std::string text = "Available chardev backend types:\n";

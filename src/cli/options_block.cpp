@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/suggest.h"
+#include "cli/json.h"
 
 namespace pagoda::cli {
 namespace {
@@ -64,8 +65,10 @@ Result<> apply_node_key(const KeyValue& item, std::string_view key, bool in_file
     TRY_ASSIGN(drive->no_flush, parse_switch(item));
   } else if (key == "discard") {
     TRY(apply_discard(item.value, drive));
-  } else if (key == "auto-read-only" || key == "locking") {
-    return only(item, key == "locking" ? "auto" : "off");
+  } else if (key == "auto-read-only") {
+    TRY(parse_switch(item));  // a permission that nothing makes use of
+  } else if (key == "locking") {
+    return only(item, "auto");
   } else if (key == "aio") {
     return only(item, "threads");
   } else if (key == "detect-zeroes") {
@@ -108,8 +111,7 @@ Result<bool> apply_drive_key(const KeyValue& item, DriveConfig* drive) {
 }
 
 Result<> on_blockdev(Builder& b, std::string_view value) {
-  if (value.starts_with('{')) return fail("JSON is not supported: driver=...,node-name=...,...");
-  TRY_ASSIGN(const auto items, parse_key_values(value, "driver"));
+  TRY_ASSIGN(const auto items, parse_items(value, "driver"));
   Node node;
   DriveConfig drive;
   drive.origin = b.origin;

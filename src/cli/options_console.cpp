@@ -18,7 +18,7 @@ struct KindName {
 };
 constexpr std::array kKinds = {
     KindName{"stdio", CharKind::stdio}, KindName{"file", CharKind::file},     KindName{"null", CharKind::null},
-    KindName{"pty", CharKind::pty},     KindName{"socket", CharKind::socket},
+    KindName{"pty", CharKind::pty},     KindName{"socket", CharKind::socket}, KindName{"pipe", CharKind::pipe},
 };
 
 // Nobody's own: an id does not begin with "@".
@@ -82,8 +82,8 @@ Result<CharSpec> parse_backend(std::string_view value) {
     spec.mux = true;
     value.remove_prefix(4);
   }
-  constexpr std::array<std::string_view, 8> kNames = {"stdio",     "null",  "none",  "pty",
-                                                      "mon:stdio", "file:", "unix:", "tcp:"};
+  constexpr std::array<std::string_view, 10> kNames = {"stdio", "null",  "none", "pty",     "mon:stdio",
+                                                       "file:", "unix:", "tcp:", "telnet:", "pipe:"};
   if (value == "null") {
     spec.kind = CharKind::null;
   } else if (value == "stdio") {
@@ -95,10 +95,15 @@ Result<CharSpec> parse_backend(std::string_view value) {
     spec.kind = CharKind::file;
     spec.path = value.substr(5);
     if (spec.path.empty()) return fail("the file's name is missing");
-  } else if (value.starts_with("unix:") || value.starts_with("tcp:")) {
+  } else if (value.starts_with("pipe:")) {
+    spec.kind = CharKind::pipe;
+    spec.path = value.substr(5);
+    if (spec.path.empty()) return fail("the pipe's name is missing");
+  } else if (value.starts_with("unix:") || value.starts_with("tcp:") || value.starts_with("telnet:")) {
     const bool is_unix = value.starts_with("unix:");
     spec.kind = CharKind::socket;
-    TRY_ASSIGN(const auto items, parse_key_values(value.substr(is_unix ? 5 : 4), "address"));
+    spec.telnet = value.starts_with("telnet:");
+    TRY_ASSIGN(const auto items, parse_key_values(value.substr(value.find(':') + 1), "address"));
     for (const KeyValue& item : items) {
       if (item.key == "address") {
         if (is_unix) {
@@ -115,7 +120,9 @@ Result<CharSpec> parse_backend(std::string_view value) {
     if (is_unix) TRY(check_socket_path(spec.path));
   } else {
     return fail(
-        "unknown back end '{}'{} (stdio, mon:stdio, null, none, pty, file:, unix:, tcp: and chardev: are supported)",
+        "unknown back end '{}'{} (stdio, mon:stdio, null, none, pty, file:, pipe:, unix:, tcp:, telnet: and chardev: "
+        "are "
+        "supported)",
         value, suggestion(value, kNames));
   }
   return spec;
@@ -260,9 +267,9 @@ Result<> on_chardev(Builder& b, std::string_view value) {
       spec.kind = kind->kind;
       if (spec.kind == CharKind::stdio) keys.push_back("signal");
       if (spec.kind == CharKind::file) keys.insert(keys.end(), {"path", "append"});
-      if (spec.kind == CharKind::pty) keys.push_back("path");
+      if (spec.kind == CharKind::pty || spec.kind == CharKind::pipe) keys.push_back("path");
       if (spec.kind == CharKind::socket)
-        keys.insert(keys.end(), {"path", "host", "port", "server", "wait", "nowait", "nodelay"});
+        keys.insert(keys.end(), {"path", "host", "port", "server", "wait", "nowait", "nodelay", "telnet"});
       continue;
     }
     if (std::ranges::find(keys, item.key) == keys.end()) {
@@ -284,13 +291,16 @@ Result<> on_chardev(Builder& b, std::string_view value) {
       TRY_ASSIGN(spec.signal, parse_switch(item));
     } else if (item.key == "append") {
       TRY_ASSIGN(spec.append, parse_switch(item));
+    } else if (item.key == "telnet") {
+      TRY_ASSIGN(spec.telnet, parse_switch(item));
     } else {
       TRY_ASSIGN([[maybe_unused]] const bool taken, take_socket_key(spec, item));
     }
   }
   if (items.front().key != "backend") return fail("the kind of back end comes first (-chardev help lists them)");
   if (spec.id.empty()) return fail("id= is missing");
-  if (spec.kind == CharKind::file && spec.path.empty()) return fail("path= is missing");
+  const bool needs_path = spec.kind == CharKind::file || spec.kind == CharKind::pipe;
+  if (needs_path && spec.path.empty()) return fail("path= is missing");
   if (spec.kind == CharKind::socket) {
     if (!spec.path.empty() && !(spec.port.empty() && spec.host.empty())) return fail("path= or port=, not both");
     if (!spec.host.empty() && spec.port.empty()) return fail("port= is missing");

@@ -6,6 +6,7 @@
 #include "base/suggest.h"
 #include "cli/builder.h"
 #include "cli/help.h"
+#include "cli/json.h"
 #include "cli/options_block.h"
 #include "cli/text.h"
 #include "machines/catalog.h"
@@ -118,7 +119,7 @@ Result<> on_device(Builder& b, std::string_view value) {
     b.text = device_list();
     return {};
   }
-  TRY_ASSIGN(const auto items, parse_key_values(value, "driver"));
+  TRY_ASSIGN(const auto items, parse_items(value, "driver"));
   DeviceConfig device;
   device.origin = b.origin;
   for (const KeyValue& item : items) {
@@ -164,7 +165,9 @@ Result<> on_object(Builder& b, std::string_view value) {
     return {};
   }
   constexpr std::array<std::string_view, 2> kKinds = {"rng-random", "rng-builtin"};
-  TRY_ASSIGN(const auto items, parse_key_values(value, "qom-type"));
+  TRY_ASSIGN(auto items, parse_items(value, "qom-type"));
+  // JSON has no order.
+  std::ranges::stable_partition(items, [](const KeyValue& item) { return item.key == "qom-type"; });
   std::string kind, filename;
   RngConfig rng;
   rng.origin = b.origin;

@@ -8,6 +8,7 @@
 #include "base/suggest.h"
 #include "cli/builder.h"
 #include "cli/help.h"
+#include "cli/json.h"
 #include "cli/text.h"
 #include "machines/catalog.h"
 
@@ -137,7 +138,7 @@ bool has_netdev(const MachineConfig& config, std::string_view id) {
 
 // What -netdev and -nic share; `device` null: -netdev, without the keys of a card.
 Result<> parse_user(Builder& b, std::string_view value, DeviceConfig* device) {
-  TRY_ASSIGN(const auto items, parse_key_values(value, "type"));
+  TRY_ASSIGN(const auto items, parse_items(value, "type"));
   UserNetSpec spec;
   spec.origin = b.origin;
   for (const KeyValue& item : items) {

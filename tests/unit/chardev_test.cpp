@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "devices/serial/fd_writer.h"
+#include "devices/serial/telnet.h"
 
 namespace pagoda {
 namespace {
@@ -190,6 +191,99 @@ TEST_F(ChardevTest, SocketClient) {
   close(fd);
   backend->write(bytes_of("into the void"));  // no signal, no wait
   close(listener);
+}
+
+TEST_F(ChardevTest, PipesOutliveTheirClients) {
+  ASSERT_EQ(mkfifo(path("p.in").c_str(), 0600), 0);
+  ASSERT_EQ(mkfifo(path("p.out").c_str(), 0600), 0);
+  start({.kind = CharKind::pipe, .path = path("p")});
+  for (int client = 0; client < 2; ++client) {
+    const int to = open(path("p.in").c_str(), O_WRONLY);
+    const int from = open(path("p.out").c_str(), O_RDONLY);
+    write_to(to, "abc");
+    EXPECT_EQ(read_from(from, 3), "ABC");
+    close(to);
+    close(from);
+  }
+  const auto opened = devices->open({.id = "d", .kind = CharKind::pipe, .path = path("q"), .origin = "-o"});
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().message, fmt::format("-o: {0}: No such file or directory (and there are no FIFOs {0}.in and "
+                                                "{0}.out)",
+                                                path("q")));
+}
+
+TEST_F(ChardevTest, OnePipeForBothDirections) {
+  ASSERT_EQ(mkfifo(path("p").c_str(), 0600), 0);
+  CharSpec spec{.id = "c0", .kind = CharKind::pipe, .path = path("p")};
+  ASSERT_TRUE(devices->open(spec));
+  devices->attach("c0", [this](std::function<void()> event) { loop.post(std::move(event)); }).write(bytes_of("out"));
+  const int fd = open(path("p").c_str(), O_RDWR | O_NONBLOCK);
+  EXPECT_EQ(read_from(fd, 3), "out");
+  close(fd);
+}
+
+TEST_F(ChardevTest, TelnetServer) {
+  start({.kind = CharKind::socket, .path = path("s"), .server = true, .wait = false, .telnet = true});
+  std::atomic<int> breaks{0};
+  backend->set_event_handler([&](CharEvent event) {
+    if (event == CharEvent::break_received) backend->write(bytes_of(fmt::format("<{}>", ++breaks)));
+  });
+  for (int client = 0; client < 2; ++client) {
+    const int fd = connect_to(path("s"));
+    const auto greeting = TelnetFilter::greeting();
+    EXPECT_EQ(read_from(fd, greeting.size()), std::string(greeting.begin(), greeting.end()));
+    write_to(fd, "a\xff\xfb");  // cut anywhere, also by a client that goes away
+    EXPECT_EQ(read_from(fd, 1), "A");
+    if (client == 1) {
+      write_to(fd, std::string_view("\x00z\xff\xf3", 4));
+      EXPECT_EQ(read_from(fd, 4), "Z<1>");
+      write_to(fd, "\xff\xff");
+      EXPECT_EQ(read_from(fd, 2), "\xff\xff");
+    }
+    close(fd);
+  }
+}
+
+// What a filter makes of bytes, whole and one by one; "!" is a break.
+std::string filtered(std::string_view bytes) {
+  const auto run = [&](std::size_t step) {
+    std::string text;
+    TelnetFilter filter;
+    for (std::size_t at = 0; at < bytes.size(); at += step) {
+      filter.feed(
+          bytes_of(bytes.substr(at, step)), [&](auto data) { text.append(data.begin(), data.end()); },
+          [&] { text += '!'; });
+    }
+    return text;
+  };
+  const std::string text = run(bytes.size());
+  EXPECT_EQ(run(1), text);
+  return text;
+}
+
+TEST(Telnet, CommandsAreTakenOut) {
+  using namespace std::string_view_literals;
+  EXPECT_EQ(filtered("plain"), "plain");
+  EXPECT_EQ(filtered("a\xff\xfd\x01"
+                     "b\xff\xfe\x03"
+                     "c\xff\xf1"
+                     "d"),
+            "abcd");
+  EXPECT_EQ(filtered("\xff\xff"), "\xff");
+  EXPECT_EQ(filtered("1\xff\xf3"
+                     "2\xff\xf4"
+                     "3"),
+            "1!2!3");
+  EXPECT_EQ(filtered("a\xff\xfa\x18\x00vt\xff\xff\xff\xf0"
+                     "b"sv),
+            "ab");
+}
+
+TEST(Telnet, CarriageReturnsOfTheNetworkTerminal) {
+  using namespace std::string_view_literals;
+  EXPECT_EQ(filtered("a\r\0b\r\n\0c"sv), "a\rb\r\n\0c"sv);
+  EXPECT_EQ(filtered("\xff\xfb\0a\r\0b"sv), "a\r\0b"sv) << "bytes stay as they are once binary is agreed";
+  EXPECT_EQ(filtered("\xff\xfb\0\xff\xfc\0a\r\0b"sv), "a\rb"sv);
 }
 
 TEST_F(ChardevTest, SharedSocketHasFrontEndsAndCommands) {

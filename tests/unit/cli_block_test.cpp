@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Disk options: -drive's keys, -blockdev, -snapshot, and "pagoda disk".
 #include "cli/disk_options.h"
+#include "cli/json.h"
 #include "cli_test_support.h"
 
 namespace pagoda::cli {
@@ -49,6 +50,67 @@ TEST(CliBlock, Blockdev) {
   EXPECT_EQ(c.devices.size(), 3u);
 }
 
+TEST(CliBlock, BlockdevInJson) {
+  const MachineConfig c = config_of(
+      R"(-blockdev {"node-name":"below","driver":"file","filename":"a,b.qcow2","auto-read-only":true,"cache":{"direct":true}} )"
+      R"(-blockdev {"driver":"qcow2","file":"below","node-name":"one","read-only":true} )"
+      R"(-blockdev {"driver":"raw","node-name":"two","file":{"driver":"file","filename":"c"},"discard":"unmap"} )"
+      R"(-netdev {"id":"n0","type":"user"} -object {"id":"r0","qom-type":"rng-builtin"} )"
+      R"(-device {"num-queues":4,"drive":"one","driver":"virtio-blk-device"})");
+  ASSERT_EQ(c.drives.size(), 2u);
+  EXPECT_EQ(c.drives[0].id, "one");
+  EXPECT_EQ(c.drives[0].file, "a,b.qcow2");
+  EXPECT_EQ(c.drives[0].format, "qcow2");
+  EXPECT_TRUE(c.drives[0].readonly && c.drives[0].direct);
+  EXPECT_EQ(c.drives[1].file, "c");
+  EXPECT_TRUE(c.drives[1].unmap && !c.drives[1].readonly);
+  ASSERT_EQ(c.devices.size(), 1u);
+  EXPECT_EQ(*c.devices[0].find("num-queues"), "4");
+  EXPECT_EQ(c.netdevs.at(0).id, "n0");
+  EXPECT_EQ(c.rngs.at(0).id, "r0");
+}
+
+// "a=1 b.c=x" of an object, or what is wrong with it.
+std::string flat(std::string_view json) {
+  const auto items = parse_json_object(json);
+  if (!items) return items.error().message;
+  std::string text;
+  for (const KeyValue& item : *items) text += (text.empty() ? "" : " ") + item.key + "=" + item.value;
+  return text;
+}
+
+TEST(CliJson, Objects) {
+  EXPECT_EQ(flat("{}"), "");
+  EXPECT_EQ(flat(R"( { "a" : -1.5e3 , "b" : { "c" : true , "d" : { "e" : false } } , 'f':'"' } )"),
+            "a=-1.5e3 b.c=on b.d.e=off f=\"");
+  EXPECT_EQ(flat(R"({"a":[1,["x"],{"b":"y"}],"c":[]})"), "a.0=1 a.1.0=x a.2.b=y");
+  EXPECT_EQ(flat(R"({"a":"\"\\\/\u0041\u00e9\u20ac\ud83d\ude00"})"), "a=\"\\/A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+}
+
+TEST(CliJson, Mistakes) {
+  EXPECT_EQ(flat("{"), "JSON, character 2: a key in quotes is expected");
+  EXPECT_EQ(flat("{a:1}"), "JSON, character 2: a key in quotes is expected");
+  EXPECT_EQ(flat(R"({"a" 1})"), "JSON, character 6: ':' is expected");
+  EXPECT_EQ(flat(R"({"a":1 "b":2})"), "JSON, character 8: ',' or '}' is expected");
+  EXPECT_EQ(flat(R"({"a":1,})"), "JSON, character 8: a key in quotes is expected");
+  EXPECT_EQ(flat(R"({"a":})"), "JSON, character 6: a value is expected");
+  EXPECT_EQ(flat(R"({"a":null})"), "JSON, character 6: 'null' is no value that an option can have");
+  EXPECT_EQ(flat(R"({"a":1,"a":2})"), "JSON, character 11: key 'a' is given twice");
+  EXPECT_EQ(flat(R"({"":2})"), "JSON, character 4: an empty key");
+  EXPECT_EQ(flat(R"({"a":"b)"), "JSON, character 8: the string does not end");
+  EXPECT_EQ(flat(R"({"a":"\)"), "JSON, character 8: the string does not end");
+  EXPECT_EQ(flat("{\"a\":\"\n\"}"), "JSON, character 7: a control character in a string");
+  EXPECT_EQ(flat(R"({"a":"\x"})"), "JSON, character 8: an escape that does not exist");
+  EXPECT_EQ(flat(R"({"a":"\u00g0"})"), "JSON, character 8: \\u needs four hexadecimal digits");
+  EXPECT_EQ(flat(R"({"a":"\u00)"), "JSON, character 8: \\u needs four hexadecimal digits");
+  EXPECT_EQ(flat(R"({"a":"\ud800"})"), "JSON, character 12: a code point that cannot be used");
+  EXPECT_EQ(flat(R"({"a":"\ud800\u0041"})"), "JSON, character 18: half a surrogate pair");
+  EXPECT_EQ(flat(R"({"a":"\u0000"})"), "JSON, character 12: a code point that cannot be used");
+  EXPECT_EQ(flat(R"({"a":1}x)"), "JSON, character 8: nothing may follow the object");
+  EXPECT_EQ(flat(R"({"a":[1)"), "JSON, character 8: ',' or ']' is expected");
+  EXPECT_EQ(flat(R"({"a":)" + std::string(16, '[')), "JSON, character 21: nested too deep");
+}
+
 TEST(CliBlock, Mistakes) {
   const auto check = [](std::string_view options, std::string_view message) {
     EXPECT_EQ(error_of(options), fmt::format("{}: {}", options, message));
@@ -62,6 +124,9 @@ TEST(CliBlock, Mistakes) {
         "driver=vdi: only 'file', 'host_device', 'raw' and 'qcow2' are supported");
   check("-blockdev driver=raw,node-name=n", "file.filename= is missing");
   check("-blockdev driver=raw,node-name=n,file=m", "file=m: there is no node of that name before it");
+  check(R"(-blockdev {"driver":"raw","node-name":"n","file":{"filname":"m"}})",
+        "unknown key 'file.filname'; did you mean 'filename'?");
+  check(R"(-blockdev {"driver":"raw")", "JSON, character 16: ',' or '}' is expected");
   check("-blockdev driver=raw,node-name=n,filname=m", "unknown key 'filname'; did you mean 'filename'?");
 }
 

@@ -8,7 +8,7 @@ namespace {
 // "serial0=stdio+mux monitor0=null" for the chardevs, then "serials: ..." and "monitors: ...".
 std::string consoles(std::string_view options) {
   const MachineConfig c = config_of(options);
-  constexpr std::string_view kKinds[] = {"null", "stdio", "file", "pty", "socket"};
+  constexpr std::string_view kKinds[] = {"null", "stdio", "file", "pty", "socket", "pipe"};
   std::string text;
   for (const CharSpec& spec : c.chardevs) {
     text += fmt::format("{}={}{}{} ", spec.id, kKinds[static_cast<std::size_t>(spec.kind)], spec.mux ? "+mux" : "",
@@ -66,6 +66,21 @@ TEST(CliConsole, Files) {
   spec = config_of("-chardev file,id=f,path=a,,b,append=on").chardevs.at(0);
   EXPECT_EQ(spec.path, "a,b");
   EXPECT_TRUE(spec.append);
+}
+
+TEST(CliConsole, PipesAndTelnet) {
+  CharSpec spec = config_of("-serial pipe:/tmp/p").chardevs.at(0);
+  EXPECT_EQ(spec.kind, CharKind::pipe);
+  EXPECT_EQ(spec.path, "/tmp/p");
+  EXPECT_EQ(config_of("-chardev pipe,id=p,path=/tmp/q").chardevs.at(0).path, "/tmp/q");
+  spec = config_of("-monitor telnet:localhost:4444,server,nowait").chardevs.at(0);
+  EXPECT_EQ(spec.kind, CharKind::socket);
+  EXPECT_EQ(spec.host + ":" + spec.port, "localhost:4444");
+  EXPECT_TRUE(spec.telnet && spec.server && !spec.wait);
+  EXPECT_FALSE(config_of("-serial tcp::4444").chardevs.at(0).telnet);
+  EXPECT_TRUE(config_of("-chardev socket,id=t,port=4444,telnet=on,server=on").chardevs.at(0).telnet);
+  EXPECT_EQ(error_of("-chardev pipe,id=p"), "-chardev pipe,id=p: path= is missing");
+  EXPECT_EQ(error_of("-serial pipe:"), "-serial pipe:: the pipe's name is missing");
 }
 
 TEST(CliConsole, Sockets) {

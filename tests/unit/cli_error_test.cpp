@@ -235,12 +235,11 @@ TEST(CliError, Devices) {
 TEST(CliError, Consoles) {
   check({
       {"-serial foo",
-       "-serial foo: unknown back end 'foo' (stdio, mon:stdio, null, none, pty, file:, unix:, tcp: and chardev: are "
-       "supported)"},
+       "-serial foo: unknown back end 'foo' (stdio, mon:stdio, null, none, pty, file:, pipe:, unix:, tcp:, telnet: and "
+       "chardev: are supported)"},
       {"-serial stdoi",
        "-serial stdoi: unknown back end 'stdoi'; did you mean 'stdio'? (stdio, mon:stdio, null, none, pty, file:, "
-       "unix:, tcp: "
-       "and chardev: are supported)"},
+       "pipe:, unix:, tcp:, telnet: and chardev: are supported)"},
       {"-serial file:", "-serial file:: the file's name is missing"},
       {"-serial unix:", "-serial unix:: the address is missing"},
       {"-serial unix:/a,serve=on", "-serial unix:/a,serve=on: unknown key 'serve'; did you mean 'server'?"},

@@ -20,6 +20,7 @@ class CharChannel {
   struct Sink {
     std::function<void(std::span<const u8>)> bytes;
     std::function<void(bool is_open)> connected;  // somebody came or went
+    std::function<void()> line_break;
   };
   virtual ~CharChannel() = default;
   // Never blocks for long; what the host cannot take is queued up to a bound, then dropped.
@@ -37,5 +38,6 @@ Result<std::unique_ptr<CharChannel>> open_stdio_channel(const CharSpec& spec, Ev
 Result<std::unique_ptr<CharChannel>> open_file_channel(const CharSpec& spec, EventLoop& loop);
 Result<std::unique_ptr<CharChannel>> open_pty_channel(const CharSpec& spec, EventLoop& loop);
 Result<std::unique_ptr<CharChannel>> open_socket_channel(const CharSpec& spec, EventLoop& loop);
+Result<std::unique_ptr<CharChannel>> open_pipe_channel(const CharSpec& spec, EventLoop& loop);
 
 }  // namespace pagoda

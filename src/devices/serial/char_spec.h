@@ -6,17 +6,19 @@
 
 namespace pagoda {
 
-enum class CharKind { null, stdio, file, pty, socket };
+enum class CharKind { null, stdio, file, pty, socket, pipe };
 
 struct CharSpec {
   std::string id;  // unique in a machine; -serial makes "serial0", -monitor "monitor0"
   CharKind kind = CharKind::null;
-  std::string path;     // file: the file; socket: the Unix socket; pty: optional symbolic link to the slave
+  std::string path;     // file: the file; socket: the Unix socket; pty: optional symbolic link to the slave; pipe: what
+                        // ".in" and ".out" are put behind
   std::string host;     // socket: of a TCP socket; empty: this machine
   std::string port;     // socket: number or service of a TCP socket; empty: a Unix socket
   bool append = false;  // file: keep what is there
   bool server = false;  // socket: listen (on) or connect (off)
   bool wait = true;     // socket server: opening waits for the first client
+  bool telnet = false;  // socket: the other side speaks Telnet
   bool mux = false;     // shared by several front ends; Ctrl-A commands
   bool signal = true;   // stdio on a terminal: Ctrl-C ends the program rather than reaching the guest
   std::string origin;   // the option as typed, for messages: "-serial mon:stdio"

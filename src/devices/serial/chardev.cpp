@@ -21,6 +21,8 @@ Result<std::unique_ptr<CharChannel>> open_channel(const CharSpec& spec, EventLoo
       return open_pty_channel(spec, loop);
     case CharKind::socket:
       return open_socket_channel(spec, loop);
+    case CharKind::pipe:
+      return open_pipe_channel(spec, loop);
   }
   CHECK(false, "kind {}", static_cast<int>(spec.kind));
 }
@@ -36,10 +38,7 @@ class CharDevices::Device : public std::enable_shared_from_this<CharDevices::Dev
         is_shared_(is_shared),
         mux_({.input = [this](std::span<const u8> bytes) { give(bytes); },
               .switch_focus = [this] { switch_focus(); },
-              .send_break =
-                  [this] {
-                    if (focused() != nullptr) focused()->raise(CharEvent::break_received);
-                  },
+              .send_break = [this] { send_break(); },
               .quit = quit,
               .say = [this](std::string_view text) { say(text); }}) {}
 
@@ -61,7 +60,8 @@ class CharDevices::Device : public std::enable_shared_from_this<CharDevices::Dev
   void start() {
     if (!channel_) return;
     channel_->start({.bytes = [this](std::span<const u8> bytes) { on_bytes(bytes); },
-                     .connected = [this](bool is_open) { on_connected(is_open); }});
+                     .connected = [this](bool is_open) { on_connected(is_open); },
+                     .line_break = [this] { send_break(); }});
   }
 
  private:
@@ -78,6 +78,9 @@ class CharDevices::Device : public std::enable_shared_from_this<CharDevices::Dev
   void on_connected(bool is_open) {
     for (const auto& port : ports_) port->raise(is_open ? CharEvent::opened : CharEvent::closed);
     if (is_open && focused() != nullptr) focused()->raise(CharEvent::focus);
+  }
+  void send_break() {
+    if (focused() != nullptr) focused()->raise(CharEvent::break_received);
   }
   void give(std::span<const u8> bytes) {
     CharPort* port = focused();

@@ -10,6 +10,7 @@
 #include "devices/serial/fd_reader.h"
 #include "devices/serial/fd_writer.h"
 #include "devices/serial/socket_address.h"
+#include "devices/serial/telnet.h"
 
 namespace pagoda {
 namespace {
@@ -32,7 +33,10 @@ class SocketChannel final : public CharChannel {
   // Output without a client goes nowhere, as on a line with nobody at the end.
   void write(std::span<const u8> bytes) override {
     const std::lock_guard lock(mutex_);
-    if (writer_) writer_->write(bytes);
+    if (!writer_) return;
+    if (!spec_.telnet) return writer_->write(bytes);
+    const std::string escaped = TelnetFilter::escape(bytes);
+    writer_->write({reinterpret_cast<const u8*>(escaped.data()), escaped.size()});
   }
   void start(Sink sink) override {
     sink_ = std::move(sink);
@@ -51,9 +55,15 @@ class SocketChannel final : public CharChannel {
     if (output < 0) return;
     const std::lock_guard lock(mutex_);
     writer_ = std::make_unique<FdWriter>(loop_, output, FdWriter::Settings{.label = spec_.id, .last_wait_ms = 500});
+    telnet_ = {};
+    if (spec_.telnet && spec_.server) writer_->write(TelnetFilter::greeting());
   }
   void talk() {
-    reader_.start(client_, sink_.bytes, [this] {
+    const auto bytes = [this](std::span<const u8> received) {
+      if (!spec_.telnet) return sink_.bytes(received);
+      telnet_.feed(received, sink_.bytes, sink_.line_break);
+    };
+    reader_.start(client_, bytes, [this] {
       drop_client();
       sink_.connected(false);
       listen_again();
@@ -88,6 +98,7 @@ class SocketChannel final : public CharChannel {
   int client_ = -1;
   Sink sink_;
   FdReader reader_;
+  TelnetFilter telnet_;
   std::mutex mutex_;  // writer_ is the guest's too
   std::unique_ptr<FdWriter> writer_;
 };
