@@ -81,34 +81,27 @@ std::string flat(std::string_view json) {
 
 TEST(CliJson, Objects) {
   EXPECT_EQ(flat("{}"), "");
-  EXPECT_EQ(flat(R"( { "a" : -1.5e3 , "b" : { "c" : true , "d" : { "e" : false } } , 'f':'"' } )"),
+  EXPECT_EQ(flat(R"( { "a" : -1.5e3 , "b" : { "c" : true , "d" : { "e" : false } } , "f":"\"" } )"),
             "a=-1.5e3 b.c=on b.d.e=off f=\"");
   EXPECT_EQ(flat(R"({"a":[1,["x"],{"b":"y"}],"c":[]})"), "a.0=1 a.1.0=x a.2.b=y");
   EXPECT_EQ(flat(R"({"a":"\"\\\/\u0041\u00e9\u20ac\ud83d\ude00"})"), "a=\"\\/A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
 }
 
 TEST(CliJson, Mistakes) {
-  EXPECT_EQ(flat("{"), "JSON, character 2: a key in quotes is expected");
-  EXPECT_EQ(flat("{a:1}"), "JSON, character 2: a key in quotes is expected");
-  EXPECT_EQ(flat(R"({"a" 1})"), "JSON, character 6: ':' is expected");
-  EXPECT_EQ(flat(R"({"a":1 "b":2})"), "JSON, character 8: ',' or '}' is expected");
-  EXPECT_EQ(flat(R"({"a":1,})"), "JSON, character 8: a key in quotes is expected");
-  EXPECT_EQ(flat(R"({"a":})"), "JSON, character 6: a value is expected");
-  EXPECT_EQ(flat(R"({"a":null})"), "JSON, character 6: 'null' is no value that an option can have");
-  EXPECT_EQ(flat(R"({"a":1,"a":2})"), "JSON, character 11: key 'a' is given twice");
-  EXPECT_EQ(flat(R"({"":2})"), "JSON, character 4: an empty key");
-  EXPECT_EQ(flat(R"({"a":"b)"), "JSON, character 8: the string does not end");
-  EXPECT_EQ(flat(R"({"a":"\)"), "JSON, character 8: the string does not end");
-  EXPECT_EQ(flat("{\"a\":\"\n\"}"), "JSON, character 7: a control character in a string");
-  EXPECT_EQ(flat(R"({"a":"\x"})"), "JSON, character 8: an escape that does not exist");
-  EXPECT_EQ(flat(R"({"a":"\u00g0"})"), "JSON, character 8: \\u needs four hexadecimal digits");
-  EXPECT_EQ(flat(R"({"a":"\u00)"), "JSON, character 8: \\u needs four hexadecimal digits");
-  EXPECT_EQ(flat(R"({"a":"\ud800"})"), "JSON, character 12: a code point that cannot be used");
-  EXPECT_EQ(flat(R"({"a":"\ud800\u0041"})"), "JSON, character 18: half a surrogate pair");
-  EXPECT_EQ(flat(R"({"a":"\u0000"})"), "JSON, character 12: a code point that cannot be used");
-  EXPECT_EQ(flat(R"({"a":1}x)"), "JSON, character 8: nothing may follow the object");
-  EXPECT_EQ(flat(R"({"a":[1)"), "JSON, character 8: ',' or ']' is expected");
-  EXPECT_EQ(flat(R"({"a":)" + std::string(16, '[')), "JSON, character 21: nested too deep");
+  EXPECT_EQ(flat(R"({"a":null})"), "JSON: null is no value that an option can have");
+  EXPECT_EQ(flat(R"({"a":1,"a":2})"), "JSON: key 'a' is given twice");
+  EXPECT_EQ(flat(R"({"":2})"), "JSON: an unusable key");
+  EXPECT_EQ(flat(R"({"a\u0000":2})"), "JSON: an unusable key");
+  EXPECT_EQ(flat(R"({"a":"\u0000"})"), "JSON: a zero in a string");
+  EXPECT_EQ(flat(R"({"a":)" + std::string(16, '[')), "JSON: nested too deep");
+  // The parser's own messages: the place, on one line.
+  for (const std::string_view wrong :
+       {"{", "{a:1}", R"({"a" 1})", R"({"a":1 "b":2})", R"({"a":1,})", R"({"a":})", R"({"a":"b)", "{\"a\":\"\n\"}",
+        R"({"a":"\x"})", R"({"a":"\ud800"})", R"({"a":1}x)", R"({"a":[1)"}) {
+    const std::string message = flat(wrong);
+    EXPECT_TRUE(message.starts_with("JSON: ") && message.find("parse error at line ") == 6) << message;
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+  }
 }
 
 TEST(CliBlock, Mistakes) {
@@ -126,7 +119,7 @@ TEST(CliBlock, Mistakes) {
   check("-blockdev driver=raw,node-name=n,file=m", "file=m: there is no node of that name before it");
   check(R"(-blockdev {"driver":"raw","node-name":"n","file":{"filname":"m"}})",
         "unknown key 'file.filname'; did you mean 'filename'?");
-  check(R"(-blockdev {"driver":"raw")", "JSON, character 16: ',' or '}' is expected");
+  EXPECT_TRUE(error_of(R"(-blockdev {"driver":"raw")").contains("JSON: parse error at line 1, column 16"));
   check("-blockdev driver=raw,node-name=n,filname=m", "unknown key 'filname'; did you mean 'filename'?");
 }
 
