@@ -9,6 +9,7 @@
 #include "cli/parse.h"
 #include "control/gdb_stub.h"
 #include "control/monitor.h"
+#include "machines/backends.h"
 #include "machines/describe.h"
 #include "machines/disk/disk_tool.h"
 #include "machines/run.h"
@@ -38,6 +39,8 @@ int main(int argc, char** argv) {
     case ParsedCommandLine::Command::print:
       std::fputs(parsed->text.c_str(), stdout);
       return std::fflush(stdout) == 0 ? 0 : 1;
+    case ParsedCommandLine::Command::backends:
+      return pagoda::print_backends(parsed->arguments);
     case ParsedCommandLine::Command::describe:
       return pagoda::describe(parsed->arguments);
     case ParsedCommandLine::Command::disk:

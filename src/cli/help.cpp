@@ -68,6 +68,7 @@ std::string help_text(std::string_view guest) {
   text += fmt::format(
       "usage: pagoda {0} [options]        or, by a link of that name: pagoda-system-{0} [options]\n"
       "       pagoda describe {0} HEX     how instruction bytes are decoded and translated\n"
+      "       pagoda backends [--json]    what can execute translated code\n"
       "       pagoda disk COMMAND ...         disk images: create, info, check, convert (pagoda disk help)\n",
       guest.empty() ? "GUEST" : guest);
   if (guest.empty()) {
@@ -133,6 +134,7 @@ std::string accel_list() {
       {"max-tier=n",
        fmt::format("highest tier to use, up to {} (0: interpreter, 1: lightweight compiler)", kHighestTier)},
       {"force-tier=n", "run everything on this tier"},
+      {"backend=name", "whose code runs above tier 0 (\"pagoda backends\" lists them; also PAGODA_BACKEND)"},
       {"tier1-threshold=n", "entries of a block before tier 1 compiles it (default: 8)"},
       {"code-cache=size", "compiled code at most, a power of two (default: 128M)"},
       {"clock-divisor=n", "the guest's clocks run n times slower than the host's, for slow builds (default: 1)"},

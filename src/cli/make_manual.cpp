@@ -73,6 +73,7 @@ void write_manual() {
   line(".TH PAGODA 1 \"\" \"Pagoda " PAGODA_VERSION "\" \"User Commands\"");
   line(".SH NAME\npagoda \\- full\\-system emulator");
   line(".SH SYNOPSIS\n.B pagoda\n.I guest\n.RI [ options ]\n.br\n.B pagoda\\-system\\-\\c\n.I guest\n.RI [ options ]");
+  line(".br\n.B pagoda backends\n.RB [ --json ]");
   line(".br\n.B pagoda describe\n.I guest hex");
   line(".SH DESCRIPTION");
   line(roff(
@@ -183,7 +184,7 @@ void write_bash() {
   line("_pagoda() {\n  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n  COMPREPLY=()");
   line("  if [[ $COMP_CWORD -eq 1 && ${COMP_WORDS[0]##*/} != pagoda-system-* ]]; then");
   line("    COMPREPLY=($(compgen -W \"", joined(guest_names()),
-       " describe help version\" -- \"$word\"))\n    return\n  fi");
+       " backends describe help version\" -- \"$word\"))\n    return\n  fi");
   line("  case ${before/#--/-} in");
   for (const Values& values : known_values()) {
     line("    ", values.options, ")");
@@ -234,7 +235,7 @@ void write_zsh() {
   }
   line(")");
   line("if [[ $service == pagoda ]]; then\n  _arguments '1:guest:(", joined(guest_names()),
-       " describe help version)' $_pagoda_options\nelse\n  _arguments $_pagoda_options\nfi");
+       " backends describe help version)' $_pagoda_options\nelse\n  _arguments $_pagoda_options\nfi");
 }
 
 }  // namespace

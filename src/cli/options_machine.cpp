@@ -214,8 +214,9 @@ Result<> on_accel(Builder& b, std::string_view value) {
     b.text = accel_list();
     return {};
   }
-  constexpr std::array<std::string_view, 8> kKeys = {"max-tier", "force-tier", "tier1-threshold", "code-cache",
-                                                     "fusion",   "lockstep",   "thread",          "clock-divisor"};
+  constexpr std::array<std::string_view, 9> kKeys = {"backend",         "max-tier",   "force-tier",
+                                                     "tier1-threshold", "code-cache", "fusion",
+                                                     "lockstep",        "thread",     "clock-divisor"};
   TRY_ASSIGN(const auto items, parse_key_values(value, "accel"));
   AccelConfig accel;
   accel.max_tier = kHighestTier;
@@ -226,6 +227,9 @@ Result<> on_accel(Builder& b, std::string_view value) {
     } else if (item.key == "help" && !item.has_value) {
       b.text = accel_list();
       return {};
+    } else if (item.key == "backend") {
+      if (item.value.empty()) return fail("backend: a name is missing");
+      accel.backend = item.value;
     } else if (item.key == "max-tier") {
       TRY_ASSIGN(const u64 tier, parse_number(item.value, "max-tier", 0, kHighestTier));
       accel.max_tier = static_cast<u32>(tier);

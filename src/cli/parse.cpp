@@ -138,9 +138,9 @@ Result<ParsedCommandLine> parse(std::span<const std::string> arguments) {
   const std::string& first = arguments[0];
   const std::span<const std::string> rest = arguments.subspan(1);
   if (is_guest(first)) return parse_options(first, rest);
-  if (first == "describe") {
+  if (first == "describe" || first == "backends") {
     ParsedCommandLine line;
-    line.command = ParsedCommandLine::Command::describe;
+    line.command = first == "describe" ? ParsedCommandLine::Command::describe : ParsedCommandLine::Command::backends;
     line.arguments.assign(rest.begin(), rest.end());
     return line;
   }
@@ -162,7 +162,7 @@ Result<ParsedCommandLine> parse(std::span<const std::string> arguments) {
   if (!option.empty()) {
     return fail("{}: the first argument is the guest: pagoda {} {} ...", first, kGuests[0].name, first);
   }
-  std::vector<std::string_view> words = {"describe", "disk", "help", "version"};
+  std::vector<std::string_view> words = {"backends", "describe", "disk", "help", "version"};
   for (const GuestInfo& guest : kGuests) words.push_back(guest.name);
   return fail("{}: neither a guest ({}) nor a command{}", first, guest_names(), suggestion(first, words));
 }

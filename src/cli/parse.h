@@ -22,6 +22,7 @@ struct ParsedCommandLine {
   enum class Command {
     run,       // run `config`
     print,     // write `text` to stdout and exit with status 0 (help, version, listings)
+    backends,  // the same, "backends"
     describe,  // `arguments` follow "describe"
     disk,      // `disk`
   };

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <iterator>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "cpu/rendezvous.h"
 #include "cpu/vcpu.h"
@@ -30,13 +31,10 @@ u64 now_ns() { return static_cast<u64>(std::chrono::steady_clock::now().time_sin
 
 struct CodeManager::Translator {
   Translator(const Guest& guest, const CodeOptions& options)
-      : lowering(guest.slots, guest.helpers, options.fusions),
-        window(std::min<u64>(kPageSize, u64{options.max_block_insns} * guest.max_insn_bytes)),
+      : window(std::min<u64>(kPageSize, u64{options.max_block_insns} * guest.max_insn_bytes)),
         bytes(window + kMaxInsnBytes) {}
   ir::Builder builder;
   ir::Block block;
-  interp::Lowering lowering;
-  std::unique_ptr<light::Compiler> compiler;
   u64 window;  // a block never needs more than its instructions' bytes
   std::vector<u8> bytes;
   Statistics statistics;
@@ -47,21 +45,31 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
     : memory_(memory), rendezvous_(rendezvous), guest_(guest), options_(options), cache_(options.cache_bytes, vcpus) {
   for (u32 i = 0; i < vcpus; ++i) translators_.push_back(std::make_unique<Translator>(guest, options));
   memory_.set_code_observer(this);
-  if (options_.max_tier == 0) return;
-  auto code_memory = CodeMemory::create(options_.code_bytes);
-  if (!code_memory) {
-    fmt::print(stderr, "pagoda: {}; guest code is interpreted\n", code_memory.error().message);
+  tier::Setup setup{.slots = guest.slots,
+                    .helpers = guest.helpers,
+                    .pinned = guest.pinned,
+                    .memory_modes = guest.memory_modes,
+                    .threads = vcpus,
+                    .code_bytes = options.code_bytes,
+                    .fusions = options.fusions};
+  for (u32 mode = 0; mode < guest.memory_modes; ++mode) {
+    setup.tlb_offset[mode] = tlb_offset(guest, mode);
+    setup.second_tlb_offset[mode] = second_tlb_offset(guest, mode);
+  }
+  auto interpreter = tier::fallback_backend().create(setup);
+  CHECK(interpreter.has_value());  // it needs nothing of the host
+  interpreter_ = std::move(*interpreter);
+  const tier::Backend* backend = options.backend;
+  for (const tier::Backend& one : tier::backends()) {
+    if (options.backend == nullptr && one.tier <= options.max_tier) backend = &one;
+  }
+  if (options_.max_tier == 0 || backend->tier == 0) return;
+  auto compiler = backend->create(setup);
+  if (!compiler) {
+    fmt::print(stderr, "pagoda: {}; guest code is interpreted\n", compiler.error().message);
     return;
   }
-  code_memory_ = std::move(*code_memory);
-  light::Layout layout{.pinned = guest.pinned, .helpers = guest.helpers};
-  layout.memory_modes = guest.memory_modes;
-  for (u32 mode = 0; mode < guest.memory_modes; ++mode) {
-    layout.tlb_offset[mode] = tlb_offset(guest, mode);
-    layout.second_tlb_offset[mode] = second_tlb_offset(guest, mode);
-  }
-  stubs_ = std::make_unique<light::Stubs>(*code_memory_, layout);
-  for (auto& translator : translators_) translator->compiler = std::make_unique<light::Compiler>(*stubs_);
+  compiler_ = std::move(*compiler);
 }
 
 // Entered often enough: host code, if there is room; else tier 0 goes on with it. Several vcpus may come here at once;
@@ -69,15 +77,14 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
 void CodeManager::compile(Vcpu& vcpu, Unit& unit) {
   if (unit.host.is_claimed.exchange(true, std::memory_order_acquire)) return;
   constexpr u32 kTryAgain = 1000;
-  Translator& translator = *translators_[vcpu.index()];
-  const u64 full = translator.compiler->statistics().no_room;
-  if (translator.compiler->compile(unit, vcpu.frame().memory_mode)) {
+  tier::Job job{.unit = &unit, .memory_mode = vcpu.frame().memory_mode};
+  const tier::Outcome outcome = compiler_->compile(vcpu.index(), job);
+  if (outcome == tier::Outcome::done) {
     unit.heat.store(1, std::memory_order_relaxed);  // who comes along on tier 0 is sent here
     return cache_.attach(&unit);
   }
-  const bool no_room = translator.compiler->statistics().no_room != full;
-  unit.heat.store(no_room ? kTryAgain : 0, std::memory_order_relaxed);
-  if (no_room) {
+  unit.heat.store(outcome == tier::Outcome::no_room ? kTryAgain : 0, std::memory_order_relaxed);
+  if (outcome == tier::Outcome::no_room) {
     unit.host.is_claimed.store(false, std::memory_order_release);
     cache_.evict_generation();
     request_epochs();
@@ -93,7 +100,7 @@ interp::LeaveInfo CodeManager::execute(Vcpu& vcpu, Unit& unit) {
   const bool compiled = unit.host.entry.load(std::memory_order_acquire) != nullptr;
   const i64 before = vcpu.frame().budget;
   const interp::LeaveInfo left =
-      compiled ? light::execute(*stubs_, vcpu.frame(), unit) : interp::execute(vcpu.frame(), unit);
+      compiled ? compiler_->execute(vcpu.frame(), unit) : interpreter_->execute(vcpu.frame(), unit);
   vcpu.statistics().tier_instructions[compiled ? 1 : 0] += static_cast<u64>(before - vcpu.frame().budget);
   return left;
 }
@@ -187,7 +194,9 @@ Unit* CodeManager::find_or_translate(Vcpu& vcpu, const Source& source) {
     // The check of the second page looks where the mode's data accesses look.
     const bool can_check = straddles && guest_.fetch_mode(vcpu) == frame.memory_mode;
     const bool linkable = (!straddles || can_check) && !source.once && !is_stop;
-    Unit* unit = translator.lowering.lower(translator.block, straddles && linkable ? source.host_next : nullptr);
+    tier::Job job{.block = &translator.block, .next_page = straddles && linkable ? source.host_next : nullptr};
+    interpreter_->compile(vcpu.index(), job);
+    Unit* unit = job.unit;
     unit->mode.store(frame.mode, std::memory_order_relaxed);
     unit->phys = source.phys;
     unit->phys_next = source.phys_next;
@@ -197,7 +206,7 @@ Unit* CodeManager::find_or_translate(Vcpu& vcpu, const Source& source) {
     for (u32 side = 0; side < 2; ++side) {
       unit->exit_is_far[side] = static_cast<u64>(static_cast<i64>(offset) + unit->exit_offset[side]) >= kPageSize;
     }
-    if (stubs_ != nullptr && unit->linkable) {
+    if (compiler_ != nullptr && unit->linkable) {
       unit->heat.store(options_.min_tier > 0 ? 1 : options_.tier1_threshold + 1, std::memory_order_relaxed);
     }
     Statistics& statistics = translator.statistics;
@@ -284,22 +293,12 @@ CodeManager::Statistics CodeManager::statistics() const {
     total.lift_ns += one.lift_ns;
     total.lower_ns += one.lower_ns;
     total.pages_marked += one.pages_marked;
-    if (translator->compiler != nullptr) {
-      const light::Statistics& made = translator->compiler->statistics();
-      total.light.units += made.units;
-      total.light.guest_insns += made.guest_insns;
-      total.light.host_bytes += made.host_bytes;
-      total.light.ops += made.ops;
-      total.light.stepped_ops += made.stepped_ops;
-      total.light.no_room += made.no_room;
-      total.light.timed_insns += made.timed_insns;
-      total.light.ns += made.ns;
-    }
-    for (u32 i = 0; i < interp::kFusionCount; ++i) {
-      total.fusions[i] += translator->lowering.fusion_count(static_cast<interp::Fusion>(i));
-    }
   }
-  if (code_memory_ != nullptr) total.code_bytes = code_memory_->used_bytes();
+  total.interpreter = interpreter_->statistics();
+  if (compiler_ != nullptr) {
+    total.compiler = compiler_->statistics();
+    total.code_bytes = compiler_->code_bytes();
+  }
   return total;
 }
 

@@ -15,7 +15,7 @@
 #include "memory/guest_memory.h"
 #include "tcg/cache/code_cache.h"
 #include "tcg/interp/interp.h"
-#include "tcg/light/light.h"
+#include "tcg/tier/backend.h"
 
 namespace pagoda {
 
@@ -27,9 +27,10 @@ struct CodeOptions {
   u32 max_block_insns = 48;
   bool forward_state = true;
   u32 max_tier = 0;
-  u32 min_tier = 0;                 // 1: compile a unit before it runs for the first time
-  u32 tier1_threshold = 8;          // entries of a unit before tier 1 compiles it
-  u64 code_bytes = u64{128} << 20;  // of compiled code at most
+  const tier::Backend* backend = nullptr;  // whose code runs above tier 0; null: the best one up to max_tier
+  u32 min_tier = 0;                        // 1: compile a unit before it runs for the first time
+  u32 tier1_threshold = 8;                 // entries of a unit before tier 1 compiles it
+  u64 code_bytes = u64{128} << 20;         // of compiled code at most
 };
 
 class CodeManager final : public CodeWriteObserver {
@@ -55,8 +56,7 @@ class CodeManager final : public CodeWriteObserver {
     u64 blocks = 0, guest_insns = 0, guest_bytes = 0, pages_marked = 0;
     // Host time of every 16th block: fetch, decode and IR; then lowering to threaded code.
     u64 timed_insns = 0, lift_ns = 0, lower_ns = 0;
-    u64 fusions[interp::kFusionCount] = {};
-    light::Statistics light;
+    tier::Statistics interpreter, compiler;
     u64 code_bytes = 0;  // of code memory in use
   };
   Statistics statistics() const;
@@ -84,8 +84,8 @@ class CodeManager final : public CodeWriteObserver {
   Rendezvous& rendezvous_;
   const Guest& guest_;
   CodeOptions options_;
-  std::unique_ptr<CodeMemory> code_memory_;  // null: no compiler tier; outlives the cache
-  std::unique_ptr<light::Stubs> stubs_;
+  std::unique_ptr<tier::Engine> interpreter_;
+  std::unique_ptr<tier::Engine> compiler_;  // null: no compiler tier; outlives the cache, whose units hold its memory
   CodeCache cache_;
   std::vector<u16> stops_;
   std::vector<std::unique_ptr<Translator>> translators_;

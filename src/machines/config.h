@@ -128,6 +128,7 @@ inline constexpr u32 kHighestTier = 1;  // tiers that are built in: 0 up to this
 
 struct AccelConfig {
   u32 max_tier = kHighestTier;
+  std::string backend;                    // whose code runs above tier 0, by name; empty: the best one
   std::optional<u32> force_tier;          // everything on exactly this tier
   u32 tier1_threshold = 8;                // entries of a block before tier 1 compiles it
   u64 code_cache_bytes = u64{128} << 20;  // compiled code at most; a power of two

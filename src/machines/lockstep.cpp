@@ -307,6 +307,7 @@ MachineConfig with_private_disks(MachineConfig config) {
 }
 
 MachineConfig reference_config(MachineConfig config) {
+  config.accel.backend.clear();
   config.accel.force_tier = 0;
   config.accel.fusion = false;
   for (CharSpec& chardev : config.chardevs) {

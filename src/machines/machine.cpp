@@ -100,6 +100,7 @@ void Machine::make_vcpus(const Guest& guest, u64 features, const VcpuInspector& 
   options.max_tier = config_.accel.force_tier.value_or(config_.accel.max_tier);
   options.min_tier = config_.accel.force_tier.value_or(0);
   options.tier1_threshold = config_.accel.tier1_threshold;
+  if (!config_.accel.backend.empty()) options.backend = tier::find_backend(config_.accel.backend);
   options.code_bytes = config_.accel.code_cache_bytes;
   make_semihosting();
   code_ = std::make_unique<CodeManager>(memory_, rendezvous_, guest, config_.smp.cpus, options);

@@ -35,15 +35,16 @@ Json cache_report(const CodeCache::Statistics& cache) {
           {"freed", cache.freed}};
 }
 
-Json light_report(const light::Statistics& light, u64 code_bytes) {
-  return {{"units", light.units},
-          {"guest_instructions", light.guest_insns},
-          {"host_bytes", light.host_bytes},
+Json compiler_report(const tier::Statistics& made, u64 code_bytes) {
+  return {{"units", made.units},
+          {"guest_instructions", made.guest_insns},
+          {"host_bytes", made.host_bytes},
           {"code_memory_bytes", code_bytes},
-          {"ops", light.ops},
-          {"ops_by_tier0", light.stepped_ops},
-          {"no_room", light.no_room},
-          {"compile_ns_per_instruction", ratio(light.ns, light.timed_insns)}};
+          {"ops", made.ops},
+          {"ops_by_tier0", made.stepped_ops},
+          {"no_room", made.no_room},
+          {"refused", made.refused},
+          {"compile_ns_per_instruction", ratio(made.ns, made.timed_insns)}};
 }
 
 Json vcpu_report(Vcpu& vcpu) {
@@ -70,7 +71,7 @@ Json report(const CodeManager& code, std::span<const std::unique_ptr<Vcpu>> vcpu
   const CodeManager::Statistics made = code.statistics();
   Json fusions = Json::object();
   for (u32 i = 0; i < interp::kFusionCount; ++i) {
-    fusions[interp::fusion_name(static_cast<interp::Fusion>(i))] = made.fusions[i];
+    fusions[interp::fusion_name(static_cast<interp::Fusion>(i))] = made.interpreter.fusions[i];
   }
   Json all = {{"version", PAGODA_VERSION},
               {"translation",
@@ -82,7 +83,7 @@ Json report(const CodeManager& code, std::span<const std::unique_ptr<Vcpu>> vcpu
                 {"pages_marked", made.pages_marked},
                 {"fusions", fusions}}},
               {"cache", cache_report(cache)},
-              {"tier1", light_report(made.light, made.code_bytes)},
+              {"tier1", compiler_report(made.compiler, made.code_bytes)},
               {"vcpus", Json::array()}};
   for (const auto& vcpu : vcpus) all["vcpus"].push_back(vcpu_report(*vcpu));
   rusage usage{};

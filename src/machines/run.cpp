@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/daemon.h"
+#include "machines/backends.h"
 #include "machines/boards.h"
 #include "machines/lockstep.h"
 #include "machines/machine.h"
@@ -53,11 +54,15 @@ Result<Machine::Ending> run_in_lockstep(const MachineConfig& config, const Contr
   return Machine::Ending{};
 }
 
+Result<Machine::Ending> run_with_backend(const MachineConfig& config, const Controls& controls) {
+  TRY_ASSIGN(const MachineConfig chosen, with_backend(config));
+  return chosen.accel.lockstep ? run_in_lockstep(chosen, controls) : build_and_run(chosen, controls, nullptr);
+}
+
 }  // namespace
 
 int run_machine(const MachineConfig& config, const Controls& controls) {
-  const Result<Machine::Ending> ending =
-      config.accel.lockstep ? run_in_lockstep(config, controls) : build_and_run(config, controls, nullptr);
+  const Result<Machine::Ending> ending = run_with_backend(config, controls);
   if (!ending) {
     fmt::print(stderr, "pagoda: {}\n", ending.error().message);
     return 1;

@@ -265,9 +265,7 @@ void Toy::prepare() {
   state.fault_cause = state.fault_value = 0;
 }
 
-std::unique_ptr<ToyHost> make_toy_host() {
-  auto memory = CodeMemory::create(std::size_t{1} << 20);
-  if (!memory) return nullptr;
+tier::Setup toy_setup() {
   static const std::vector<u16> pinned = [] {
     std::vector<u16> offsets;
     for (const ToySlot slot : {ToySlot::a0, ToySlot::b0, ToySlot::base0, ToySlot::a1, ToySlot::f0}) {
@@ -275,24 +273,39 @@ std::unique_ptr<ToyHost> make_toy_host() {
     }
     return offsets;
   }();
+  tier::Setup setup{.slots = toy_slots(), .helpers = toy_helpers(), .pinned = pinned};
+  setup.code_bytes = u64{1} << 20;
+  setup.tlb_offset[0] = offsetof(Toy::Frame, tlb);
+  setup.second_tlb_offset[0] = offsetof(Toy::Frame, second_tlb);
+  return setup;
+}
+
+std::unique_ptr<ToyHost> make_toy_host() {
+  auto memory = CodeMemory::create(std::size_t{1} << 20);
+  if (!memory) return nullptr;
+  const tier::Setup setup = toy_setup();
   auto host = std::make_unique<ToyHost>();
   host->memory = std::move(*memory);
-  light::Layout layout{.pinned = pinned, .helpers = toy_helpers()};
-  layout.tlb_offset[0] = offsetof(Toy::Frame, tlb);
-  layout.second_tlb_offset[0] = offsetof(Toy::Frame, second_tlb);
+  light::Layout layout{.pinned = setup.pinned, .helpers = setup.helpers};
+  layout.tlb_offset[0] = setup.tlb_offset[0];
+  layout.second_tlb_offset[0] = setup.second_tlb_offset[0];
   host->stubs = std::make_unique<light::Stubs>(*host->memory, layout);
   host->compiler = std::make_unique<light::Compiler>(*host->stubs);
   return host;
 }
 
-bool Toy::run_compiled(ToyHost& host, interp::Lowering& lowering, const ir::Block& block) {
-  prepare();
+const HelperFn* Toy::helper_functions() {
   static const std::vector<HelperFn> functions = [] {
     std::vector<HelperFn> result;
     for (u32 i = 0; i < toy_helpers().count; ++i) result.push_back(toy_helpers().helpers[i].function);
     return result;
   }();
-  state_->helpers = functions.data();
+  return functions.data();
+}
+
+bool Toy::run_compiled(ToyHost& host, interp::Lowering& lowering, const ir::Block& block) {
+  prepare();
+  state_->helpers = helper_functions();
   Unit* unit = lowering.lower(block);
   const bool compiled = host.compiler->compile(*unit, 0);
   if (compiled) {
@@ -302,6 +315,12 @@ bool Toy::run_compiled(ToyHost& host, interp::Lowering& lowering, const ir::Bloc
   }
   interp::free_unit(unit);
   return compiled;
+}
+
+void Toy::run_on(tier::Engine& engine, Unit& unit) {
+  prepare();
+  state_->helpers = helper_functions();
+  reason_ = engine.execute(*state_, unit).reason;
 }
 
 interp::LeaveInfo Toy::run(interp::Lowering& lowering, const ir::Block& block) {

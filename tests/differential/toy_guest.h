@@ -9,6 +9,7 @@
 #include "ir/random_block.h"
 #include "tcg/interp/interp.h"
 #include "tcg/light/light.h"
+#include "tcg/tier/backend.h"
 
 namespace pagoda {
 
@@ -65,6 +66,9 @@ struct ToyState : VcpuFrame {
 ir::SlotTable toy_slots();
 HelperTable toy_helpers();
 
+// What a backend's engine has to know of toys.
+tier::Setup toy_setup();
+
 // Code memory and stubs for toys; null where executable memory cannot be had.
 struct ToyHost {
   std::unique_ptr<CodeMemory> memory;
@@ -88,12 +92,16 @@ class Toy {
   // The same on tier 1; false if it has no code for the block.
   bool run_compiled(ToyHost& host, interp::Lowering& lowering, const ir::Block& block);
 
+  // Executes a unit that `engine` compiled.
+  void run_on(tier::Engine& engine, Unit& unit);
+
   // Empty if two that ran the same block ended alike; else what differs, a line each.
   std::string difference(const Toy& other) const;
 
  private:
   struct Paths;
   friend std::unique_ptr<ToyHost> make_toy_host();
+  friend tier::Setup toy_setup();
   struct Frame {  // compiled code finds the table behind the state
     ToyState state;
     TlbTable tlb;
@@ -102,6 +110,7 @@ class Toy {
   static constexpr u32 kPages = kToyMemoryBytes >> kTlbPageBits;
   void prepare();
   void fill_tlb();
+  static const HelperFn* helper_functions();
   std::unique_ptr<Frame> frame_;
   ToyState* state_;
   TlbTable* tlb_;

@@ -17,6 +17,7 @@
 #include "tcg/cache/code_memory.h"
 #include "tcg/cache/unit.h"
 #include "tcg/interp/interp.h"
+#include "tcg/tier/backend.h"
 
 namespace pagoda::light {
 
@@ -32,10 +33,7 @@ struct Layout {
   u32 tlb_offset[kMemoryModes] = {}, second_tlb_offset[kMemoryModes] = {};
 };
 
-struct Statistics {
-  u64 units = 0, guest_insns = 0, host_bytes = 0, ops = 0, stepped_ops = 0, no_room = 0;
-  u64 timed_insns = 0, ns = 0;  // of every 16th unit
-};
+using tier::Statistics;
 
 // The stubs that all code shares; one for each code memory.
 class Stubs {

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// Choice and listing of backends.
+#include "machines/backends.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/suggest.h"
+#include "tcg/tier/backend.h"
+
+namespace pagoda {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json describe(const tier::Backend& backend) {
+  Json features = Json::array(), guests = Json::array();
+  for (const tier::FeatureName& feature : tier::feature_names()) {
+    if ((backend.features & feature.feature) != 0) features.push_back(feature.name);
+  }
+  for (const char* guest : backend.guests) guests.push_back(guest);
+  if (guests.empty()) guests.push_back("any");
+  return {{"name", backend.name},
+          {"tier", backend.tier},
+          {"summary", backend.summary},
+          {"features", features},
+          {"opt_levels", backend.opt_levels + 1},
+          {"guests", guests},
+          {"fallback", backend.fallback != nullptr ? Json(backend.fallback) : Json(nullptr)},
+          {"available", tier::is_available(backend)},
+          {"default", &backend == &tier::default_backend()}};
+}
+
+std::string joined(const Json& words) {
+  std::string text;
+  for (const auto& word : words) {
+    if (!text.empty()) text += ',';
+    text += word.get<std::string>();
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<MachineConfig> with_backend(MachineConfig config) {
+  const tier::Backend* backend = nullptr;
+  const std::string& name = config.accel.backend;
+  if (!name.empty()) {
+    backend = tier::find_backend(name);
+    std::vector<std::string_view> names;
+    for (const tier::Backend& one : tier::backends()) names.push_back(one.name);
+    if (backend == nullptr) {
+      return fail("-accel backend={}: there is no such backend{} (\"pagoda backends\" lists them)", name,
+                  suggestion(name, names));
+    }
+  } else {
+    TRY_ASSIGN(backend, tier::backend_of_environment());
+    if (backend == nullptr) return config;
+  }
+  if (!tier::is_available(*backend)) return fail("backend '{}' does not work on this host", backend->name);
+  if (config.accel.force_tier && *config.accel.force_tier > backend->tier) {
+    return fail("-accel force-tier={}: backend '{}' is of tier {}", *config.accel.force_tier, backend->name,
+                backend->tier);
+  }
+  config.accel.backend = backend->name;
+  config.accel.max_tier = std::min(config.accel.max_tier, backend->tier);
+  return config;
+}
+
+int print_backends(std::span<const std::string> arguments) {
+  const bool as_json = arguments.size() == 1 && arguments[0] == "--json";
+  if (!arguments.empty() && !as_json) {
+    fmt::print(stderr, "pagoda: backends: {}: only --json is known\n", arguments.back());
+    return 1;
+  }
+  Json all = Json::array();
+  for (const tier::Backend& backend : tier::backends()) all.push_back(describe(backend));
+  if (as_json) {
+    fmt::print("{}\n", all.dump(2));
+    return std::fflush(stdout) == 0 ? 0 : 1;
+  }
+  constexpr const char* kRow = "{:<13} {:<5} {:<7} {:<11} {:<12} {:<33} {}\n";
+  fmt::print(kRow, "name", "tier", "guests", "opt levels", "fallback", "features", "what");
+  for (const Json& one : all) {
+    std::string what = one["summary"].get<std::string>();
+    if (one["default"].get<bool>()) what += " (default)";
+    if (!one["available"].get<bool>()) what += " (not on this host)";
+    fmt::print(kRow, one["name"].get<std::string>(), one["tier"].get<u32>(), joined(one["guests"]),
+               one["opt_levels"].get<u32>(), one["fallback"].is_null() ? "-" : one["fallback"].get<std::string>(),
+               joined(one["features"]), what);
+  }
+  return std::fflush(stdout) == 0 ? 0 : 1;
+}
+
+}  // namespace pagoda

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// Tier 1 as a backend: its code memory, its stubs, a compiler for each thread.
+#include "tcg/light/light.h"
+#include "tcg/tier/backend.h"
+
+namespace pagoda::tier {
+namespace {
+
+class Lightweight final : public Engine {
+ public:
+  Lightweight(const Setup& setup, std::unique_ptr<CodeMemory> memory)
+      : setup_(setup), memory_(std::move(memory)), threads_(setup.threads) {
+    light::Layout layout{.pinned = setup.pinned, .helpers = setup.helpers};
+    layout.memory_modes = setup.memory_modes;
+    for (u32 mode = 0; mode < setup.memory_modes; ++mode) {
+      layout.tlb_offset[mode] = setup.tlb_offset[mode];
+      layout.second_tlb_offset[mode] = setup.second_tlb_offset[mode];
+    }
+    stubs_ = std::make_unique<light::Stubs>(*memory_, layout);
+    reset();
+  }
+
+  Outcome compile(u32 thread, Job& job) override {
+    Thread& mine = threads_[thread];
+    if (job.block != nullptr) {
+      if (mine.lowering == nullptr)
+        mine.lowering = std::make_unique<interp::Lowering>(setup_.slots, setup_.helpers, setup_.fusions);
+      job.unit = mine.lowering->lower(*job.block, job.next_page);
+    }
+    const u64 no_room = mine.compiler->statistics().no_room;
+    if (mine.compiler->compile(*job.unit, job.memory_mode)) return Outcome::done;
+    if (mine.compiler->statistics().no_room != no_room) return Outcome::no_room;
+    ++mine.refused;
+    return Outcome::refused;
+  }
+  interp::LeaveInfo execute(VcpuFrame& frame, Unit& unit) override { return light::execute(*stubs_, frame, unit); }
+  Statistics statistics() const override {
+    Statistics total;
+    for (const Thread& thread : threads_) {
+      total.add(thread.compiler->statistics());
+      total.refused += thread.refused;
+    }
+    return total;
+  }
+  u64 code_bytes() const override { return memory_->used_bytes(); }
+  void reset() override {
+    for (Thread& thread : threads_) thread = {nullptr, std::make_unique<light::Compiler>(*stubs_), 0};
+  }
+
+ private:
+  struct Thread {
+    std::unique_ptr<interp::Lowering> lowering;  // made when a block comes
+    std::unique_ptr<light::Compiler> compiler;
+    u64 refused = 0;
+  };
+  const Setup setup_;
+  std::unique_ptr<CodeMemory> memory_;
+  std::unique_ptr<light::Stubs> stubs_;
+  std::vector<Thread> threads_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> make_lightweight(const Setup& setup) {
+  TRY_ASSIGN(auto memory, CodeMemory::create(setup.code_bytes));
+  return std::make_unique<Lightweight>(setup, std::move(memory));
+}
+
+}  // namespace pagoda::tier
