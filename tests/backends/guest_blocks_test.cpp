@@ -29,8 +29,8 @@ class Side {
     for (u32 i = 1; i < 32; ++i) hart.x[i] = rng() >> (rng() & 63);
     for (u32 i = 8; i < 16; ++i) hart.x[i] = kData + kDataBytes / 2 + 8 * (rng() & 15);
     hart.pc = kCode;
-    // The last word jumps back to the first: units are entered until every tier has taken them over. The end of a budget
-    // is cut to size and so runs on tier 0.
+    // The last word jumps back to the first: units are entered until every tier has taken them over. The end of a
+    // budget is cut to size and so runs on tier 0.
     CHECK(bench_.vcpu->run(static_cast<i64>(words.size() * rounds)) == Vcpu::Stop::budget);
   }
   std::string difference(Side& other) {
