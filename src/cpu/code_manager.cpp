@@ -86,8 +86,9 @@ void CodeManager::compile(Vcpu& vcpu, Unit& unit) {
   unit.heat.store(outcome == tier::Outcome::no_room ? kTryAgain : 0, std::memory_order_relaxed);
   if (outcome == tier::Outcome::no_room) {
     unit.host.is_claimed.store(false, std::memory_order_release);
+    const u64 deaths = cache_.deaths();
     cache_.evict_generation();
-    request_epochs();
+    after_deaths(deaths);
   }
 }
 
@@ -123,12 +124,17 @@ void CodeManager::mark_page(Vcpu& vcpu, GuestPhys page) {
 
 void CodeManager::code_written(GuestPhys address, u64 size) {
   // Without its last unit a page is data again.
+  const u64 deaths = cache_.deaths();
   cache_.invalidate(address.value, size, memory_.marks_of(address), GuestMemory::kHasCode | GuestMemory::kNoWriteTags);
-  request_epochs();
+  after_deaths(deaths);
 }
 
-// Retired units are freed when every vcpu has been between units.
-void CodeManager::request_epochs() {
+// Where units may have died since there were `deaths`: no vcpu enters one again by its jump cache. Their memory is
+// freed when every vcpu has been between units.
+void CodeManager::after_deaths(u64 deaths) {
+  if (cache_.deaths() != deaths) {
+    for (Vcpu* vcpu : rendezvous_.vcpus()) next_code_epoch(vcpu->frame());
+  }
   if (!cache_.take_epoch_request()) return;
   for (Vcpu* vcpu : rendezvous_.vcpus()) vcpu->poke();
 }
@@ -221,8 +227,9 @@ Unit* CodeManager::find_or_translate(Vcpu& vcpu, const Source& source) {
     if (log_enabled(Log::out_code))
       log(Log::out_code, "pc {:#x}:\n{}", frame.pc, interp::print_code(*unit, guest_.slots));
     if (unit->cut_short) return unit;
+    const u64 deaths = cache_.deaths();
     if (Unit* published = cache_.publish(unit, &reading)) {
-      request_epochs();
+      after_deaths(deaths);
       return published;
     }
     if (races == kMaxRaces) {
@@ -238,8 +245,9 @@ void CodeManager::set_stops(std::vector<u16> page_offsets) {
   std::vector<u16> changed;
   std::ranges::set_symmetric_difference(stops_, page_offsets, std::back_inserter(changed));
   stops_ = std::move(page_offsets);
+  const u64 deaths = cache_.deaths();
   for (const u16 offset : changed) cache_.invalidate_offset(offset);
-  request_epochs();
+  after_deaths(deaths);
 }
 
 Unit* CodeManager::unit_at(Vcpu& vcpu, u32 max_insns) {

@@ -65,6 +65,7 @@ void Softmmu::reassign_contexts() {
   } while (resets != statistics_.generation_resets);
   frame_.memory = frame_.contexts[frame_.memory_mode];
   ++frame_.mem_epoch;
+  next_code_epoch(frame_);
 }
 
 void Softmmu::set_tags(u32 memory_mode, u32 generation) {
@@ -113,6 +114,7 @@ void Softmmu::set_context(u32 memory_mode, u64 key) {
   const u32 generation = generation_of(key);
   if (resets != statistics_.generation_resets) return reassign_contexts();  // the other modes' ones are void
   set_tags(memory_mode, generation);
+  next_code_epoch(frame_);
   if (frame_.memory_mode == memory_mode) frame_.memory = frame_.contexts[memory_mode];
 }
 
@@ -165,6 +167,7 @@ void Softmmu::flush_page(GuestVirt address) {
     if (set[way].page == page) set[way] = Entry{};
   }
   ++frame_.mem_epoch;
+  next_code_epoch(frame_);
 }
 
 void Softmmu::flush_page(GuestVirt address, u64 key) {
@@ -179,6 +182,7 @@ void Softmmu::flush_page(GuestVirt address, u64 key) {
     if (set[way].page == page && set[way].generation == context.generation && !set[way].global) set[way] = Entry{};
   }
   ++frame_.mem_epoch;
+  next_code_epoch(frame_);
 }
 
 void Softmmu::drop_write_tags(GuestPhys page) {
@@ -217,6 +221,7 @@ std::string Softmmu::listing() const {
 void Softmmu::watchpoints_changed() {
   clear_tables();
   ++frame_.mem_epoch;
+  next_code_epoch(frame_);
 }
 
 Softmmu::Entry* Softmmu::set_of(u64 page) {

@@ -25,7 +25,8 @@ Unit& no_unit() {
 }
 
 void clear_jump_cache(JumpCacheEntry* entries) {
-  std::fill_n(entries, kJumpCacheEntries, JumpCacheEntry{~u64{0}, &no_unit()});
+  std::fill_n(entries, kJumpCacheEntries,
+              JumpCacheEntry{.pc = ~u64{0}, .unit = &no_unit(), .key = 0, .entry = nullptr});
 }
 
 }  // namespace
@@ -48,6 +49,7 @@ Vcpu::Vcpu(u32 index, const Guest& guest, u64 features, const Environment& envir
   jump_cache_ = std::make_unique<JumpCacheEntry[]>(kJumpCacheEntries);
   clear_jump_cache(jump_cache_.get());
   frame_->jump_cache = jump_cache_.get();
+  frame_->code_epoch.store(1, std::memory_order_relaxed);
   mmu_ = std::make_unique<Softmmu>(*this, *frame_, *environment.memory, guest,
                                    reinterpret_cast<TlbTable*>(static_cast<std::byte*>(memory) + state),
                                    reinterpret_cast<SecondTlbTable*>(static_cast<std::byte*>(memory) + second));
@@ -90,7 +92,12 @@ void Vcpu::sleep() {
 Vcpu::Next Vcpu::at_poll() {
   // An exchange, to see all that was done before the kick it takes away.
   frame_->poll.exchange(0, std::memory_order_seq_cst);
-  if (environment_.code->cache().enter_epoch(index_, false)) clear_jump_cache(jump_cache_.get());
+  const u32 code_epoch = frame_->code_epoch.load(std::memory_order_relaxed);
+  const bool wraps_soon = code_epoch - jump_cache_epoch_ > ~u32{0} / 2;  // an old key must not come again
+  if (environment_.code->cache().enter_epoch(index_, false) || wraps_soon) {
+    clear_jump_cache(jump_cache_.get());
+    jump_cache_epoch_ = code_epoch;
+  }
   environment_.rendezvous->safepoint(*this);
   frame_->budget += withheld_;
   budget_at_start_ += withheld_;
@@ -122,12 +129,15 @@ Unit* Vcpu::next_unit(Link* link) {
   CodeManager& code = *environment_.code;
   const i64 budget = frame_->budget;
   const u32 most = code.max_block_insns();
+  const u64 key = jump_key(*frame_);  // before the unit is looked for, which may die
   Unit* unit = code.unit_at(*this, budget < most ? static_cast<u32>(budget) : most);
   if (unit == nullptr || !unit->linkable) return unit;
   if (link != nullptr) {
     code.cache().link(link, unit);
   } else {
-    jump_cache_[jump_cache_index(frame_->pc)] = {frame_->pc, unit};
+    const u8* entry = unit->host.entry.load(std::memory_order_acquire);
+    jump_cache_[jump_cache_index(frame_->pc)] = {
+        .pc = frame_->pc, .unit = unit, .key = entry != nullptr ? key : 0, .entry = entry};
   }
   return unit;
 }

@@ -143,6 +143,7 @@ class Vcpu {
   std::size_t frame_bytes_ = 0;  // with the TLB tables behind it
   std::unique_ptr<Softmmu> mmu_;
   std::unique_ptr<JumpCacheEntry[]> jump_cache_;
+  u32 jump_cache_epoch_ = 1;  // code epoch when it was last cleared
   std::vector<HelperFn> helpers_;
   u64 instructions_at_start_ = 0;
   i64 budget_at_start_ = 0;

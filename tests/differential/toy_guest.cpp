@@ -208,7 +208,8 @@ Toy::Toy()
       tlb_(&frame_->tlb),
       jump_cache_(std::make_unique<JumpCacheEntry[]>(kJumpCacheEntries)) {
   static Unit none;
-  for (u32 i = 0; i < kJumpCacheEntries; ++i) jump_cache_[i] = {~u64{0}, &none};
+  for (u32 i = 0; i < kJumpCacheEntries; ++i)
+    jump_cache_[i] = {.pc = ~u64{0}, .unit = &none, .key = 0, .entry = nullptr};
   for (TlbEntry& entry : tlb_->entries) entry = {kTlbInvalid, kTlbInvalid, kTlbInvalid, 0};
   ToyState& state = *state_;
   state.memory = state.contexts[0] = {tlb_, u64{1} << 4, kNoTlbTag};
@@ -260,6 +261,7 @@ void Toy::copy_from(const Toy& other) {
 void Toy::prepare() {
   ToyState& state = *state_;
   state.pc = kToyPc;
+  state.code_epoch.store(1, std::memory_order_relaxed);
   state.budget = 1000;
   state.fault = state.leave = 0;
   state.fault_cause = state.fault_value = 0;

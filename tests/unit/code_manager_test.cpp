@@ -204,6 +204,30 @@ TEST_F(Remapping, AJumpCacheEntryDiesWithItsMapping) {
   EXPECT_EQ(run(), 2u);
 }
 
+TEST_F(Remapping, AJumpCacheEntryDiesWithAFlush) {
+  bench.put(kCode + 0xff0, {li(t0, 5), jr(a0)});
+  bench.x(a0) = kVirt + kPageSize;
+  bench.map(kVirt + kPageSize, kOld);
+  for (u32 i = 0; i < 3; ++i) EXPECT_EQ(run(), 1u);
+  bench.map(kVirt + kPageSize, kNew);
+  bench.mmu().flush_all();
+  EXPECT_EQ(run(), 2u);
+}
+
+// A function that is called until its entry is warm, and then once more after its first instruction was overwritten.
+TEST_F(Remapping, AJumpCacheEntryDiesWithItsUnit) {
+  bench.map(kVirt + kPageSize, kOld);
+  bench.put(kOld, {li(t1, 1), jr(ra)});
+  bench.put(kCode + 0xf00, {jalr(ra, a0), addi(t0, t0, 1), bne(t0, a1, -8), sd(a2, a0, 0), jalr(ra, a0), j(0)});
+  bench.x(a0) = kVirt + kPageSize;
+  bench.x(t0) = 0;
+  bench.x(a1) = 20;
+  bench.x(a2) = u64{jr(ra)} << 32 | li(t1, 2);
+  bench.run_from(kVirt + 0xf00, 1000);
+  EXPECT_EQ(bench.x(t0), 20u);
+  EXPECT_EQ(bench.x(t1), 2u);
+}
+
 // Two pages that share a place in the TLB's first level but not in the second.
 TEST_F(Remapping, WhatOnlyTheSecondLevelHoldsIsFoundAndForgotten) {
   constexpr u64 kFirst = kVirt + 0x100000, kOther = kFirst + kTlbEntries * kPageSize;

@@ -50,7 +50,8 @@ constexpr u32 jal(u32 rd, i32 imm) {
   return (u >> 20 & 1) << 31 | (u >> 1 & 1023) << 21 | (u >> 11 & 1) << 20 | (u >> 12 & 255) << 12 | rd << 7 | 0x6f;
 }
 constexpr u32 j(i32 imm) { return jal(x0, imm); }
-constexpr u32 jr(u32 rs1) { return itype(0x67, 0, x0, rs1, 0); }
+constexpr u32 jalr(u32 rd, u32 rs1) { return itype(0x67, 0, rd, rs1, 0); }
+constexpr u32 jr(u32 rs1) { return jalr(x0, rs1); }
 constexpr u32 auipc(u32 rd) { return rd << 7 | 0x17; }
 constexpr u32 fence_i() { return 0x100f; }
 constexpr u32 wfi() { return 0x10500073; }

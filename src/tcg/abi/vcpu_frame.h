@@ -49,8 +49,11 @@ using HelperFn = u64 (*)(VcpuFrame*, u64 a, u64 b, u64 c, u64 imm);
 struct JumpCacheEntry {
   u64 pc;
   Unit* unit;
+  // Compiled code, to be entered without looking at unit and TLB while `key` is VcpuFrame's; 0: look.
+  u64 key;
+  const void* entry;
 };
-inline constexpr u32 kJumpCacheEntries = 16384;
+inline constexpr u32 kJumpCacheEntries = 8192;
 inline u32 jump_cache_index(u64 pc) { return static_cast<u32>((pc >> 1) ^ (pc >> 13)) & (kJumpCacheEntries - 1); }
 
 inline constexpr u32 kPageAddends = 4;
@@ -60,7 +63,12 @@ struct alignas(64) VcpuFrame {
   u64 pc;                 // guest virtual pc of the current block's first instruction
   i64 budget;             // instructions that may still be executed before a return to the run loop
   std::atomic<u32> poll;  // non-zero: leave at the next block entry
-  u32 mode;               // mode key of the code that may run now (columns of the guest's state table)
+  u32 memory_mode;        // index of `memory` in `contexts`
+  // Both together are what a jump cache entry is good for (jump_key): the mode key of the code that may run now
+  // (columns of the guest's state table), and a number, never 0, that grows whenever an address may have come to mean
+  // other code: with the vcpu's mappings, on its own thread, and when a unit died, on any.
+  alignas(8) u32 mode;
+  std::atomic<u32> code_epoch;
   // Of page checks that accesses of one block share: addend of the page, 0 for "look yourself" (tcg/light/page_runs.h).
   u64 page_addends[kPageAddends];
   MemoryContext memory;  // of the current memory mode
@@ -70,7 +78,6 @@ struct alignas(64) VcpuFrame {
   u64 fault_cause;       // guest's own code of the recorded exception
   u64 fault_value;       // its value (address, instruction bits)
   u32 fp_control;        // guest rounding mode and sticky flags in the host's format, while no guest code runs
-  u32 memory_mode;       // index of `memory` in `contexts`
   const MemorySlowPaths* slow;
   const HelperFn* helpers;
   JumpCacheEntry* jump_cache;
@@ -83,5 +90,11 @@ struct alignas(64) VcpuFrame {
   u64 mem_epoch;  // grows whenever this vcpu's mappings or code protection changed
   u64 temps[kFrameTemps];
 };
+
+// Mode and epoch in one word, as compiled code reads them.
+inline u64 jump_key(const VcpuFrame& frame) {
+  return frame.mode | u64{frame.code_epoch.load(std::memory_order_relaxed)} << 32;
+}
+inline void next_code_epoch(VcpuFrame& frame) { frame.code_epoch.fetch_add(1, std::memory_order_relaxed); }
 
 }  // namespace pagoda

@@ -217,6 +217,7 @@ void CodeCache::retire(Unit* unit) {
   unit->mode.store(kDeadMode, std::memory_order_release);
   --statistics_.units;
   ++statistics_.retired;
+  deaths_.fetch_add(1, std::memory_order_release);
   statistics_.bytes -= unit->memory_bytes;
   if (unit->host.entry.load(std::memory_order_relaxed) != nullptr) statistics_.host_bytes -= unit->host.bytes;
   const u64 first_age = statistics_.made - age_.size();

@@ -66,6 +66,8 @@ class CodeCache {
 
   // Takes the oldest generation of units out of use.
   void evict_generation();
+  // Units that were retired since the start. Any thread.
+  u64 deaths() const { return deaths_.load(std::memory_order_acquire); }
 
   struct Statistics {
     u64 units = 0, bytes = 0, made = 0, invalidated = 0, evicted = 0, evictions = 0, links = 0, raced = 0;
@@ -118,6 +120,7 @@ class CodeCache {
   std::vector<Reading*> readings_;  // at most one a vcpu
   std::atomic<bool> wants_epoch_{false};
   Statistics statistics_;
+  std::atomic<u64> deaths_{0};
 };
 
 }  // namespace pagoda

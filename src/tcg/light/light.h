@@ -53,6 +53,9 @@ class Stubs {
   const u8* cas = nullptr;
   const u8* call = nullptr;
   const u8* step = nullptr;
+  // Indirect jumps without an entry of the jump cache, and with one that has to be looked at.
+  const u8* jump_miss = nullptr;
+  const u8* jump_check[kMemoryModes] = {};
   // Second level of the TLB, by memory mode and kind of access.
   enum Probe : u32 { for_read, for_write, for_fetch };
   const u8* probe[kMemoryModes][3] = {};

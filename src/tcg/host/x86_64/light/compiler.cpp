@@ -78,6 +78,13 @@ void Compiler::Work::jump_to(const u8* code_at) {
   a.dd(0);
 }
 
+void Compiler::Work::jump_if_not_equal(const u8* code_at) {
+  a.db(0x0f);
+  a.db(0x85);
+  fixups.push_back({static_cast<u32>(a.offset()), code_at, 0});
+  a.dd(0);
+}
+
 void Compiler::Work::call_stub(const u8* code_at) {
   a.db(0xe8);
   fixups.push_back({static_cast<u32>(a.offset()), code_at, 0});

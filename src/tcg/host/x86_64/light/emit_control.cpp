@@ -99,47 +99,26 @@ void Compiler::Work::chain_far(u32 side) {
   });
 }
 
-// The per-vcpu jump cache, checked like a link to another page.
+// By the per-vcpu jump cache. An entry whose key is not the frame's, or which there is not, is a stub's matter.
 void Compiler::Work::jump_indirect() {
-  const asmjit::Label miss = a.newLabel(), look = a.newLabel(), found = a.newLabel();
+  static_assert(sizeof(JumpCacheEntry) == 32 && offsetof(VcpuFrame, code_epoch) == offsetof(VcpuFrame, mode) + 4);
   move(x86::rax, op->a, true);
-  a.mov(at(offsetof(VcpuFrame, pc), 8), x86::rax);
-  a.mov(x86::rcx, x86::rax);
-  a.shr(x86::rcx, 1);
-  a.mov(x86::rdx, x86::rax);
-  a.shr(x86::rdx, 13);
-  a.xor_(x86::ecx, x86::edx);
-  a.and_(x86::ecx, kJumpCacheEntries - 1);
+  // The index times 32.
+  a.mov(x86::ecx, x86::eax);
   a.shl(x86::ecx, 4);
-  static_assert(sizeof(JumpCacheEntry) == 16);
+  a.mov(x86::edx, x86::eax);
+  a.shr(x86::edx, 8);
+  a.xor_(x86::ecx, x86::edx);
+  a.and_(x86::ecx, (kJumpCacheEntries - 1) * 32);
   a.add(x86::rcx, at(offsetof(VcpuFrame, jump_cache), 8));
+  a.mov(x86::rdx, at(offsetof(VcpuFrame, mode), 8));
   a.cmp(x86::rax, x86::ptr(x86::rcx, offsetof(JumpCacheEntry, pc), 8));
-  a.jne(miss);
-  a.mov(x86::rdx, x86::ptr(x86::rcx, offsetof(JumpCacheEntry, unit), 8));
-  a.cmp(x86::ptr(x86::rdx, offsetof(Unit, mode), 4), static_cast<i32>(unit->mode.load(std::memory_order_relaxed)));
-  a.jne(miss);
+  jump_if_not_equal(stubs.jump_miss);
+  a.cmp(x86::rdx, x86::ptr(x86::rcx, offsetof(JumpCacheEntry, key), 8));
+  jump_if_not_equal(stubs.jump_check[memory_mode]);
   a.and_(x86::rax, -4096);
   a.mov(at(offsetof(VcpuFrame, pc_page), 8), x86::rax);
-  compare_exec_tag();
-  a.jne(look);
-  a.bind(found);
-  load_host_page();
-  a.cmp(x86::rax, x86::ptr(x86::rdx, offsetof(Unit, host_page), 8));
-  a.jne(miss);
-  a.mov(x86::rax, x86::ptr(x86::rdx, static_cast<i32>(offsetof(Unit, host) + offsetof(HostCode, entry)), 8));
-  a.test(x86::rax, x86::rax);
-  a.jz(miss);
-  a.jmp(x86::rax);
-  cold.push_back([this, miss, look, found] {
-    a.bind(look);
-    probe_page();
-    a.je(found);
-    a.bind(miss);  // frame.pc is set
-    a.mov(x86::rdx, x86::ptr(x86::rip, 0));
-    data_reference(offsetof(HostData, unit));
-    a.mov(x86::eax, static_cast<u32>(Left::lookup));
-    jump_to(stubs.leave);
-  });
+  a.jmp(x86::ptr(x86::rcx, offsetof(JumpCacheEntry, entry), 8));
 }
 
 // At the start of an instruction that straddles two pages: the second part is still where it was read.

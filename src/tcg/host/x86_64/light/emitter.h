@@ -112,6 +112,7 @@ struct Compiler::Work {
 
   // --- links to the outside
   void jump_to(const u8* target);
+  void jump_if_not_equal(const u8* target);
   void call_stub(const u8* target);
   void data_reference(u32 data_offset);  // the last four bytes emitted are a displacement to it
   u32 page_offset() const { return static_cast<u32>(unit->phys & 0xfff); }

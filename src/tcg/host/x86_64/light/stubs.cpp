@@ -115,6 +115,54 @@ struct Writer {
     a.bind(done);
     a.pop(x86::rsi);
   }
+  void jump_miss() {
+    a.mov(frame(offsetof(VcpuFrame, pc)), x86::rax);
+    a.mov(x86::eax, static_cast<u32>(Left::lookup));
+    a.xor_(x86::edx, x86::edx);  // no unit has a part in it
+    save_registers();
+    a.mov(frame(offsetof(VcpuFrame, budget)), kBudget);
+    leave();
+  }
+  // rax = pc, rcx = its entry in the jump cache, rdx = the frame's key, which is not the entry's. Enters the unit if it
+  // lives, has code, and is what the TLB maps there; then the entry gets the key as it was before all that was looked
+  // at.
+  void jump_check(u32 mode) {
+    const std::size_t context = offsetof(VcpuFrame, contexts) + mode * sizeof(MemoryContext);
+    const asmjit::Label miss = a.newLabel(), found = a.newLabel();
+    const x86::Mem entry = argument(0), key = argument(1);
+    a.mov(entry, x86::rcx);
+    a.mov(key, x86::rdx);
+    a.mov(frame(offsetof(VcpuFrame, pc)), x86::rax);
+    a.mov(x86::rcx, ptr(x86::rcx, offsetof(JumpCacheEntry, unit), 8));
+    a.cmp(x86::edx, ptr(x86::rcx, offsetof(Unit, mode), 4));
+    a.jne(miss);
+    a.and_(x86::rax, -4096);
+    a.mov(frame(offsetof(VcpuFrame, pc_page)), x86::rax);
+    a.mov(x86::ecx, x86::eax);
+    a.shr(x86::ecx, kTlbShift);
+    a.and_(x86::ecx, (kTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
+    a.mov(x86::rdx, x86::rax);
+    a.add(x86::rdx, frame(context + offsetof(MemoryContext, tag)));
+    a.cmp(x86::rdx, ptr(kFrame, x86::rcx, 0, first_level(mode, offsetof(TlbEntry, exec_tag)), 8));
+    a.je(found);
+    probe(mode, offsetof(TlbEntry, exec_tag), miss);
+    a.bind(found);
+    a.add(x86::rax, ptr(kFrame, x86::rcx, 0, first_level(mode, offsetof(TlbEntry, addend)), 8));
+    a.mov(x86::rcx, entry);
+    a.mov(x86::rdx, ptr(x86::rcx, offsetof(JumpCacheEntry, unit), 8));
+    a.cmp(x86::rax, ptr(x86::rdx, offsetof(Unit, host_page), 8));
+    a.jne(miss);
+    a.mov(x86::rax, ptr(x86::rdx, static_cast<i32>(offsetof(Unit, host) + offsetof(HostCode, entry)), 8));
+    a.test(x86::rax, x86::rax);
+    a.jz(miss);
+    a.mov(ptr(x86::rcx, offsetof(JumpCacheEntry, entry), 8), x86::rax);
+    a.mov(x86::rdx, key);
+    a.mov(ptr(x86::rcx, offsetof(JumpCacheEntry, key), 8), x86::rdx);
+    a.jmp(x86::rax);
+    a.bind(miss);
+    a.mov(x86::rax, frame(offsetof(VcpuFrame, pc)));
+    jump_miss();
+  }
   // rax = address. rcx = the addend of its page by one of the two levels, or jumps with ecx and edx as they were.
   void find_page(u32 mode, std::size_t tag, u32 size, const asmjit::Label& missing) {
     const std::size_t context = offsetof(VcpuFrame, contexts) + mode * sizeof(MemoryContext);
@@ -190,6 +238,8 @@ Stubs::Stubs(CodeMemory& to, const Layout& of) : memory(to), layout(of) {
     w.a.mov(frame(offsetof(VcpuFrame, pc)), x86::rcx);
     w.leave();
   });
+  // rax = where an indirect jump leads; leaves.
+  jump_miss = stub(memory, layout, [](Writer& w) { w.jump_miss(); });
   // rax = result of a slow path or helper, rcx = unit, edx = its op; leaves.
   finish = stub(memory, layout, [](Writer& w) {
     w.save_registers();
@@ -250,6 +300,7 @@ Stubs::Stubs(CodeMemory& to, const Layout& of) : memory(to), layout(of) {
         w.a.ret();
       });
     }
+    jump_check[mode] = stub(memory, layout, [&](Writer& w) { w.jump_check(mode); });
     for (u32 i = 0; i < std::size(load[mode]); ++i) {
       const u32 size = 1u << i / 2;
       // rax = address, ecx = MemOp, edx = Site; value in rax, "equal" if nothing happened.
