@@ -167,7 +167,8 @@ Result<> on_object(Builder& b, std::string_view value) {
   constexpr std::array<std::string_view, 2> kKinds = {"rng-random", "rng-builtin"};
   TRY_ASSIGN(auto items, parse_items(value, "qom-type"));
   // JSON has no order.
-  std::ranges::stable_partition(items, [](const KeyValue& item) { return item.key == "qom-type"; });
+  if (const auto kind_item = std::ranges::find(items, "qom-type", &KeyValue::key); kind_item != items.end())
+    std::rotate(items.begin(), kind_item, kind_item + 1);
   std::string kind, filename;
   RngConfig rng;
   rng.origin = b.origin;
