@@ -140,6 +140,7 @@ std::string accel_list() {
       {"clock-divisor=n", "the guest's clocks run n times slower than the host's, for slow builds (default: 1)"},
       {"fusion=on|off", "tier 0: fused instruction sequences (default: on)"},
       {"lockstep=on|off", "with -icount: compare each block with an unfused tier 0, for developers (default: off)"},
+      {"fail-every=n", "every n-th step of the translator fails, for developers (default: none)"},
       {"thread=multi|single", "a thread for each vcpu (default), or with -icount one for all"},
   };
   return "Accelerators supported:\ntiered (another name: tcg)\n\nKeys:\n" + columns(keys, "  ");

@@ -214,9 +214,9 @@ Result<> on_accel(Builder& b, std::string_view value) {
     b.text = accel_list();
     return {};
   }
-  constexpr std::array<std::string_view, 9> kKeys = {"backend",         "max-tier",   "force-tier",
-                                                     "tier1-threshold", "code-cache", "fusion",
-                                                     "lockstep",        "thread",     "clock-divisor"};
+  constexpr std::array<std::string_view, 10> kKeys = {"backend",       "max-tier",  "force-tier", "tier1-threshold",
+                                                      "code-cache",    "fusion",    "lockstep",   "thread",
+                                                      "clock-divisor", "fail-every"};
   TRY_ASSIGN(const auto items, parse_key_values(value, "accel"));
   AccelConfig accel;
   accel.max_tier = kHighestTier;
@@ -252,6 +252,9 @@ Result<> on_accel(Builder& b, std::string_view value) {
     } else if (item.key == "clock-divisor") {
       TRY_ASSIGN(const u64 divisor, parse_number(item.value, "clock-divisor", 1, 1000));
       accel.clock_divisor = static_cast<u32>(divisor);
+    } else if (item.key == "fail-every") {
+      TRY_ASSIGN(const u64 every, parse_number(item.value, "fail-every", 2, 1'000'000));
+      accel.fail_every = static_cast<u32>(every);
     } else if (item.key == "fusion") {
       TRY_ASSIGN(accel.fusion, parse_switch(item));
     } else if (item.key == "lockstep") {

@@ -98,6 +98,11 @@ Result<> on_stats_json(Builder& b, std::string_view value) {
   return {};
 }
 
+Result<> on_perfmap(Builder& b, std::string_view) {
+  b.config.perf_map = true;
+  return {};
+}
+
 Result<> on_daemonize(Builder& b, std::string_view) {
   b.config.daemonize = true;
   return {};

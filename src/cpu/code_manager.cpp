@@ -70,6 +70,9 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
     return;
   }
   compiler_ = std::move(*compiler);
+  const std::span<const u8> shared = compiler_->shared_code();
+  if (options.perf_map != nullptr && !shared.empty())
+    options.perf_map->add(shared.data(), shared.size(), "pagoda_stubs");
 }
 
 // Entered often enough: host code, if there is room; else tier 0 goes on with it. Several vcpus may come here at once;
@@ -81,6 +84,11 @@ void CodeManager::compile(Vcpu& vcpu, Unit& unit) {
   const tier::Outcome outcome = compiler_->compile(vcpu.index(), job);
   if (outcome == tier::Outcome::done) {
     unit.heat.store(1, std::memory_order_relaxed);  // who comes along on tier 0 is sent here
+    if (options_.perf_map != nullptr) [[unlikely]] {
+      const VcpuFrame& frame = vcpu.frame();
+      options_.perf_map->add(unit.host.start, unit.host.bytes,
+                             fmt::format("{}_{:x}_mode{:x}", guest_.name, frame.pc, frame.mode));
+    }
     return cache_.attach(&unit);
   }
   unit.heat.store(outcome == tier::Outcome::no_room ? kTryAgain : 0, std::memory_order_relaxed);
@@ -203,12 +211,16 @@ Unit* CodeManager::find_or_translate(Vcpu& vcpu, const Source& source) {
     tier::Job job{.block = &translator.block, .next_page = straddles && linkable ? source.host_next : nullptr};
     interpreter_->compile(vcpu.index(), job);
     Unit* unit = job.unit;
+    if (unit->is_spare) {  // the host is short of memory: this block for now, and room for others
+      cache_.evict_generation();
+      request_epochs();
+    }
     unit->mode.store(frame.mode, std::memory_order_relaxed);
     unit->phys = source.phys;
     unit->phys_next = source.phys_next;
     unit->host_page = source.host_page;
-    unit->cut_short = source.once;
-    unit->linkable = linkable;
+    unit->cut_short = source.once || unit->is_spare;
+    unit->linkable = linkable && !unit->is_spare;
     for (u32 side = 0; side < 2; ++side) {
       unit->exit_is_far[side] = static_cast<u64>(static_cast<i64>(offset) + unit->exit_offset[side]) >= kPageSize;
     }

@@ -14,6 +14,7 @@
 #include "cpu/guest.h"
 #include "memory/guest_memory.h"
 #include "tcg/cache/code_cache.h"
+#include "tcg/cache/perf_map.h"
 #include "tcg/interp/interp.h"
 #include "tcg/tier/backend.h"
 
@@ -28,6 +29,7 @@ struct CodeOptions {
   bool forward_state = true;
   u32 max_tier = 0;
   const tier::Backend* backend = nullptr;  // whose code runs above tier 0; null: the best one up to max_tier
+  PerfMap* perf_map = nullptr;             // null: code gets no names; outlives the manager
   u32 min_tier = 0;                        // 1: compile a unit before it runs for the first time
   u32 tier1_threshold = 8;                 // entries of a unit before tier 1 compiles it
   u64 code_bytes = u64{128} << 20;         // of compiled code at most

@@ -133,6 +133,7 @@ struct AccelConfig {
   u32 tier1_threshold = 8;                // entries of a block before tier 1 compiles it
   u64 code_cache_bytes = u64{128} << 20;  // compiled code at most; a power of two
   u32 clock_divisor = 1;                  // real time passes so many times slower for the guest than for the host
+  u32 fail_every = 0;                     // every n-th step of the translator fails, for tests; 0: none
   bool lockstep = false;                  // compare each block with the reference
   bool fusion = true;                     // tier 0: fused instruction sequences (off: the reference)
 };
@@ -195,6 +196,7 @@ struct MachineConfig {
   std::vector<GlobalProperty> globals;
   std::string dump_dtb;  // write the device tree there and end
   std::string pidfile;
+  bool perf_map = false;   // /tmp/perf-PID.map
   std::string stats_json;  // write what translation and execution did there at the end
   bool daemonize = false;
   bool pause_on_shutdown = false;  // a guest's power-off stops the machine, which stays to be looked at

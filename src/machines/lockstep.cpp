@@ -308,6 +308,8 @@ MachineConfig with_private_disks(MachineConfig config) {
 
 MachineConfig reference_config(MachineConfig config) {
   config.accel.backend.clear();
+  config.accel.fail_every = 0;
+  config.perf_map = false;
   config.accel.force_tier = 0;
   config.accel.fusion = false;
   for (CharSpec& chardev : config.chardevs) {

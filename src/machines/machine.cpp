@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/quit_signals.h"
 #include "machines/drive.h"
+#include "tcg/cache/injection.h"
 #include "tcg/interp/interp.h"
 
 namespace pagoda {
@@ -77,6 +78,13 @@ Result<> Machine::open_drives() {
   return {};
 }
 
+Result<> Machine::open_perf_map() {
+  if (config_.perf_map) {
+    TRY_ASSIGN(perf_map_, PerfMap::create());
+  }
+  return {};
+}
+
 std::unique_ptr<DiskImage> Machine::take_drive(const std::string& id) {
   std::unique_ptr<DiskImage> file = std::move(drives_[id]);
   CHECK(file != nullptr, "drive '{}'", id);  // the command line's parser has looked
@@ -101,6 +109,7 @@ void Machine::make_vcpus(const Guest& guest, u64 features, const VcpuInspector& 
   options.min_tier = config_.accel.force_tier.value_or(0);
   options.tier1_threshold = config_.accel.tier1_threshold;
   if (!config_.accel.backend.empty()) options.backend = tier::find_backend(config_.accel.backend);
+  options.perf_map = perf_map_.get();
   options.code_bytes = config_.accel.code_cache_bytes;
   make_semihosting();
   code_ = std::make_unique<CodeManager>(memory_, rendezvous_, guest, config_.smp.cpus, options);
@@ -118,6 +127,7 @@ void Machine::make_vcpus(const Guest& guest, u64 features, const VcpuInspector& 
                                                  .deterministic = config_.icount.has_value()}));
     rendezvous_.add(vcpus_.back().get());
   }
+  injection::arm(0, config_.accel.fail_every);  // what is made from here on, the machine stands
   if (lockstep_ != nullptr) {
     lockstep_->attach(*vcpus_[0], memory_, [this] {
       runner_.request_pause();

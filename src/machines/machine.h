@@ -65,6 +65,8 @@ class Machine {
   Result<> open_chardevs();
   // Opens the configured drives, those too that no device uses.
   Result<> open_drives();
+  // -perfmap's file, if it is wanted.
+  Result<> open_perf_map();
   // The drive of an id, for the one device that uses it.
   std::unique_ptr<DiskImage> take_drive(const std::string& id);
   // The back end of serial port `index` as the configuration has it, or null.
@@ -160,6 +162,7 @@ class Machine {
   CharDevices chardevs_;
   Rendezvous rendezvous_;
   Lockstep* lockstep_ = nullptr;
+  std::unique_ptr<PerfMap> perf_map_;
   std::unique_ptr<CodeManager> code_;
   VcpuInspector inspector_{};
   std::vector<std::unique_ptr<Vcpu>> vcpus_;

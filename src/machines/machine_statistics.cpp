@@ -67,6 +67,19 @@ Json vcpu_report(Vcpu& vcpu) {
       {"code_page_stores", mmu.code_page_stores}};
 }
 
+// What compiled code left to tier 0: instructions of blocks without host code, and ops within host code.
+Json fallback_report(std::span<const std::unique_ptr<Vcpu>> vcpus) {
+  u64 interpreted = 0, compiled = 0, stepped = 0;
+  for (const auto& vcpu : vcpus) {
+    interpreted += vcpu->statistics().tier_instructions[0];
+    compiled += vcpu->statistics().tier_instructions[1];
+    stepped += vcpu->frame().stepped_ops;
+  }
+  return {{"instructions", interpreted},
+          {"stepped_ops", stepped},
+          {"percent", 100 * ratio(interpreted + stepped, interpreted + compiled)}};
+}
+
 Json report(const CodeManager& code, std::span<const std::unique_ptr<Vcpu>> vcpus, const CodeCache::Statistics& cache) {
   const CodeManager::Statistics made = code.statistics();
   Json fusions = Json::object();
@@ -84,6 +97,7 @@ Json report(const CodeManager& code, std::span<const std::unique_ptr<Vcpu>> vcpu
                 {"fusions", fusions}}},
               {"cache", cache_report(cache)},
               {"tier1", compiler_report(made.compiler, made.code_bytes)},
+              {"fallback", fallback_report(vcpus)},
               {"vcpus", Json::array()}};
   for (const auto& vcpu : vcpus) all["vcpus"].push_back(vcpu_report(*vcpu));
   rusage usage{};

@@ -33,6 +33,7 @@ Result<Machine::Ending> build_and_run(const MachineConfig& config, const Control
     machine.set_lockstep(lockstep);
     TRY(machine.open_chardevs());
     TRY(machine.open_drives());
+    TRY(machine.open_perf_map());
     TRY(board.build(machine));
     if (!config.dump_dtb.empty()) return Machine::Ending{};
     PidFile pidfile;

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "tcg/cache/injection.h"
 
 namespace pagoda {
 
@@ -68,6 +69,7 @@ void CodeMemory::drop(u32 chunk) {
 CodeMemory::Piece CodeMemory::allocate(std::size_t bytes) {
   bytes = (bytes + 15) & ~std::size_t{15};
   CHECK(bytes <= kChunkBytes / 4);
+  if (injection::step_fails()) return {};
   const std::lock_guard lock(mutex_);
   std::byte* data = nullptr;
   if (!free_data_.empty()) {

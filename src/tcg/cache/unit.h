@@ -75,6 +75,7 @@ struct Unit {
   i64 exit_offset[2] = {};        // pc offsets of the exits that links 0 and 1 serve
   bool exit_is_far[2] = {};       // leads to another page
   bool linkable = true;           // false: cut short, or starts at a stop; never linked to nor cached by pc
+  bool is_spare = false;          // lies in memory of its maker, for want of other: for one run
   bool cut_short = false;  // made for one run, in no cache: less than a block's budget, or a boundary in its page
   Link links[2];
   std::atomic<u32> heat{0};  // entries left before a compiler is asked; 0: never ask

@@ -33,7 +33,8 @@ class Lowering {
 
   // Makes a unit of the block: one allocation that holds header, code and instruction table, released by free_unit.
   // `next_page`: the host page with the second part of the block's only instruction, which straddles two pages; the
-  // unit then checks at its start that this page is the one that the TLB maps there. Null: no check.
+  // unit then checks at its start that this page is the one that the TLB maps there. Null: no check. When the host has
+  // no memory left the unit is a spare one (Unit::is_spare): it has to be freed before the next one is made.
   Unit* lower(const ir::Block& block, const u8* next_page = nullptr);
   // How often each fusion was applied.
   u64 fusion_count(Fusion fusion) const { return counts_[static_cast<u32>(fusion)]; }
@@ -45,6 +46,10 @@ class Lowering {
   HelperTable helpers_;
   u32 fusions_;
   u64 counts_[kFusionCount] = {};
+  struct alignas(32) Piece {
+    u8 bytes[32];
+  };
+  std::unique_ptr<Piece[]> spare_;  // for one unit; the host sees its pages when it is used
 };
 void free_unit(Unit* unit);
 

@@ -63,7 +63,11 @@ u32 compute_width(Type type) { return type == Type::i1 ? 3 : width_index(type); 
 }  // namespace
 
 Lowering::Lowering(ir::SlotTable slots, HelperTable helpers, u32 fusions)
-    : work_(std::make_unique<Work>()), slots_(slots), helpers_(helpers), fusions_(fusions) {}
+    : work_(std::make_unique<Work>()),
+      slots_(slots),
+      helpers_(helpers),
+      fusions_(fusions),
+      spare_(std::make_unique_for_overwrite<Piece[]>(kMostUnitBytes / sizeof(Piece))) {}
 Lowering::~Lowering() = default;
 
 void Lowering::Work::emit(Handler handler, u16 d, u16 a, u16 b, u16 c, u64 imm) {
@@ -500,7 +504,10 @@ Unit* Lowering::lower(const ir::Block& block, const u8* next_page) {
   const std::size_t insn_bytes = work.insns.size() * sizeof(InsnStart);
   const std::size_t bytes = sizeof(Unit) + code_bytes + insn_bytes;
   auto* memory = static_cast<u8*>(allocate_unit(bytes));
+  const bool is_spare = memory == nullptr;
+  if (is_spare) memory = reinterpret_cast<u8*>(spare_.get());
   auto* unit = new (memory) Unit();
+  unit->is_spare = is_spare;
   auto* code = reinterpret_cast<ThreadedOp*>(memory + sizeof(Unit));
   auto* insns = reinterpret_cast<InsnStart*>(memory + sizeof(Unit) + code_bytes);
   std::memcpy(code, work.code.data(), code_bytes);
@@ -518,8 +525,9 @@ Unit* Lowering::lower(const ir::Block& block, const u8* next_page) {
 }
 
 void free_unit(Unit* unit) {
+  const bool is_spare = unit->is_spare;
   unit->~Unit();
-  free_unit_memory(unit);
+  if (!is_spare) free_unit_memory(unit);
 }
 
 }  // namespace pagoda::interp

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/types.h"
+#include "tcg/cache/injection.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define PAGODA_UNIT_MALLOC 1
@@ -24,11 +25,7 @@ namespace pagoda {
 
 #ifdef PAGODA_UNIT_MALLOC
 
-void* allocate_unit(std::size_t bytes) {
-  void* memory = std::malloc(bytes);
-  CHECK(memory != nullptr, "out of memory");
-  return memory;
-}
+void* allocate_unit(std::size_t bytes) { return injection::step_fails() ? nullptr : std::malloc(bytes); }
 void free_unit_memory(void* memory) { std::free(memory); }
 std::size_t unit_memory_bytes() { return 0; }
 
@@ -36,8 +33,8 @@ std::size_t unit_memory_bytes() { return 0; }
 
 namespace {
 
-constexpr std::size_t kChunkBytes = std::size_t{2} << 20;  // a huge page of x86-64; chunks are aligned to it
-constexpr std::size_t kAlignment = 32;                     // what jumps read of a unit is in one cache line
+constexpr std::size_t kChunkBytes = 2 * kMostUnitBytes;  // a huge page of x86-64; chunks are aligned to it
+constexpr std::size_t kAlignment = 32;                   // what jumps read of a unit is in one cache line
 
 struct alignas(kAlignment) Chunk {
   Chunk* next;  // of the empty ones
@@ -57,10 +54,11 @@ Heap& heap() {
   return heap;
 }
 
+// Null: the host has no memory left.
 Chunk* new_chunk() {
   // Twice the size holds one aligned chunk; the rest goes back.
   void* memory = mmap(nullptr, 2 * kChunkBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  CHECK(memory != MAP_FAILED, "out of memory");
+  if (memory == MAP_FAILED) return nullptr;
   auto* base = static_cast<std::byte*>(memory);
   const std::size_t skip = -reinterpret_cast<std::uintptr_t>(base) & (kChunkBytes - 1);
   if (skip != 0) munmap(base, skip);
@@ -80,17 +78,19 @@ void drop(Heap& from, Chunk* chunk) {
 
 void* allocate_unit(std::size_t bytes) {
   bytes = (bytes + kAlignment - 1) & ~(kAlignment - 1);
-  CHECK(bytes <= kChunkBytes / 2);
+  CHECK(bytes <= kMostUnitBytes);
+  if (injection::step_fails()) return nullptr;
   Heap& from = heap();
   const std::lock_guard lock(from.mutex);
   if (from.used + bytes > kChunkBytes) {
-    if (from.current != nullptr) drop(from, from.current);
     Chunk* chunk = from.empty;
     if (chunk != nullptr) {
       from.empty = chunk->next;
     } else {
       chunk = new_chunk();
+      if (chunk == nullptr) return nullptr;
     }
+    if (from.current != nullptr) drop(from, from.current);
     chunk->live = 1;
     from.current = chunk;
     from.used = sizeof(Chunk);

@@ -20,7 +20,10 @@ u64 call_helper(VcpuFrame* frame, u32 number, u32 host_fp) {
   return helper(frame, args[0], args[1], args[2], args[3]);
 }
 
-void step(VcpuFrame* frame, const Unit* unit, u32 op) { interp::step(*frame, unit->code[op]); }
+void step(VcpuFrame* frame, const Unit* unit, u32 op) {
+  ++frame->stepped_ops;
+  interp::step(*frame, unit->code[op]);
+}
 
 u64 finish(VcpuFrame* frame, const Unit* unit, u32 op, u64 value) {
   using interp::Handler;

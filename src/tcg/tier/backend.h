@@ -68,6 +68,8 @@ class Engine {
   // Runs from the start of `unit`, which this engine compiled and whose pc is frame.pc; as interp::execute.
   virtual interp::LeaveInfo execute(VcpuFrame& frame, Unit& unit) = 0;
   virtual Statistics statistics() const = 0;
+  // Host code that belongs to no unit; empty: there is none.
+  virtual std::span<const u8> shared_code() const { return {}; }
   virtual u64 code_bytes() const = 0;  // of host code memory in use
   // Forgets statistics and working memory; what was compiled stays.
   virtual void reset() = 0;

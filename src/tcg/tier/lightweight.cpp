@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Tier 1 as a backend: its code memory, its stubs, a compiler for each thread.
+#include "tcg/cache/injection.h"
 #include "tcg/light/light.h"
 #include "tcg/tier/backend.h"
 
@@ -17,6 +18,7 @@ class Lightweight final : public Engine {
       layout.second_tlb_offset[mode] = setup.second_tlb_offset[mode];
     }
     stubs_ = std::make_unique<light::Stubs>(*memory_, layout);
+    stub_bytes_ = static_cast<u64>(memory_->allocate(1).execute - stubs_->enter);  // pieces follow one another
     reset();
   }
 
@@ -26,6 +28,10 @@ class Lightweight final : public Engine {
       if (mine.lowering == nullptr)
         mine.lowering = std::make_unique<interp::Lowering>(setup_.slots, setup_.helpers, setup_.fusions);
       job.unit = mine.lowering->lower(*job.block, job.next_page);
+    }
+    if (injection::step_fails()) {
+      ++mine.refused;
+      return Outcome::refused;
     }
     const u64 no_room = mine.compiler->statistics().no_room;
     if (mine.compiler->compile(*job.unit, job.memory_mode)) return Outcome::done;
@@ -42,6 +48,7 @@ class Lightweight final : public Engine {
     }
     return total;
   }
+  std::span<const u8> shared_code() const override { return {stubs_->enter, stub_bytes_}; }
   u64 code_bytes() const override { return memory_->used_bytes(); }
   void reset() override {
     for (Thread& thread : threads_) thread = {nullptr, std::make_unique<light::Compiler>(*stubs_), 0};
@@ -56,6 +63,7 @@ class Lightweight final : public Engine {
   const Setup setup_;
   std::unique_ptr<CodeMemory> memory_;
   std::unique_ptr<light::Stubs> stubs_;
+  u64 stub_bytes_ = 0;
   std::vector<Thread> threads_;
 };
 
