@@ -80,7 +80,7 @@ TEST(Injection, EveryFewSteps) {
   const Ending plain = run(0, 0, &fired);
   for (const u64 every : {1, 2, 3, 4, 5, 7}) {
     expect_equal(plain, run(0, every, &fired), "every " + std::to_string(every));
-    EXPECT_GT(fired, 2u);
+    EXPECT_GT(fired, 1u);
   }
 }
 
