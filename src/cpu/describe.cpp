@@ -42,14 +42,14 @@ Result<std::vector<u8>> parse_bytes(std::string_view hex) {
 
 Result<std::string> describe_code(std::string_view hex, const DescribedGuest& guest) {
   TRY_ASSIGN(const std::vector<u8> bytes, parse_bytes(hex));
-  if (bytes.size() < guest.least_bytes || bytes.size() < guest.instruction_length(bytes.data())) {
+  if (bytes.size() < guest.least_bytes || bytes.size() < guest.instruction_length(bytes)) {
     return fail("describe: no whole instruction in {} bytes", bytes.size());
   }
   std::string text;
   std::size_t at = 0;
   u32 count = 0;
   while (at + guest.least_bytes <= bytes.size()) {
-    const u32 length = guest.instruction_length(&bytes[at]);
+    const u32 length = guest.instruction_length(std::span(bytes).subspan(at));
     if (at + length > bytes.size()) break;
     text += guest.lines(std::span(bytes).subspan(at, length), at);
     at += length;

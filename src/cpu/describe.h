@@ -15,7 +15,8 @@ namespace pagoda {
 // A front end to ask.
 struct DescribedGuest {
   u32 least_bytes;  // of an instruction: as many must be there to ask for its length
-  u32 (*instruction_length)(const u8* bytes);
+  // Of the instruction at the start of the bytes; more than there are if it is cut off.
+  u32 (*instruction_length)(std::span<const u8> bytes);
   // Lines for one instruction, `at` bytes from the start: its text and its table row, or that it has none.
   std::function<std::string(std::span<const u8> bytes, u64 at)> lines;
   ir::SlotTable slots;

@@ -6,6 +6,7 @@
 
 #include "cpu/arm64/describe.h"
 #include "cpu/riscv64/describe.h"
+#include "cpu/x86_64/describe.h"
 #include "tcg/interp/interp.h"
 
 namespace pagoda {
@@ -18,6 +19,7 @@ struct Row {
 constexpr Row kGuests[] = {
     {"arm64", arm64::described_guest},
     {"riscv64", riscv64::described_guest},
+    {"x86_64", x86_64::described_guest},
 };
 
 }  // namespace

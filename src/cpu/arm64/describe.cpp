@@ -28,7 +28,7 @@ std::string lines(std::span<const u8> bytes, u64 at) {
 
 DescribedGuest described_guest() {
   return {.least_bytes = kInsnBytes,
-          .instruction_length = instruction_length,
+          .instruction_length = [](std::span<const u8> bytes) { return instruction_length(bytes.data()); },
           .lines = lines,
           .slots = slot_table(),
           .helpers = helper_table(),

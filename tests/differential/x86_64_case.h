@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// One case of the x86-64 differential tests: code bytes with registers and memory, and what came of it.
+//
+// The host processor runs the very same bytes at the very same addresses, so code and data lie at fixed ones.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string>
+
+#include "base/types.h"
+
+namespace pagoda::x86_64 {
+
+inline constexpr u64 kCodeAddress = 0x1000'0000;  // one page of breakpoints around the case's bytes
+inline constexpr u64 kCodeOffset = 0x800;         // where in it they begin
+inline constexpr u64 kDataAddress = 0x2000'0000;  // two pages; what is around them is not mapped
+inline constexpr u64 kDataBytes = 0x2000;
+inline constexpr u64 kGsBase = kDataAddress + 0x340;  // the same in all cases
+inline constexpr u32 kMaxCode = 160;
+
+struct Case {
+  std::array<u8, kMaxCode> code{};
+  u32 code_bytes = 0;
+  u64 gpr[16]{};
+  u64 rflags = 0;
+  std::span<const u8> bytes() const { return {code.data(), code_bytes}; }
+};
+
+struct Outcome {
+  static constexpr u32 kRanOn = 256;  // no exception: control went on at `pc`
+  u32 vector = kRanOn;
+  u64 pc = 0;
+  u64 fault_address = 0;  // page faults
+  u64 gpr[16]{};
+  u64 rflags = 0;
+};
+
+// What differs, a line each; empty if nothing. Flags outside the mask are not compared.
+std::string difference(const Outcome& host, const Outcome& ours, u64 flags_mask);
+
+}  // namespace pagoda::x86_64

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// Runs of instructions: flags that one sets and another reads, partial registers, memory in between.
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "cpu/x86_64/processor.h"
+#include "decode/x86_64_bytes.h"
+#include "differential/x86_64_generator.h"
+
+namespace pagoda::x86_64 {
+namespace {
+
+// r15 is the only base of memory operands and rsp the stack pointer: neither is written.
+constexpr u32 kBase = 15;
+
+bool is_suitable(const Row& row) {
+  const std::string_view name = row.handler_name;
+  for (const std::string_view other :
+       {"jcc",    "jmp",  "jmp_indirect", "call",  "call_indirect", "ret",   "jrcxz", "loop", "loope",
+        "loopne", "int3", "ud2",          "enter", "leave",         "pushf", "popf",  "xlat", "push",
+        "pop",    "div",  "idiv",         "shld",  "shrd",          "bsf",   "bsr"}) {
+    if (name == other) return false;
+  }
+  return !row.has(kString) && left_out(row).empty();
+}
+
+const std::vector<const Row*>& suitable_rows() {
+  static const std::vector<const Row*> rows = [] {
+    std::vector<const Row*> result;
+    for (const Row& row : all_rows()) {
+      if (is_suitable(row)) result.push_back(&row);
+    }
+    return result;
+  }();
+  return rows;
+}
+
+bool writes_or_uses_reserved(const Insn& insn) {
+  for (u32 i = 0; i < insn.operand_count; ++i) {
+    const Operand& operand = insn.operands[i];
+    if (operand.kind == OperandKind::gpr && (operand.reg == kBase || operand.reg == kRsp)) return true;
+  }
+  return false;
+}
+
+// Whether a later instruction could see a flag that this one leaves undefined.
+bool leaves_undefined_flags(const Row& row) {
+  for (const char* letter = row.effect; *letter != 0; ++letter) {
+    if (*letter >= 'a' && *letter <= 'z') return true;
+  }
+  const std::string_view name = row.handler_name;
+  return name == "rol" || name == "ror" || name == "rcl" || name == "rcr";
+}
+
+bool add(Rng& rng, const Row& row, Case& c) {
+  Bytes bytes;
+  if (row.encoding.map < Map::vex_0f && row.encoding.prefix == Prefix::any && rng() % 6 == 0) bytes.add(0x66);
+  for (const u8 byte : bytes_of_row(rng, row, 0).span()) bytes.add(byte);
+  Insn insn;
+  if (decode(bytes.span(), kAllFeatures, insn) != Decoded::ok || insn.row != &row) return false;
+  if (writes_or_uses_reserved(insn) || c.code_bytes + insn.length > kMaxCode - 16) return false;
+  const Memory& m = insn.memory;
+  const bool memory = m.base != Memory::kNone || m.index != Memory::kNone || row.specs.has(Method::offset);
+  if (memory && (m.base != kBase || m.index != Memory::kNone || m.displacement > 0x700 || m.displacement < -0x700)) {
+    return false;
+  }
+  std::memcpy(&c.code[c.code_bytes], bytes.data.data(), insn.length);
+  c.code_bytes += insn.length;
+  return true;
+}
+
+}  // namespace
+
+Generated sequence(Rng& rng) {
+  Generated g;
+  g.flags_mask = rflags::kStatus | rflags::kDirection;
+  Case& c = g.from;
+  const auto& rows = suitable_rows();
+  const u64 count = 2 + rng() % 10;
+  // All flags defined at any moment, or no reader behind what leaves some undefined: the latter rows come rarely.
+  for (u64 made = 0; made < count;) {
+    const Row& row = *rows[rng() % rows.size()];
+    if (leaves_undefined_flags(row)) continue;
+    for (u32 tries = 0; tries < 64; ++tries) {
+      if (!add(rng, row, c)) continue;
+      ++made;
+      break;
+    }
+    if (c.code_bytes > kMaxCode - 32) break;
+  }
+  for (u64& value : c.gpr) value = rng() % 3 == 0 ? rng() % 4 : rng() >> (rng() & 63);
+  c.gpr[kBase] = kDataAddress + 0x800 + (rng() % 0x1000);
+  if (rng() % 8 == 0) c.gpr[kBase] = kDataAddress + kDataBytes - rng() % 0x400;  // some accesses fault
+  c.gpr[kRsp] = kDataAddress + 0x1000;
+  c.rflags = (rng() & rflags::kStatus) | rflags::kFixed;
+  return g;
+}
+
+}  // namespace pagoda::x86_64

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+// Blocks are made anew for each case and run one after another until control leaves the case's bytes.
+#include "differential/x86_64_subject.h"
+
+#include <cstring>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "cpu/x86_64/helpers.h"
+#include "cpu/x86_64/processor.h"
+#include "cpu/x86_64/translate.h"
+#include "differential/x86_64_memory.h"
+#include "tcg/host/fp.h"
+#include "tcg/interp/interp.h"
+#include "tcg/ir/builder.h"
+#include "tcg/ir/verifier.h"
+#include "tcg/light/light.h"
+
+// The frame's members have bases; they have fixed offsets all the same.
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+
+namespace pagoda::x86_64 {
+namespace {
+
+constexpr u32 kMaxBlocks = 20000;  // rep instructions come again and again
+
+std::vector<HelperFn> helper_functions() {
+  std::vector<HelperFn> functions;
+  for (u32 i = 0; i < helper_table().count; ++i) functions.push_back(helper_table().helpers[i].function);
+  return functions;
+}
+
+}  // namespace
+
+struct Subject::Machine {
+  explicit Machine(Tier with)
+      : tier(with), lowering(slot_table(), helper_table(), with == Tier::reference ? 0 : interp::kAllFusions) {
+    for (u32 i = 0; i < kJumpCacheEntries; ++i) jump_cache[i] = {~u64{0}, &none};
+    Processor& p = frame->processor;
+    p.memory = p.contexts[0] = {&frame->tlb, u64{1} << 4, kNoTlbTag};
+    for (u64 page = 0; page < kDataBytes; page += 0x1000) {
+      TlbEntry& entry = frame->tlb.entries[tlb_index(kDataAddress + page)];
+      entry.read_tag = entry.write_tag = kDataAddress + page + p.memory.tag;
+      entry.addend = reinterpret_cast<u64>(data.data()) - kDataAddress;
+    }
+    p.slow = &case_memory_paths();
+    p.vcpu = data.data();
+    p.jump_cache = jump_cache.get();
+    p.helpers = functions.data();
+    p.fp_control = fp::control_word(ir::Round::nearest_even, 0);
+    if (tier != Tier::compiled) return;
+    auto memory = CodeMemory::create(std::size_t{1} << 20);
+    if (!memory) return;
+    code_memory = std::move(*memory);
+    light::Layout layout{.pinned = pinned_registers(), .helpers = helper_table()};
+    layout.tlb_offset[0] = offsetof(Frame, tlb);
+    layout.second_tlb_offset[0] = offsetof(Frame, second_tlb);
+    stubs = std::make_unique<light::Stubs>(*code_memory, layout);
+    compiler = std::make_unique<light::Compiler>(*stubs);
+  }
+
+  interp::Leave run_block(std::span<const u8> code) {
+    Processor& p = frame->processor;
+    builder.start(&block, slot_table());
+    translate_block(
+        builder, {.code = {.bytes = code.data(), .size = static_cast<u32>(code.size()), .pc = p.pc}, .max_insns = 48});
+    ir::verify_or_die(block, slot_table(), helper_table());
+    Unit* unit = lowering.lower(block);
+    unit->phys = p.pc;
+    ++runs;
+    interp::LeaveInfo left;
+    if (compiler != nullptr && compiler->compile(*unit, 0)) {
+      unit->host.entry.store(unit->host.start, std::memory_order_relaxed);
+      left = light::execute(*stubs, p, *unit);
+      code_memory->release(unit->host.start, unit->host.data);
+      ++compiled_runs;
+    } else {
+      left = interp::execute(p, *unit);
+    }
+    interp::free_unit(unit);
+    return left.reason;
+  }
+
+  // Compiled code finds the tables behind the state.
+  struct Frame {
+    Processor processor;
+    TlbTable tlb;
+    SecondTlbTable second_tlb;
+  };
+
+  const Tier tier;
+  std::unique_ptr<Frame> frame = std::make_unique<Frame>();
+  alignas(4096) std::array<u8, kDataBytes> data{};
+  Unit none;
+  std::unique_ptr<JumpCacheEntry[]> jump_cache = std::make_unique<JumpCacheEntry[]>(kJumpCacheEntries);
+  std::vector<HelperFn> functions = helper_functions();
+  ir::Block block;
+  ir::Builder builder;
+  interp::Lowering lowering;
+  std::unique_ptr<CodeMemory> code_memory;
+  std::unique_ptr<light::Stubs> stubs;
+  std::unique_ptr<light::Compiler> compiler;
+  u64 runs = 0, compiled_runs = 0;
+};
+
+Subject::Subject(Tier tier) : machine_(std::make_unique<Machine>(tier)) {}
+Subject::~Subject() = default;
+u8* Subject::data() { return machine_->data.data(); }
+u64 Subject::compiled_runs() const { return machine_->compiled_runs; }
+u64 Subject::runs() const { return machine_->runs; }
+
+void Subject::run(const Case& from, Outcome& to) {
+  Processor& p = machine_->frame->processor;
+  std::memcpy(p.gpr, from.gpr, sizeof p.gpr);
+  write_rflags(p, from.rflags | rflags::kInterrupt);  // as any program has it
+  p.gs_base = kGsBase;
+  p.fs_base = 0;
+  p.pc = kCodeAddress + kCodeOffset;
+  p.fault = p.leave = 0;
+  p.budget = i64{1} << 40;
+  p.poll.store(0, std::memory_order_relaxed);
+  to = Outcome{};
+  for (u32 blocks = 0;; ++blocks) {
+    CHECK(blocks < kMaxBlocks, "the case does not end: {:02x}", fmt::join(from.bytes(), " "));
+    const u64 offset = p.pc - (kCodeAddress + kCodeOffset);
+    if (offset >= from.code_bytes) break;
+    const interp::Leave reason = machine_->run_block(from.bytes().subspan(offset));
+    if (reason != interp::Leave::exception) continue;
+    to.vector = static_cast<u32>(p.fault_cause);
+    to.fault_address = to.vector == static_cast<u32>(Vector::page_fault) ? p.fault_value : 0;
+    break;
+  }
+  to.pc = p.pc;
+  std::memcpy(to.gpr, p.gpr, sizeof to.gpr);
+  to.rflags = read_rflags(p) & ~rflags::kInterrupt;
+}
+
+}  // namespace pagoda::x86_64
