@@ -14,7 +14,7 @@ namespace pagoda::x86_64 {
 
 inline constexpr u64 kCodeAddress = 0x1000'0000;  // one page of breakpoints around the case's bytes
 inline constexpr u64 kCodeOffset = 0x800;         // where in it they begin
-inline constexpr u64 kDataAddress = 0x2000'0000;  // two pages; what is around them is not mapped
+inline constexpr u64 kDataAddress = 0x6000'0000;  // two pages, nothing around them; bit offsets reach 256 MiB
 inline constexpr u64 kDataBytes = 0x2000;
 inline constexpr u64 kGsBase = kDataAddress + 0x340;  // the same in all cases
 inline constexpr u32 kMaxCode = 160;

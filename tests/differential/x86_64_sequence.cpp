@@ -61,7 +61,8 @@ bool add(Rng& rng, const Row& row, Case& c) {
   if (decode(bytes.span(), kAllFeatures, insn) != Decoded::ok || insn.row != &row) return false;
   if (writes_or_uses_reserved(insn) || c.code_bytes + insn.length > kMaxCode - 16) return false;
   const Memory& m = insn.memory;
-  const bool memory = m.base != Memory::kNone || m.index != Memory::kNone || row.specs.has(Method::offset);
+  bool memory = m.base != Memory::kNone;  // lea, too
+  for (u32 i = 0; i < insn.operand_count; ++i) memory |= insn.operands[i].kind == OperandKind::memory;
   if (memory && (m.base != kBase || m.index != Memory::kNone || m.displacement > 0x700 || m.displacement < -0x700)) {
     return false;
   }
