@@ -82,9 +82,8 @@ class Translator {
   };
   ir::Value flag_bits(std::initializer_list<OneFlag> list);
   ir::Value carry() { return condition(2); }
-  // How the flags came about, for condition(). The operands are only wanted for add and sub; a comparison has no result.
-  enum class Source : u8 { sub, add, logic, result };
-  void remember(Source source, ir::Value result, ir::Value a = {}, ir::Value second = {});
+  // SF and ZF of the flags just set are those of this value, which is at hand.
+  void remember(ir::Value result) { result_of_ = {flags().id, result}; }
   // Whether condition code 0..15 holds (SDM volume 2, appendix B.1).
   ir::Value condition(u32 code);
 
@@ -121,14 +120,11 @@ class Translator {
   void undefined(Vector vector, u32 length, u64 offset);
 
  private:
-  struct FlagSource {
+  struct ResultOf {
     ir::ValueId flags = ir::kNoValue;  // the value in the slot that this is about
-    Source source{};
-    ir::Value result, a, b;
+    ir::Value result;
   };
-  ir::Value positive_condition(u32 code);
-
-  FlagSource flag_source_;
+  ResultOf result_of_;
   ir::Value address_;
 };
 

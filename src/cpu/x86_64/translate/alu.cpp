@@ -16,15 +16,15 @@ Value no_carry(Translator& t) { return t.b.constant(Type::i1, 0); }
 
 void set_flags_of_add(Translator& t, Value a, Value b, Value result) {
   t.set_flags(t.b.flags_add(a, b, no_carry(t)));
-  t.remember(Translator::Source::add, result, a, b);
+  t.remember(result);
 }
 void set_flags_of_sub(Translator& t, Value a, Value b, Value result) {
   t.set_flags(t.b.flags_sub(a, b, no_carry(t)));
-  t.remember(Translator::Source::sub, result, a, b);
+  t.remember(result);
 }
 void set_flags_of_logic(Translator& t, Value result) {
   t.set_flags(t.b.flags_logic(result));
-  t.remember(Translator::Source::logic, result);
+  t.remember(result);
 }
 
 // Old value of the destination, which becomes old (kind) operand in one step.
@@ -65,7 +65,7 @@ void with_carry(Translator& t, const Insn& i, bool subtract) {
   }
   t.write(i, 0, result);
   t.set_flags(flags);
-  t.remember(Translator::Source::result, result);
+  t.remember(result);
 }
 
 Value logic_of(Translator& t, Logic logic, Value a, Value b) {
@@ -95,7 +95,7 @@ void step(Translator& t, const Insn& i, bool down) {
   if (!locked) t.write(i, 0, result);
   const Value now = down ? t.b.flags_sub(a, one, no_carry(t)) : t.b.flags_add(a, one, no_carry(t));
   t.set_flags(now, kAllFlags & ~kCf);
-  t.remember(Translator::Source::result, result);
+  t.remember(result);
 }
 
 }  // namespace
@@ -114,7 +114,6 @@ void cmp(Translator& t, const Insn& i) {
   const Value a = t.read(i, 0);
   const Value b = t.read(i, 1);
   t.set_flags(t.b.flags_sub(a, b, no_carry(t)));
-  t.remember(Translator::Source::sub, {}, a, b);
 }
 
 void test(Translator& t, const Insn& i) {

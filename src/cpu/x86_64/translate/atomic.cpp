@@ -13,7 +13,6 @@ ir::MemOp atomic_access(const Insn& i) { return Translator::access(i.operands[0]
 
 void set_flags_of_compare(Translator& t, Value a, Value b) {
   t.set_flags(t.b.flags_sub(a, b, t.b.constant(Type::i1, 0)));
-  t.remember(Translator::Source::sub, {}, a, b);
 }
 
 }  // namespace
@@ -48,7 +47,7 @@ void xadd(Translator& t, const Insn& i) {
     t.write(i, 0, sum);
   }
   t.set_flags(t.b.flags_add(a, b, t.b.constant(Type::i1, 0)));
-  t.remember(Translator::Source::add, sum, a, b);
+  t.remember(sum);
 }
 
 // Memory is written in any case, with what it holds if the comparison fails. The accumulator is written only if it does

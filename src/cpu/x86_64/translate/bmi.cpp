@@ -49,7 +49,7 @@ void andn(Translator& t, const Insn& i) {
   const Value result = t.b.and_(t.b.not_(t.read(i, 1)), second);
   t.write(i, 0, result);
   t.set_flags(t.b.flags_logic(result));
-  t.remember(Translator::Source::logic, result);
+  t.remember(result);
 }
 
 void blsr(Translator& t, const Insn& i) {

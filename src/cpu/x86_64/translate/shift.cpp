@@ -41,7 +41,7 @@ class Shift {
     if (nothing()) return;
     const Value merged = mask == kAllFlags ? now : b.flags_merge(t.flags(), now, mask);
     t.set_flags(variable ? b.select(b.eq(count, b.i64(0)), t.flags(), merged) : merged);
-    if (!variable && mask == kAllFlags) t.remember(Translator::Source::result, result);
+    if (!variable && mask == kAllFlags) t.remember(result);
   }
   void finish_shift(Value result, Value carry, Value overflow) {
     const Value bits = t.flag_bits({{Flag::c, carry}, {Flag::v, overflow}});

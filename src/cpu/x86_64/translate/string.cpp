@@ -36,7 +36,6 @@ bool repeated(Translator& t, const Insn& i, StringOp op) {
 
 void set_flags_of_compare(Translator& t, Value a, Value b) {
   t.set_flags(t.b.flags_sub(a, b, t.b.constant(Type::i1, 0)));
-  t.remember(Translator::Source::sub, {}, a, b);
 }
 
 }  // namespace
