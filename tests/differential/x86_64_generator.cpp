@@ -144,8 +144,8 @@ void special_operands(Rng& rng, const Insn& insn, Generated& g, u64 address) {
   if (g.poke.address - kDataAddress > kDataBytes - g.poke.bytes) g.poke = {};
 }
 
-// Gives the registers of the memory operand values so that it lies at `address`.
-bool place_memory(Rng& rng, const Insn& insn, Case& c, u64 address) {
+// Gives the registers of the memory operand values so that it lies at `address`, or near where they cannot.
+bool place_memory(Rng& rng, const Insn& insn, Case& c, u64& address) {
   const Memory& m = insn.memory;
   const u64 offset = address - (m.segment == Segment::gs ? kGsBase : 0);
   const u64 displacement = static_cast<u64>(m.displacement);
@@ -162,7 +162,9 @@ bool place_memory(Rng& rng, const Insn& insn, Case& c, u64 address) {
   }
   if (m.base == Memory::kNone || m.base == m.index) {
     const u64 factor = m.scale + (m.base == m.index ? 1u : 0u);
-    set(m.index, (offset - displacement) / factor);
+    const u64 value = (offset - displacement) / factor;
+    set(m.index, value);
+    address -= (offset - displacement) - value * factor;
     return true;
   }
   u64 scaled = 0;
@@ -203,7 +205,16 @@ void fill_operands(Rng& rng, Generated& g) {
     c.gpr[kRsi] = (data_address(rng, 8) - (insn.memory.segment == Segment::gs ? kGsBase : 0)) | noise;
     c.gpr[kRdi] = data_address(rng, 8) | noise;
     // cmps and scas end soon with random data: sometimes what they meet is equal.
-    if (row.has(kCompares) && rng() % 2 == 0) c.gpr[kRsi] = c.gpr[kRdi];
+    if (row.has(kCompares) && insn.memory.segment == Segment::none && rng() % 2 == 0) c.gpr[kRsi] = c.gpr[kRdi];
+    // Which of two operands faults first is nobody's promise: one of them is well inside.
+    if (is_handler(row, {"cmps"})) {
+      const u64 inside = kDataAddress + 0x400 + rng() % 0x1000;
+      if (rng() % 2 == 0) {
+        c.gpr[kRdi] = inside | noise;
+      } else {
+        c.gpr[kRsi] = (inside - (insn.memory.segment == Segment::gs ? kGsBase : 0)) | noise;
+      }
+    }
     if (is_handler(row, {"scas"})) c.gpr[kRax] = rng() & 3;
   }
   u64 address = 0;

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+// What tier 1 makes of telling sequences of x86-64 code: guest instructions, IR, host instructions and how many there
+// are.
+//
+// The host code is shown from its entry to the first way out, the hot path of what falls through. PAGODA_BLESS=1 writes
+// the file anew; read the difference.
+#include <cpuid.h>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "cpu/x86_64/decode.h"
+#include "cpu/x86_64/disassembler.h"
+#include "cpu/x86_64/helpers.h"
+#include "cpu/x86_64/processor.h"
+#include "cpu/x86_64/translate.h"
+#include "decode/x86_64_zydis.h"
+#include "tcg/ir/builder.h"
+#include "tcg/light/light.h"
+
+namespace pagoda::x86_64 {
+namespace {
+
+struct Sequence {
+  const char* name;
+  const char* hex;
+};
+constexpr Sequence kSequences[] = {
+    {"compare and branch", "4839f77c1e"},
+    {"compare bytes and branch", "4038f7721e"},
+    {"test and branch", "4885c0741e"},
+    {"test a bit and branch", "f7c740000000751e"},
+    {"decrement and branch", "48ffc975de"},
+    {"add and branch on carry", "4801d0721e"},
+    {"bounds check", "39f7771e"},
+    {"64-bit arithmetic, flags dead", "4801f84829f24831c14821d3488d7f084839f775de"},
+    {"32-bit arithmetic", "01f829f231c139d1751e"},
+    {"address arithmetic", "488d44b710488d0c404885c9781e"},
+    {"clear and count", "31c048ffc04839f872de"},
+    {"carry chain", "4801f84811f24885d2741e"},
+    {"borrow chain", "4829f84819f24885d2741e"},
+    {"memory increment", "ff0785c0741e"},
+    {"load, add, store", "488b074801f04889074839d0721e"},
+    {"flags between loads", "4839f8488b0e4801c8488b56084829d04885c0741e"},
+    {"prologue", "554889e5534883ec204885ff741e"},
+    {"epilogue", "4883c4205b5dc3"},
+    {"call", "e8fb000000"},
+    {"tail of a string copy", "8a06880748ffc648ffc784c075de"},
+    {"string copy", "f3a4"},
+    {"string store, one element", "48ab4885c9741e"},
+    {"partial registers", "88d088dc0fb7c885c9741e"},
+    {"sign extension", "480fbec74863d64801d04885c0741e"},
+    {"shift by a constant", "48c1e003c1ea0748c1f93f4885c9741e"},
+    {"shift by cl", "48d3e04885c0741e"},
+    {"rotate and mix", "c1c00531f80fafc685c0741e"},
+    {"conditional move", "4839f74889f8480f4cc64885c0741e"},
+    {"set on condition", "39f70f9cc00fb6c085c0741e"},
+    {"multiply", "480fafc7486bd6644801d04885c0741e"},
+    {"wide multiply", "48f7e74885d2741e"},
+    {"lock increment", "f0ff0785c0741e"},
+    {"lock exchange add", "f0480fc1074885c0741e"},
+    {"compare and exchange", "f0480fb13775de"},
+    {"bit test", "480fa3f7721e"},
+    {"population count and scan", "f3480fb8c7f3480fbcce4801c84885c0741e"},
+};
+
+std::vector<u8> bytes_of(std::string_view hex) {
+  std::vector<u8> bytes;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
+    bytes.push_back(static_cast<u8>(std::stoul(std::string(hex.substr(i, 2)), nullptr, 16)));
+  }
+  return bytes;
+}
+
+// Distances to data beside the code and to stubs depend on where the code lies.
+std::string without_addresses(std::string text) {
+  if (const auto at = text.find("[rip"); at != std::string::npos) {
+    text.replace(at, text.find(']', at) + 1 - at, "[data]");
+  }
+  return text.starts_with("call ") ? "call stub" : text;
+}
+
+class Host {
+ public:
+  Host() : memory_(*CodeMemory::create(std::size_t{1} << 20)) {
+    light::Layout layout{.pinned = pinned_registers(), .helpers = helper_table()};
+    layout.tlb_offset[0] = sizeof(Processor);
+    layout.second_tlb_offset[0] = sizeof(Processor) + sizeof(TlbTable);
+    stubs_ = std::make_unique<light::Stubs>(*memory_, layout);
+    compiler_ = std::make_unique<light::Compiler>(*stubs_);
+  }
+
+  std::string text(const Sequence& sequence) {
+    const std::vector<u8> code = bytes_of(sequence.hex);
+    std::string text = fmt::format("--- {}\n", sequence.name);
+    u32 insns = 0;
+    for (std::size_t at = 0; at < code.size(); ++insns) {
+      Insn insn;
+      if (decode(std::span(code).subspan(at), kAllFeatures, insn) != Decoded::ok) return text + "undefined\n";
+      text += "  " + disassemble(insn) + "\n";
+      at += insn.length;
+    }
+    builder_.start(&block_, slot_table());
+    translate_block(
+        builder_, {.code = {.bytes = code.data(), .size = static_cast<u32>(code.size()), .pc = 0}, .max_insns = insns});
+    Unit* unit = lowering_.lower(block_);
+    unit->phys = 0x800;
+    EXPECT_TRUE(compiler_->compile(*unit, 0));
+    std::string host;
+    u32 count = 0;
+    for (const u8* at = unit->host.start; at < unit->host.start + unit->host.bytes;) {
+      const OracleDecode decoded =
+          zydis_decode({at, static_cast<std::size_t>(unit->host.start + unit->host.bytes - at)});
+      if (decoded.status != OracleDecode::Status::ok) break;
+      host += "    " + without_addresses(decoded.text) + "\n";
+      ++count;
+      at += decoded.length;
+      if (decoded.mnemonic == "jmp") break;
+    }
+    memory_->release(unit->host.start, unit->host.data);
+    interp::free_unit(unit);
+    return text + fmt::format("  {} guest, {} host instructions\n", insns, count) + host;
+  }
+
+ private:
+  std::unique_ptr<CodeMemory> memory_;
+  std::unique_ptr<light::Stubs> stubs_;
+  std::unique_ptr<light::Compiler> compiler_;
+  ir::Block block_;
+  ir::Builder builder_;
+  interp::Lowering lowering_{slot_table(), helper_table(), interp::kAllFusions};
+};
+
+// Code differs with what the host has.
+bool is_usual_host() {
+  u32 a, b, c, d;
+  __cpuid_count(7, 0, a, b, c, d);
+  const bool bmi = (b >> 3 & 1) != 0 && (b >> 8 & 1) != 0;
+  __cpuid(0x80000001, a, b, c, d);
+  return bmi && (c >> 5 & 1) != 0;
+}
+
+TEST(X86Golden, HostCodeOfTellingSequences) {
+  if (!is_usual_host()) GTEST_SKIP() << "a host without BMI or LZCNT";
+  Host host;
+  std::string text;
+  for (const Sequence& sequence : kSequences) text += host.text(sequence);
+  const std::string path = PAGODA_TEST_DIR "/golden/x86_64/host_code.txt";
+  if (std::getenv("PAGODA_BLESS") != nullptr) {
+    std::ofstream(path) << text;
+    return;
+  }
+  std::ifstream file(path);
+  std::stringstream expected;
+  expected << file.rdbuf();
+  EXPECT_EQ(text, expected.str());
+}
+
+}  // namespace
+}  // namespace pagoda::x86_64
