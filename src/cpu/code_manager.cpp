@@ -94,9 +94,7 @@ void CodeManager::compile(Vcpu& vcpu, Unit& unit) {
   unit.heat.store(outcome == tier::Outcome::no_room ? kTryAgain : 0, std::memory_order_relaxed);
   if (outcome == tier::Outcome::no_room) {
     unit.host.is_claimed.store(false, std::memory_order_release);
-    const u64 deaths = cache_.deaths();
-    cache_.evict_generation();
-    after_deaths(deaths);
+    make_room();
   }
 }
 
@@ -128,6 +126,12 @@ void CodeManager::mark_page(Vcpu& vcpu, GuestPhys page) {
   rendezvous_.post_and_wait(&vcpu, drop);
   // Bytes are read after this point; writers either see the mark or wrote before.
   marks->fetch_or(GuestMemory::kNoWriteTags, std::memory_order_seq_cst);
+}
+
+void CodeManager::make_room() {
+  const u64 deaths = cache_.deaths();
+  cache_.evict_generation();
+  after_deaths(deaths);
 }
 
 void CodeManager::code_written(GuestPhys address, u64 size) {
@@ -212,8 +216,7 @@ Unit* CodeManager::find_or_translate(Vcpu& vcpu, const Source& source) {
     interpreter_->compile(vcpu.index(), job);
     Unit* unit = job.unit;
     if (unit->is_spare) {  // the host is short of memory: this block for now, and room for others
-      cache_.evict_generation();
-      request_epochs();
+      make_room();
     }
     unit->mode.store(frame.mode, std::memory_order_relaxed);
     unit->phys = source.phys;

@@ -67,6 +67,7 @@ class CodeManager final : public CodeWriteObserver {
   struct Translator;  // per vcpu
   void compile(Vcpu& vcpu, Unit& unit);
   void mark_page(Vcpu& vcpu, GuestPhys page);
+  void make_room();
   void after_deaths(u64 deaths);
   // What a unit is to be made from.
   struct Source {
