@@ -160,11 +160,31 @@ class FusedShapes {
   // Writes one of the results into a register.
   void write() {
     constexpr ToySlot kSlots[] = {ToySlot::a0, ToySlot::a1};
-    builder_.put_slot(static_cast<u32>(kSlots[below(std::size(kSlots))]), pending_.back());
+    const ir::Value value = pending_.back();
+    const ToySlot slot = value.type == ir::Type::flags ? ToySlot::cc : kSlots[below(std::size(kSlots))];
+    builder_.put_slot(static_cast<u32>(slot), value);
     pending_.pop_back();
   }
+  // Flags of arithmetic, with its result or without, all of them or some.
+  void flags() {
+    const bool wide = below(2) == 0, add = below(2) == 0;
+    const auto sized = [&](ir::Value value) { return wide ? value : narrow(value); };
+    const ir::Value a = sized(operand()), b = below(3) == 0 ? sized(builder_.i64(rng_() % 16)) : sized(operand());
+    const ir::Value none = builder_.constant(ir::Type::i1, 0), carry = below(3) == 0 ? builder_.lt_u(a, b) : none;
+    ir::Value made = below(4) == 0 ? builder_.flags_logic(a)
+                     : add         ? builder_.flags_add(a, b, carry)
+                                   : builder_.flags_sub(a, b, carry);
+    if (below(3) == 0) {
+      const ir::Value old = builder_.get_slot(static_cast<u32>(ToySlot::cc));
+      made = builder_.flags_merge(old, made, static_cast<u8>(below(64)));
+    }
+    if (below(2) == 0) keep(builder_.zext(add ? builder_.add(a, b) : builder_.sub(a, b), ir::Type::i64));
+    pending_.push_back(made);
+  }
   void shape() {
-    switch (below(4)) {
+    switch (below(5)) {
+      case 4:
+        return flags();
       case 0: {
         const ir::Value shifted = builder_.shl(operand(), builder_.i64(1 + below(63)));
         if (below(4) == 0) keep(shifted);

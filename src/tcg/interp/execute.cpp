@@ -148,6 +148,11 @@ LeaveInfo execute(VcpuFrame& frame, const Unit& unit) {
   return info;
 }
 
+void repair(VcpuFrame& frame, const Unit& unit, u32 index) {
+  const u16 first = unit.insns[index].repair;
+  if (first != 0) run(&frame, &unit, unit.code + first, nullptr);
+}
+
 void step(VcpuFrame& frame, const ThreadedOp& op) {
   const ThreadedOp code[] = {op, {handler_addresses()[static_cast<u32>(Handler::stop)], 0, 0, 0, 0, 0}};
   run(&frame, nullptr, code, nullptr);

@@ -73,6 +73,9 @@ struct LeaveInfo {
   Unit* unit = nullptr;  // hot
 };
 
+// Computes the slots that hold old values before guest instruction `index` of the unit, when it is left there.
+void repair(VcpuFrame& frame, const Unit& unit, u32 index);
+
 // Executes one op that neither faults nor ends a block, in guest mode.
 void step(VcpuFrame& frame, const ThreadedOp& op);
 

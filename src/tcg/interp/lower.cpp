@@ -67,7 +67,10 @@ Lowering::Lowering(ir::SlotTable slots, HelperTable helpers, u32 fusions)
       slots_(slots),
       helpers_(helpers),
       fusions_(fusions),
-      spare_(std::make_unique_for_overwrite<Piece[]>(kMostUnitBytes / sizeof(Piece))) {}
+      spare_(std::make_unique_for_overwrite<Piece[]>(kMostUnitBytes / sizeof(Piece))) {
+  work_->slots = slots;
+  work_->find_flags_slots();
+}
 Lowering::~Lowering() = default;
 
 void Lowering::Work::emit(Handler handler, u16 d, u16 a, u16 b, u16 c, u64 imm) {
@@ -266,6 +269,11 @@ void Lowering::Work::emit_float(u16 at, const Inst& op) {
 
 void Lowering::Work::emit_put(u16 at, const Inst& op) {
   const ir::SlotInfo& slot = slots.slots[op.extra];
+  if (op.type == Type::flags && on(Fusion::dead_flags)) {
+    const bool sunk = values[at].form == Form::sunk;
+    flags_slot(op.extra).pending = sunk ? at : kNever;
+    if (sunk) return count(Fusion::dead_flags);
+  }
   const ValueId value = root(op.args[0]);
   const u16 place = static_cast<u16>(slot.offset);
   if (values[value].put == at && values[value].place == place) return;  // computed in place
@@ -452,6 +460,7 @@ void Lowering::Work::forward() {
   if (code.size() < most) code.resize(most);
   insns.clear();
   next_temp = 1;
+  repairs.clear();
   const auto release_expired = [&] {
     for (const u16 value : expiring) {
       if (values[value].in_temp) free_temps.push_back(values[value].place);
@@ -464,7 +473,9 @@ void Lowering::Work::forward() {
   for (now = 0; now < end; ++now) {
     const Inst& op = inst(now);
     if (op.op == Op::insn) {
-      insns.push_back({static_cast<u16>(op.imm), static_cast<u16>(code_size)});
+      insns.push_back({static_cast<u16>(op.imm), static_cast<u16>(code_size), repair_here()});
+      if (!holds.empty()) release_holds();
+      if (!expiring.empty()) release_expired();
       continue;
     }
     if (op.op == Op::constant) {  // its users take it as an immediate, or place it
@@ -483,6 +494,7 @@ void Lowering::Work::forward() {
       continue;
     }
     emit_op(now);
+    if (!holds.empty()) release_holds();
     if (!expiring.empty()) release_expired();
   }
   emit_terminal();
@@ -500,7 +512,11 @@ Unit* Lowering::lower(const ir::Block& block, const u8* next_page) {
   work.backward();
   work.forward();
 
-  const std::size_t code_bytes = work.code_size * sizeof(ThreadedOp);
+  for (InsnStart& insn : work.insns) {
+    if (insn.repair != 0) insn.repair = static_cast<u16>(work.code_size + insn.repair - 1);
+  }
+  const std::size_t own_bytes = work.code_size * sizeof(ThreadedOp);
+  const std::size_t code_bytes = own_bytes + work.repairs.size() * sizeof(ThreadedOp);
   const std::size_t insn_bytes = work.insns.size() * sizeof(InsnStart);
   const std::size_t bytes = sizeof(Unit) + code_bytes + insn_bytes;
   auto* memory = static_cast<u8*>(allocate_unit(bytes));
@@ -510,7 +526,8 @@ Unit* Lowering::lower(const ir::Block& block, const u8* next_page) {
   unit->is_spare = is_spare;
   auto* code = reinterpret_cast<ThreadedOp*>(memory + sizeof(Unit));
   auto* insns = reinterpret_cast<InsnStart*>(memory + sizeof(Unit) + code_bytes);
-  std::memcpy(code, work.code.data(), code_bytes);
+  std::memcpy(code, work.code.data(), own_bytes);
+  if (!work.repairs.empty()) std::memcpy(code + work.code_size, work.repairs.data(), code_bytes - own_bytes);
   std::memcpy(insns, work.insns.data(), insn_bytes);
   unit->code = code;
   unit->insns = insns;

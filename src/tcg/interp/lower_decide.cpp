@@ -118,6 +118,8 @@ void Lowering::Work::backward() {
   values.assign(end + 1u, fresh);
   slot_next.assign(slots.count, {});
   next_look = end;
+  const bool has_flags = !flags_slots.empty() && on(Fusion::dead_flags);
+  if (has_flags) start_flags();
   fused_branch = false;
   const ir::Terminal& terminal = block->terminal;
   if (terminal.kind == ir::Terminal::Kind::branch) {
@@ -142,14 +144,19 @@ void Lowering::Work::backward() {
     const Inst& op = inst(at);
     switch (op.op) {
       case Op::insn:
+        next_marker = at;
+        break;
       case Op::constant:
         break;
       case Op::get_slot:
+        if (has_flags && op.type == Type::flags) flags_slot(op.extra).read = true;
         values[at].next_write = slot_next[op.extra].write;
         slot_next[op.extra].read = at;
         break;
       case Op::put_slot:
-        if (is_dead_put(at)) {
+        if (has_flags && op.type == Type::flags) {
+          if (sink_flags(at, op)) break;
+        } else if (is_dead_put(at)) {
           values[at].is_dead = true;
           break;
         }
@@ -159,7 +166,10 @@ void Lowering::Work::backward() {
         if (on(Fusion::slot_result)) values[root(op.args[0])].put = at;
         break;
       default:
-        if (looks_at_state(op)) next_look = at;
+        if (looks_at_state(op)) {
+          next_look = at;
+          if (has_flags) observe_flags(at, op);
+        }
         decide(at);
     }
   }

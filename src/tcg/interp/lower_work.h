@@ -31,6 +31,7 @@ enum class Form : u8 {
   sext,       // sext of a 32-bit op: that op's operands
   sext_imm,   // the same with a constant operand
   shift_add,  // add(shl(x, constant), y)
+  sunk,       // put_slot of flags: done only where the block is left (lower_flags.cpp); last_use says until where
 };
 
 constexpr bool is_binary(Op op) { return op >= Op::add && op <= Op::xor_ && op != Op::not_; }
@@ -131,6 +132,23 @@ struct Lowering::Work {
   bool fused_branch = false;
   const u8* next_page = nullptr;
 
+  // Slots of type flags, for lower_flags.cpp.
+  struct FlagsSlot {
+    u16 slot;
+    u16 observed = kNever;  // backward: until where somebody could see the slot before its next write
+    bool read = false;      // backward: its next reader comes before its next write
+    u16 pending = kNever;   // forward: the sunk put whose value the slot should have
+  };
+  std::vector<FlagsSlot> flags_slots;
+  struct Hold {
+    u16 until;
+    ValueId value;
+  };
+  std::vector<Hold> holds;  // places that repairs read, latest first
+  std::vector<ThreadedOp> repairs;
+  u16 next_marker = kNever;
+  u16 repair_scratch = 0;
+
   bool on(Fusion fusion) const { return (fusions >> static_cast<u32>(fusion) & 1) != 0; }
   void count(Fusion fusion) { ++counts[static_cast<u32>(fusion)]; }
   const Inst& inst(ValueId value) const { return insts[value]; }
@@ -146,6 +164,22 @@ struct Lowering::Work {
   void decide(u16 at);
   void decide_two_operand(u16 at, const Inst& op);
   void backward();
+
+  void find_flags_slots();
+  FlagsSlot& flags_slot(u32 slot);
+  void start_flags();
+  void observe_flags(u16 at, const Inst& op);
+  bool has_observer_before(u16 at) const;
+  bool sink_flags(u16 put, const Inst& op);
+  bool is_repairable(ValueId flags) const;
+  ValueId result_of_flags(ValueId flags) const;
+  void hold_flags(ValueId flags, u16 until);
+  void hold(ValueId value, u16 until);
+  void release_holds();
+  u16 repair_here();
+  u16 repair_value(ValueId flags);
+  u16 repair_operand(ValueId value);
+  u16 repair_op(Handler handler, u16 a, u16 b, u16 c, u64 imm);
 
   u16 temp(u32 doublewords);
   u16 source(ValueId value);

@@ -41,6 +41,7 @@ u64 finish(VcpuFrame* frame, const Unit* unit, u32 op, u64 value) {
     if (rest != Handler::jump) interp::step(*frame, unit->code[i]);
     i += interp::ops_of(rest);
   }
+  if (!last) interp::repair(*frame, *unit, next);
   const i64 offset = last ? unit->exit_offset[0] : unit->insns[next].offset;
   frame->pc = frame->pc_page + (unit->phys & ~kTlbPageMask) + static_cast<u64>(offset);
   frame->budget += unit->guest_insns - next;
@@ -81,6 +82,7 @@ interp::LeaveInfo execute(const Stubs& stubs, VcpuFrame& frame, const Unit& unit
     case Left::exception: {
       // As if the instruction had not begun: its predecessors in the block count.
       const u32 index = frame.insn_index;
+      interp::repair(frame, *exit.unit, index);
       frame.pc = frame.pc_page + (exit.unit->phys & ~kTlbPageMask) + exit.unit->insns[index].offset;
       frame.budget += exit.unit->guest_insns - index;
       return {Leave::exception, nullptr};

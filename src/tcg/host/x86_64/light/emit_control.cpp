@@ -219,6 +219,13 @@ void Compiler::Work::emit_rest(const ThreadedOp* first, u32 insn_index) {
     at_op += interp::ops_of(handler);
   }
   if (last) return;  // the block's end is part of it
+  if (const u32 repair = unit->insns[next].repair; repair != 0) {
+    for (const ThreadedOp* at_op = unit->code + repair;; ++at_op) {
+      const Handler handler = interp::handler_of(at_op->handler);
+      if (handler == Handler::stop) break;
+      emit(handler, *at_op);
+    }
+  }
   a.add(kBudget, unit->guest_insns - next);
   exit_to(Left::lookup, unit->insns[next].offset);
 }
