@@ -117,7 +117,7 @@ void Compiler::Work::cold_step(const asmjit::Label& at_label, const asmjit::Labe
 bool Compiler::Work::emit(Handler handler, const ThreadedOp& step) {
   op = &step;
   if (emit_integer(handler) || emit_memory(handler) || emit_atomic(handler) || emit_control(handler) ||
-      emit_float(handler))
+      emit_flags(handler) || emit_float(handler))
     return true;
   if (!interp::is_plain(handler)) return false;  // only an emitter of its own can do it
   emit_step(static_cast<u32>(&step - unit->code));

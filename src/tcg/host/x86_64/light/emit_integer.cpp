@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "tcg/host/x86_64/light/emitter.h"
+#include "tcg/ir/fold.h"
 
 namespace pagoda::light {
 namespace {
@@ -277,8 +278,40 @@ void Compiler::Work::compare(bool wide, bool immediate) {
   }
 }
 
+// Of bytes or halfwords, extended as the comparison wants them.
+void Compiler::Work::narrow_compare(Operation operation, u32 width, bool immediate) {
+  const bool is_signed = operation == Operation::lt_s || operation == Operation::le_s;
+  const auto extended = [&](x86::Gp reg, u16 place) {
+    move(reg.r32(), place, false);
+    const x86::Gp low = width == 0 ? x86::Gp(reg.r8()) : x86::Gp(reg.r16());
+    is_signed ? a.movsx(reg.r32(), low) : a.movzx(reg.r32(), low);
+  };
+  extended(x86::rax, op->a);
+  if (immediate) {
+    const u64 imm = is_signed ? ir::sign_extend(op->imm, 8u << width) : op->imm;
+    a.cmp(x86::eax, static_cast<i32>(imm));
+  } else {
+    extended(x86::rcx, op->b);
+    a.cmp(x86::eax, x86::ecx);
+  }
+  a.set(condition_of(operation), x86::al);
+  const x86::Gp to = target(op->d, x86::rax);
+  a.movzx(to.r32(), x86::al);
+  done(op->d, to);
+}
+
 bool Compiler::Work::emit_two_operand(Operation operation, u32 width, bool immediate, bool extend) {
-  if (width < 2) return false;  // bytes and halfwords: rare, tier 0's handlers do them
+  if (width < 2) {  // bytes and halfwords; what is not here is rare, tier 0's handlers do it
+    if (is_compare(operation)) {
+      narrow_compare(operation, width, immediate);
+      return true;
+    }
+    // The low bits of a 32-bit result do not depend on what lies above the operands.
+    const bool low_bits = operation == Operation::add || operation == Operation::sub || operation == Operation::and_ ||
+                          operation == Operation::or_ || operation == Operation::xor_ || operation == Operation::mul;
+    if (low_bits) arithmetic(operation, false, immediate, extend);
+    return low_bits;
+  }
   const bool wide = width == 3;
   if (is_compare(operation)) {
     compare(wide, immediate);

@@ -128,6 +128,7 @@ struct Compiler::Work {
   bool emit_atomic(Handler handler);
   bool emit_float(Handler handler);
   bool emit_control(Handler handler);
+  bool emit_flags(Handler handler);
   void emit_step(u32 index);
 
   // --- floating point
@@ -152,6 +153,9 @@ struct Compiler::Work {
   void min_max(Operation operation, bool wide, bool immediate, bool extend);
   void finish(x86::Gp result, bool extend);
   void compare(bool wide, bool immediate);
+  void narrow_compare(Operation operation, u32 width, bool immediate);
+  void flags_word();
+  void flags_of_arithmetic(bool add, bool inverted, u32 width);
   // On a hit rcx is what to add for the host address. On a miss jumps to `slow`, where probe() looks further: it comes
   // back to `found` if it finds the page. Clobbers rcx, rdx.
   void check_tlb(x86::Gp address, u32 size, std::size_t tag, const asmjit::Label& slow, const asmjit::Label& found);
