@@ -37,7 +37,7 @@ std::vector<HelperFn> helper_functions() {
 struct Subject::Machine {
   explicit Machine(Tier with)
       : tier(with), lowering(slot_table(), helper_table(), with == Tier::reference ? 0 : interp::kAllFusions) {
-    for (u32 i = 0; i < kJumpCacheEntries; ++i) jump_cache[i] = {~u64{0}, &none};
+    for (u32 i = 0; i < kJumpCacheEntries; ++i) jump_cache[i] = {.pc = ~u64{0}, .unit = &none, .key = 0, .entry = nullptr};
     Processor& p = frame->processor;
     p.memory = p.contexts[0] = {&frame->tlb, u64{1} << 4, kNoTlbTag};
     for (u64 page = 0; page < kDataBytes; page += 0x1000) {
@@ -48,6 +48,7 @@ struct Subject::Machine {
     p.slow = &case_memory_paths();
     p.vcpu = data.data();
     p.jump_cache = jump_cache.get();
+    p.code_epoch.store(1, std::memory_order_relaxed);
     p.helpers = functions.data();
     p.fp_control = fp::control_word(ir::Round::nearest_even, 0);
     if (tier != Tier::compiled) return;
