@@ -6,7 +6,7 @@
 #include <iterator>
 #include <sstream>
 
-namespace pagoda::riscv64 {
+namespace pagoda {
 
 Result<> Exceptions::read(const std::string& path) {
   std::ifstream file(path);
@@ -41,4 +41,4 @@ bool Exceptions::covers(std::string_view row, u32 kinds) const {
   return kinds == 0;
 }
 
-}  // namespace pagoda::riscv64
+}  // namespace pagoda

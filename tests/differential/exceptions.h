@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "base/types.h"
 
-namespace pagoda::riscv64 {
+namespace pagoda {
 
 // In what two outcomes differ, as bits.
 enum Difference : u32 {
@@ -39,4 +39,4 @@ class Exceptions {
   std::vector<Entry> entries_;
 };
 
-}  // namespace pagoda::riscv64
+}  // namespace pagoda

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
-namespace pagoda::riscv64 {
+namespace pagoda {
 namespace {
 
 // The bits above a value of this width when it is NaN-boxed.
@@ -211,4 +211,4 @@ void random_floats(Rng& rng, u32 width, u64* values, u32 count) {
   if (one_in(rng, 4)) values[1] = values[0] ^ (below(rng, 2) << (width - 1));
 }
 
-}  // namespace pagoda::riscv64
+}  // namespace pagoda

@@ -2,10 +2,13 @@
 // Operand values for the differential fuzzer, and the classes of special values that every row must have met.
 #pragma once
 
-#include "base/types.h"
-#include "cpu/riscv64/random_insn.h"
+#include <random>
 
-namespace pagoda::riscv64 {
+#include "base/types.h"
+
+namespace pagoda {
+
+using Rng = std::mt19937_64;
 
 // Classes, as bits. Floating-point ones by the width that the row reads; `unboxed`: no NaN-boxed value
 // of that width in the register.
@@ -37,4 +40,4 @@ u64 random_float(Rng& rng, u32 width);
 // that cancel), or adding up to the ends of the range (products and quotients that underflow or overflow).
 void random_floats(Rng& rng, u32 width, u64* values, u32 count);
 
-}  // namespace pagoda::riscv64
+}  // namespace pagoda

@@ -49,7 +49,7 @@ Oracle::~Oracle() {
   if (pid_ > 0) ::waitpid(pid_, nullptr, 0);
 }
 
-Result<> Oracle::start(const std::string& emulator, const std::string& harness) {
+Result<> Oracle::start(const std::string& emulator, const std::string& model, const std::string& harness) {
   ::signal(SIGPIPE, SIG_IGN);
   if (::access(emulator.c_str(), X_OK) != 0) return fail("{}: {}", emulator, std::strerror(errno));
   if (::access(harness.c_str(), R_OK) != 0) return fail("{}: {}", harness, std::strerror(errno));
@@ -61,7 +61,7 @@ Result<> Oracle::start(const std::string& emulator, const std::string& harness) 
   if (pid_ == 0) {
     ::dup2(to[0], 0);
     ::dup2(from[1], 1);
-    ::execl(emulator.c_str(), emulator.c_str(), "-cpu", "max", harness.c_str(), nullptr);
+    ::execl(emulator.c_str(), emulator.c_str(), "-cpu", model.c_str(), harness.c_str(), nullptr);
     ::_exit(127);
   }
   ::close(to[0]);
@@ -71,16 +71,15 @@ Result<> Oracle::start(const std::string& emulator, const std::string& harness) 
   return {};
 }
 
-Result<> Oracle::send(std::span<const Case> cases) {
-  const Batch header{static_cast<Word>(cases.size())};
-  if (!write_all(to_, &header, sizeof header) || !write_all(to_, cases.data(), cases.size_bytes()))
+Result<> Oracle::send_bytes(Word count, std::span<const std::byte> cases) {
+  const Batch header{count};
+  if (!write_all(to_, &header, sizeof header) || !write_all(to_, cases.data(), cases.size()))
     return fail("the oracle does not take cases any more");
   return {};
 }
 
-Result<> Oracle::receive(std::span<Outcome> outcomes) {
-  if (!read_all(from_, outcomes.data(), outcomes.size_bytes()))
-    return fail("the oracle ended in the middle of a batch");
+Result<> Oracle::receive_bytes(std::span<std::byte> outcomes) {
+  if (!read_all(from_, outcomes.data(), outcomes.size())) return fail("the oracle ended in the middle of a batch");
   return {};
 }
 

@@ -2,11 +2,13 @@
 // The oracle: one long-lived process of an emulator of user programs, with our harness inside it.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
-#include "differential/riscv64_protocol.h"
+#include "differential/protocol.h"
 
 namespace pagoda {
 
@@ -17,13 +19,21 @@ class Oracle {
   Oracle(const Oracle&) = delete;
   Oracle& operator=(const Oracle&) = delete;
 
-  // Starts `emulator -cpu max harness`.
-  Result<> start(const std::string& emulator, const std::string& harness);
-  // send() returns while the oracle works; receive() waits for as many outcomes.
-  Result<> send(std::span<const Case> cases);
-  Result<> receive(std::span<Outcome> outcomes);
+  // Starts `emulator -cpu model harness`.
+  Result<> start(const std::string& emulator, const std::string& model, const std::string& harness);
+  // send() returns while the oracle works; receive() waits for as many outcomes. Both are of the guest's types.
+  template <class Case>
+  Result<> send(const std::vector<Case>& cases) {
+    return send_bytes(static_cast<Word>(cases.size()), std::as_bytes(std::span(cases)));
+  }
+  template <class Outcome>
+  Result<> receive(std::vector<Outcome>& outcomes) {
+    return receive_bytes(std::as_writable_bytes(std::span(outcomes)));
+  }
 
  private:
+  Result<> send_bytes(Word count, std::span<const std::byte> cases);
+  Result<> receive_bytes(std::span<std::byte> outcomes);
   int to_ = -1, from_ = -1, pid_ = -1;
 };
 

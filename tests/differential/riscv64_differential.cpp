@@ -5,13 +5,13 @@
 // Usage: riscv64_differential --qemu PATH [--seed N] [--count N] [--row NAME]. One line for each row; exit status 0 if
 // each had enough cases, met every class of special values and rounding that applies, and differed nowhere.
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
 
 #include "cpu/riscv64/disassembler.h"
 #include "differential/exceptions.h"
+#include "differential/fuzz_options.h"
 #include "differential/generator.h"
 #include "differential/oracle.h"
 #include "differential/subject.h"
@@ -24,13 +24,6 @@ constexpr u64 kLeast = 10'000, kLeastOfClass = 100;
 constexpr u32 kShownDifferences = 3;
 constexpr const char* kSideNames[] = {"fused", "not fused", "tier 1"};
 constexpr u32 kSides = 3;
-
-struct Options {
-  std::string emulator;
-  std::string row;
-  u64 seed = 1;
-  u64 count = kLeast;
-};
 
 struct RowResult {
   u64 compared = 0;  // pairs that ran to their end
@@ -81,7 +74,7 @@ std::string describe(const Case& c) {
 
 class Run {
  public:
-  Run(Oracle& oracle, const Options& options, Exceptions& exceptions)
+  Run(Oracle& oracle, const FuzzOptions& options, Exceptions& exceptions)
       : oracle_(oracle), options_(options), exceptions_(exceptions) {}
 
   // False: the oracle is gone, or a row failed.
@@ -164,7 +157,7 @@ class Run {
   }
 
   Oracle& oracle_;
-  const Options& options_;
+  const FuzzOptions& options_;
   Exceptions& exceptions_;
   Subject sides_[kSides] = {Subject({}), Subject({.fusions = 0, .forward_state = false}),
                             Subject({.max_tier = 1, .min_tier = 1})};
@@ -172,11 +165,11 @@ class Run {
   std::vector<Outcome> outcomes_, ours_;
 };
 
-Result<int> run(const Options& options) {
+Result<int> run(const FuzzOptions& options) {
   Exceptions exceptions;
   TRY(exceptions.read(PAGODA_EXCEPTIONS));
   Oracle oracle;
-  TRY(oracle.start(options.emulator, PAGODA_HARNESS));
+  TRY(oracle.start(options.emulator, "max", PAGODA_HARNESS));
   Run fuzz(oracle, options, exceptions);
   u32 passed = 0, failed = 0;
   for (const InsnRow& row : insn_rows()) {
@@ -199,39 +192,11 @@ Result<int> run(const Options& options) {
   return failed == 0 ? 0 : 1;
 }
 
-Result<Options> parse(int argc, char** argv) {
-  Options options;
-  if (const char* path = std::getenv("PAGODA_QEMU_USER")) options.emulator = path;
-  for (int i = 1; i < argc; i += 2) {
-    const std::string_view name = argv[i];
-    if (i + 1 == argc) return fail("{}: needs a value (usage: --qemu PATH [--seed N] [--count N] [--row NAME])", name);
-    char* end = argv[i + 1];
-    if (name == "--qemu") {
-      options.emulator = argv[i + 1];
-    } else if (name == "--row") {
-      options.row = argv[i + 1];
-    } else if (name == "--seed" || name == "--count") {
-      (name == "--seed" ? options.seed : options.count) = std::strtoull(argv[i + 1], &end, 0);
-      if (*end != 0 || end == argv[i + 1]) return fail("{}: '{}' is not a number", name, argv[i + 1]);
-    } else {
-      return fail("{}: unknown option (there are --qemu PATH, --seed N, --count N, --row NAME)", name);
-    }
-  }
-  if (options.emulator.empty()) return fail("--qemu: the path of qemu-riscv64 is needed (or PAGODA_QEMU_USER)");
-  return options;
-}
-
 }  // namespace
 }  // namespace pagoda::riscv64
 
 int main(int argc, char** argv) {
   using namespace pagoda;
-  if (argc == 1 && std::getenv("PAGODA_QEMU_USER") == nullptr) {
-    std::puts("PAGODA_QEMU_USER is not set (path to qemu-riscv64 10): nothing compared");
-    return 77;  // skipped, to meson
-  }
-  const auto options = riscv64::parse(argc, argv);
-  const Result<int> status = options ? riscv64::run(*options) : std::unexpected(options.error());
-  if (!status) std::fprintf(stderr, "riscv64_differential: %s\n", status.error().message.c_str());
-  return status.value_or(1);
+  return run_fuzzer({"riscv64_differential", "PAGODA_QEMU_USER", "qemu-riscv64", riscv64::kLeast}, argc, argv,
+                    riscv64::run);
 }

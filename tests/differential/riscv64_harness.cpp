@@ -8,9 +8,6 @@
 
 namespace {
 
-constexpr long kRead = 63, kWrite = 64, kExitGroup = 94, kSigAltStack = 132, kSigAction = 134, kMmap = 222;
-constexpr int kSigIll = 4, kSigTrap = 5, kSigBus = 7, kSigSegv = 11;
-
 long system_call(long number, long a, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
   register long a0 asm("a0") = a;
   register long a1 asm("a1") = b;
@@ -21,10 +18,6 @@ long system_call(long number, long a, long b = 0, long c = 0, long d = 0, long e
   register long a7 asm("a7") = number;
   asm volatile("ecall" : "+r"(a0) : "r"(a1), "r"(a2), "r"(a3), "r"(a4), "r"(a5), "r"(a7) : "memory");
   return a0;
-}
-
-[[noreturn]] void leave(int status) {
-  for (;;) system_call(kExitGroup, status);
 }
 
 // Linux for RISC-V: the layout of ucontext_t and of sigaction.
@@ -45,46 +38,8 @@ struct Action {
   unsigned long flags;
   unsigned long mask;
 };
-struct Stack {
-  void* base;
-  int flags;
-  unsigned long size;
-};
-constexpr unsigned long kSigInfo = 4, kOnStack = 0x08000000;
 
-Case cases[kMaxBatch];
-Outcome outcomes[kMaxBatch];
-Batch batch;
-Word current;
-bool running;
-
-// Where no case's stack pointer is likely to point: inside the alternate stack a signal would not switch to it.
-constexpr Double kSignalStack = 0x6a5a3000, kSignalStackSize = 0x10000;
-
-void read_all(void* to, unsigned long size) {
-  auto* at = static_cast<Byte*>(to);
-  while (size != 0) {
-    const long got = system_call(kRead, 0, reinterpret_cast<long>(at), static_cast<long>(size));
-    if (got <= 0) leave(got == 0 ? 0 : 3);
-    at += got;
-    size -= static_cast<unsigned long>(got);
-  }
-}
-
-void write_all(const void* from, unsigned long size) {
-  auto* at = static_cast<const Byte*>(from);
-  while (size != 0) {
-    const long put = system_call(kWrite, 1, reinterpret_cast<long>(at), static_cast<long>(size));
-    if (put <= 0) leave(4);
-    at += put;
-    size -= static_cast<unsigned long>(put);
-  }
-}
-
-void copy(void* to, const void* from, unsigned long size) {
-  for (unsigned long i = 0; i < size / 8; ++i)
-    static_cast<volatile Double*>(to)[i] = static_cast<const Double*>(from)[i];
-}
+#include "harness.inc"
 
 Double placed_pc;
 Word placed_bits;
@@ -125,43 +80,16 @@ void end_case(int signal, const Context* context) {
   o.signal = static_cast<Word>(signal);
 }
 
-void on_signal(int signal, void*, Context* context) {
-  if (running) {
-    end_case(signal, context);
-    ++current;
-  }
-  running = true;
-  if (current == batch.count) {
-    write_all(outcomes, batch.count * sizeof(Outcome));
-    read_all(&batch, sizeof batch);
-    if (batch.count == 0 || batch.count > kMaxBatch) leave(0);
-    read_all(cases, batch.count * sizeof(Case));
-    current = 0;
-  }
-  begin_case(context);
-}
-
-void map(Double base, Double size, int protection) {
-  constexpr int kPrivate = 2, kFixed = 16, kAnonymous = 32;
-  const long got = system_call(kMmap, static_cast<long>(base), static_cast<long>(size), protection,
-                               kPrivate | kFixed | kAnonymous, -1);
-  if (got != static_cast<long>(base)) leave(5);
+[[noreturn]] void give_control() {
+  for (;;) asm volatile("unimp");
 }
 
 }  // namespace
 
 extern "C" [[noreturn]] void harness_main() {
-  map(kCodeBase, kCodeSize, 7);
   map(kDataBase, kDataSize, 3);
-  map(kSignalStack, kSignalStackSize, 3);
-  const Stack stack{reinterpret_cast<void*>(kSignalStack), 0, kSignalStackSize};
-  if (system_call(kSigAltStack, reinterpret_cast<long>(&stack)) != 0) leave(6);
   const Action action{on_signal, kSigInfo | kOnStack, 0};
-  constexpr int kCaught[] = {kSigIll, kSigTrap, kSigBus, kSigSegv};
-  for (const int signal : kCaught) {
-    if (system_call(kSigAction, signal, reinterpret_cast<long>(&action), 0, 8) != 0) leave(7);
-  }
-  for (;;) asm volatile("unimp");  // into the handler, for good
+  serve(action);
 }
 
 asm(R"(

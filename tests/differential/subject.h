@@ -17,12 +17,11 @@ class Subject {
 
   // Executes the one instruction of a case. Outcome::signal says SIGILL where control went on, as the oracle does.
   void run(const Case& from, Outcome& to);
-  u64 runs_of_host_code() const { return runs_of_host_code_; }
+  u64 runs_of_host_code() const;
 
  private:
   struct Machine;
   std::unique_ptr<Machine> machine_;
-  u64 runs_of_host_code_ = 0;
 };
 
 }  // namespace pagoda::riscv64

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+// Operands: addresses that lie in the window whatever the addressing mode, jumps that stay in the code, the rest drawn.
+#include "differential/arm64_generator.h"
+
+#include <cstring>
+#include <string_view>
+
+#include "cpu/arm64/sysreg.h"
+#include "differential/operands.h"
+
+namespace pagoda::arm64 {
+namespace {
+
+constexpr u64 kWindowAt = kDataBase + 0x800;
+
+bool has(const InsnRow& row, std::string_view text) {
+  return std::string_view(row.text).find(text) != std::string_view::npos;
+}
+bool is(const InsnRow& row, std::string_view name) { return row.name == name; }
+bool starts(const InsnRow& row, std::string_view name) { return std::string_view(row.name).starts_with(name); }
+
+bool is_memory(const InsnRow& row) { return has(row, "[{Xn|SP}"); }
+bool is_literal(const InsnRow& row) { return std::string_view(row.name).ends_with("_literal"); }
+bool is_relative_jump(const InsnRow& row) { return has(row, "{label") && !is_literal(row) && !is(row, "adr"); }
+bool is_register_jump(const InsnRow& row) { return is(row, "br") || is(row, "blr") || is(row, "ret"); }
+bool is_store_exclusive(const InsnRow& row) {
+  return starts(row, "stxr") || starts(row, "stlxr") || starts(row, "stxp") || starts(row, "stlxp");
+}
+// One address in a register, nothing added.
+bool is_bare(const InsnRow& row) { return has(row, "[{Xn|SP}]") && !has(row, "[{Xn|SP}], "); }
+bool is_post(const InsnRow& row) { return has(row, "[{Xn|SP}], "); }
+bool is_pair(const InsnRow& row) { return has(row, "{imm7"); }
+bool writes_back(const InsnRow& row) { return is_post(row) || has(row, "]!"); }
+
+// What the encoding adds to the base before the access; of register offsets only the shift counts.
+u64 access_offset(const Insn& i) {
+  const InsnRow& row = *i.row;
+  if (is_bare(row) || is_post(row)) return 0;
+  if (is_pair(row)) {
+    const u32 size = has(row, "{imm7_word}") ? 2 : i.is_64() ? 3 : 2;
+    return static_cast<u64>(i.signed_field(15, 7) << size);
+  }
+  if (has(row, "{imm12_size}")) return u64{i.field(10, 12)} << i.size();
+  if (has(row, "{imm9}")) return static_cast<u64>(i.signed_field(12, 9));
+  return 0;
+}
+
+u64 extended_index(const Insn& i, u64 value) {
+  switch (i.field(13, 3)) {
+    case 2:
+      value = static_cast<u32>(value);
+      break;
+    case 6:
+      value = static_cast<u64>(i64{static_cast<i32>(value)});
+      break;
+    default:
+      break;
+  }
+  return i.bit(12) ? value << i.size() : value;
+}
+
+}  // namespace
+
+const char* reason_left_out(const InsnRow& row) {
+  if (is(row, "svc")) return "a system call of the oracle";
+  if (is(row, "udf")) return "what ends every case";
+  return nullptr;
+}
+
+bool has_integer_operands(const InsnRow& row) {
+  for (const char* operand : {"{Rn}", "{Rn|SP}", "{Wn}", "{Xn}", "{Rt}", "{Rd}", "{St}"}) {
+    if (has(row, operand)) return true;
+  }
+  return false;
+}
+
+// What the manual leaves to processors ("constrained unpredictable") is not compared.
+bool Generator::is_usable(const Insn& i) const {
+  const InsnRow& row = *i.row;
+  if (writes_back(row) && i.rn() != 31 && (i.rd() == i.rn() || (is_pair(row) && i.ra() == i.rn()))) return false;
+  const bool loads_two = starts(row, "ldp") || starts(row, "ldnp") || starts(row, "ldxp") || starts(row, "ldaxp");
+  if (loads_two && i.rd() == i.ra()) return false;
+  if (is_store_exclusive(row)) {
+    const bool pair = has(row, "{Su}");
+    if (i.rm() == i.rd() || (pair && i.rm() == i.ra()) || (i.rm() == i.rn() && i.rn() != 31)) return false;
+  }
+  if (has(row, "{index}") && i.rm() == i.rn()) return false;  // one register cannot be both
+  if (is_memory(row) && has(row, "{Ss}") && i.rm() == i.rn() && i.rn() != 31) return false;
+  if (is(row, "casp") && i.rn() != 31 && (i.rn() | 1) == (i.rm() | 1)) return false;
+  if (row.constraint == nullptr || !has(row, "{sysreg}")) return true;
+  const auto reg = find_sysreg(sysreg_number(i.bits));
+  return reg == SysReg::nzcv;  // the others are the oracle's own
+}
+
+// Direct jumps stay within the code, literals lie behind it: which word, and where it stands.
+u32 Generator::confine(const Insn& i) {
+  // Where the manual wants ones and processors do not look, the oracle does.
+  u32 word = i.bits | pattern_letter_bits(i.row->pattern, '.');
+  if (has(*i.row, "{label26}")) {
+    const i64 words = static_cast<i64>(below(0x20000)) - 0x10000;
+    word = (word & ~0x3ffffffu) | (static_cast<u32>(words) & 0x3ffffff);
+  }
+  if (has(*i.row, "{label19}")) {
+    const i64 words =
+        is_literal(*i.row) ? static_cast<i64>(0x2000 + below(0x20000)) : static_cast<i64>(below(0x40000)) - 0x20000;
+    word = (word & ~(0x7ffffu << 5)) | (static_cast<u32>(words) & 0x7ffff) << 5;
+  }
+  return word;
+}
+
+void Generator::fill(Case& c) {
+  for (auto& x : c.x) x = random_integer(rng_);
+  if (one_in(4)) c.x[below(31)] = c.x[below(31)];
+  c.sp = random_integer(rng_);
+  for (auto& v : c.v) v = {{random_integer(rng_), random_integer(rng_)}};
+  for (auto& byte : c.memory) byte = static_cast<Byte>(one_in(8) ? 0 : rng_());
+  if (one_in(3)) {
+    for (u32 at = 0; at < kWindow; at += 8) {
+      const u64 value = random_integer(rng_);
+      std::memcpy(c.memory + at, &value, 8);
+    }
+  }
+  c.nzcv = static_cast<Word>(below(16) << 28);
+  c.fpcr = c.fpsr = 0;
+  c.window = kWindowAt;
+}
+
+void Generator::set_base(const Insn& i, u64 offset, u32 bytes, Case& c) {
+  const bool must_align = is_bare(*i.row);
+  u64 address = c.window + 64 + below(96);
+  if (must_align || one_in(2)) address &= ~u64{bytes - 1};
+  if (one_in(64)) address = one_in(2) ? 0x1000 : kDataBase + kDataSize + 64;  // nothing there
+  (i.rn() == 31 ? c.sp : c.x[i.rn()]) = address - offset;
+}
+
+void Generator::place_operands(const Insn& i, Case& c) {
+  const InsnRow& row = *i.row;
+  if (is_memory(row)) {
+    u64 offset = access_offset(i);
+    if (has(row, "{index}")) {
+      if (i.rm() != 31 && one_in(2)) c.x[i.rm()] = below(2) == 0 ? below(64) : 0 - below(64);
+      offset = extended_index(i, i.rm() == 31 ? 0 : c.x[i.rm()]);
+    }
+    set_base(i, offset, is_bare(row) ? 16 : 8, c);
+    // Compare-and-swap finds what it expects in every other case.
+    if (has(row, "cas") && one_in(2)) {
+      const u64 at = base_register(c, i.rn()) - c.window;
+      if (at < kWindow - 16) {
+        const auto expect = [&](u32 reg, u64 from) {
+          if (reg != 31) std::memcpy(&c.x[reg], c.memory + from, 8);
+        };
+        if (is(row, "casp")) {
+          const bool wide = i.bit(30);
+          u64 both;
+          std::memcpy(&both, c.memory + at, 8);
+          if (wide) {
+            expect(i.rm(), at);
+            expect(i.rm() + 1, at + 8);
+          } else {
+            if (i.rm() != 31) c.x[i.rm()] = both;
+            if (i.rm() + 1 != 31) c.x[i.rm() + 1] = both >> 32;
+          }
+        } else if (i.rm() != i.rn()) {
+          expect(i.rm(), at);
+        }
+      }
+    }
+  }
+  if (is_register_jump(row)) {
+    if (i.rn() != 31) c.x[i.rn()] = kCodeBase + 0x10000 + below(0x1000) * 4;
+  }
+  if ((starts(row, "cb") || starts(row, "cs")) && one_in(2) && i.rd() != 31) c.x[i.rd()] = one_in(2) ? 0 : u64{1} << 32;
+  // Register 31 is zero: a jump there is a fetch of nothing.
+}
+
+bool Generator::append(const Form& form, std::vector<Case>& cases) {
+  constexpr u32 kTries = 2000, kSets = 12;
+  Insn insn{};
+  bool found = false;
+  for (u32 attempt = 0; attempt < kTries && !found; ++attempt) {
+    const auto word = random_instruction(form, rng_);
+    if (!word) return false;
+    decode(*word, kAllFeatures, insn);
+    insn.bits = confine(insn);
+    found = is_usable(insn) && !(is_register_jump(*insn.row) && insn.rn() == 31);
+  }
+  if (!found) return false;
+  const u64 pc =
+      is_literal(*insn.row) ? kWindowAt + 64 - static_cast<u64>(insn.signed_field(5, 19) * 4) : code_address();
+  for (u32 set = 0; set < kSets; ++set) {
+    Case c{};
+    fill(c);
+    c.pc = pc;
+    c.words = 1;
+    place_operands(insn, c);
+    c.code[0] = insn.bits;
+    if (is_store_exclusive(*insn.row) && set % 4 != 0) {
+      // The load that goes with it, into registers that the store does not use.
+      const u32 load = (insn.bits | 1u << 22 | 31u << 16) & ~0x7c1fu;
+      u32 first = 0, second = 0;
+      const auto free = [&](u32 reg) {
+        return reg != insn.rn() && reg != insn.rd() && reg != insn.ra() && reg != insn.rm();
+      };
+      while (!free(first)) ++first;
+      second = first + 1;
+      while (!free(second)) ++second;
+      c.code[0] = load | first | (has(*insn.row, "{Su}") ? second : 31u) << 10;
+      c.code[1] = insn.bits;
+      c.words = 2;
+    }
+    c.pc -= is_literal(*insn.row) ? 0 : 4u * (c.words - 1);
+    cases.push_back(c);
+  }
+  return true;
+}
+
+void Generator::append_sequence(const std::vector<Form>& all, std::vector<Case>& cases) {
+  constexpr u32 kSets = 4;
+  Case code{};
+  code.words = static_cast<Word>(2 + below(kMostWords - 3));
+  code.pc = code_address();
+  // Registers 0 to 3 and sometimes 31, so that results meet.
+  const auto few = [&](u32 word) {
+    for (const u32 at : {0u, 5u, 16u}) {
+      if (!one_in(6)) word = (word & ~(31u << at)) | static_cast<u32>(one_in(8) ? 31 : below(4)) << at;
+    }
+    return word;
+  };
+  for (u32 n = 0; n < code.words;) {
+    const Form& form = all[below(all.size())];
+    const InsnRow& row = *form.row;
+    const bool last = n + 1 == code.words;
+    if (is_memory(row) || is_literal(row) || reason_left_out(row) != nullptr || is_register_jump(row) ||
+        is(row, "brk") || is(row, "isb") || has(row, "{sysreg}") || has(row, "{Xn}, {imm6}")) {
+      continue;
+    }
+    if (is_relative_jump(row) != (last && one_in(2))) continue;
+    const u32 drawn = random_instruction(form, rng_).value();
+    Insn insn{};
+    if (!decode(few(drawn), kAllFeatures, insn) || insn.row != &row) decode(drawn, kAllFeatures, insn);
+    code.code[n++] = confine(insn);
+  }
+  for (u32 set = 0; set < kSets; ++set) {
+    Case c{};
+    fill(c);
+    c.pc = code.pc;
+    c.words = code.words;
+    std::memcpy(c.code, code.code, sizeof c.code);
+    cases.push_back(c);
+  }
+}
+
+}  // namespace pagoda::arm64
