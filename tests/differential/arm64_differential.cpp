@@ -6,6 +6,7 @@
 // The last row is "sequences": several instructions, for what one tells the next (conditions over known flags, dead
 // flags).
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -217,6 +218,8 @@ Result<int> run(const FuzzOptions& options) {
 
 int main(int argc, char** argv) {
   using namespace pagoda;
-  return run_fuzzer({"arm64_differential", "PAGODA_QEMU_AARCH64", "qemu-aarch64", arm64::kLeast}, argc, argv,
-                    arm64::run);
+  // Fewer, where all that is wanted is a look at every form.
+  const char* count = std::getenv("PAGODA_ARM64_COUNT");
+  const u64 least = count != nullptr ? std::strtoull(count, nullptr, 10) : arm64::kLeast;
+  return run_fuzzer({"arm64_differential", "PAGODA_QEMU_AARCH64", "qemu-aarch64", least}, argc, argv, arm64::run);
 }

@@ -2,7 +2,6 @@
 // A case into a vcpu, and out of it.
 #include "differential/arm64_subject.h"
 
-#include <array>
 #include <cstring>
 #include <new>
 
@@ -13,6 +12,7 @@
 #include "cpu/arm64/helpers.h"
 #include "cpu/arm64/translate.h"
 #include "differential/user_machine.h"
+#include "tcg/ir/types.h"
 
 namespace pagoda::arm64 {
 namespace {
@@ -31,17 +31,6 @@ Word signal_of(u64 cause) {
     default:
       return kSigSegv;
   }
-}
-
-// By how often compilers use them: arguments, frame and stack pointer, then saved and temporary ones.
-std::span<const u16> pinned_registers() {
-  static const std::array<u16, 10> offsets = [] {
-    constexpr u32 registers[] = {0, 1, 2, 3, 31, 8, 19, 20, 4, 29};
-    std::array<u16, 10> result{};
-    for (u32 i = 0; i < 10; ++i) result[i] = static_cast<u16>(slot_table().slots[x_slot(registers[i])].offset);
-    return result;
-  }();
-  return offsets;
 }
 
 const Guest& guest() {
@@ -66,12 +55,23 @@ const Guest& guest() {
   return guest;
 }
 
-// PSTATE has N Z C V in bits 31-28, a flags slot has them in bits 0-3.
+// PSTATE has N Z C V in bits 31-28, a flags slot by ir::Flag.
+struct FlagBit {
+  u32 pstate, slot;
+};
+constexpr FlagBit kFlagBits[] = {{31, static_cast<u32>(ir::Flag::n)},
+                                 {30, static_cast<u32>(ir::Flag::z)},
+                                 {29, static_cast<u32>(ir::Flag::c)},
+                                 {28, static_cast<u32>(ir::Flag::v)}};
 u8 flags_of(Word nzcv) {
-  return static_cast<u8>((nzcv >> 31 & 1) | (nzcv >> 30 & 1) << 1 | (nzcv >> 29 & 1) << 2 | (nzcv >> 28 & 1) << 3);
+  u32 flags = 0;
+  for (const FlagBit& bit : kFlagBits) flags |= (nzcv >> bit.pstate & 1) << bit.slot;
+  return static_cast<u8>(flags);
 }
 Word pstate_of(u8 flags) {
-  return (flags & 1u) << 31 | (flags >> 1 & 1u) << 30 | (flags >> 2 & 1u) << 29 | (flags >> 3 & 1u) << 28;
+  Word nzcv = 0;
+  for (const FlagBit& bit : kFlagBits) nzcv |= (u32{flags} >> bit.slot & 1) << bit.pstate;
+  return nzcv;
 }
 
 constexpr UserMachine::Region kRegions[] = {{kCodeBase, kCodeSize}, {kDataBase, kDataSize}};

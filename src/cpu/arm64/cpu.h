@@ -4,6 +4,8 @@
 // Starts with the VcpuFrame, so that translated code reaches it by offset. Owned by the vcpu's thread.
 #pragma once
 
+#include <span>
+
 #include "base/types.h"
 #include "tcg/abi/vcpu_frame.h"
 #include "tcg/ir/block.h"
@@ -43,5 +45,7 @@ struct Cpu : VcpuFrame {
 inline constexpr u64 kNoExclusive = ~u64{0};
 
 const ir::SlotTable& slot_table();
+// Frame offsets of the registers that compilers keep in host registers, hottest first.
+std::span<const u16> pinned_registers();
 
 }  // namespace pagoda::arm64

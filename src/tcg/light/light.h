@@ -11,6 +11,7 @@
 #include <atomic>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "tcg/abi/helper_table.h"
 #include "tcg/abi/vcpu_frame.h"
@@ -70,6 +71,9 @@ class Compiler {
   // through its host code until CodeCache::attach has published it.
   bool compile(Unit& unit, u32 memory_mode);
   const Statistics& statistics() const { return statistics_; }
+  // From now on the text of each unit's host code goes to `text`, as far as it lies on the usual way: without what
+  // rarely runs. Null: no text. For tests and describe.
+  void set_listing(std::string* text);
 
  private:
   struct Work;

@@ -24,8 +24,18 @@ void bl(Translator& t, const Insn& i) {
   set_link(t);
   t.b.jump(label(t, i, 0, 26), Hint::call, t.next_offset());
 }
+// Comparisons take a constant as their second operand: where it would be the first, the opposite condition goes the
+// other way.
 void b_conditional(Translator& t, const Insn& i) {
-  t.b.branch(t.condition(i.field(0, 4)), label(t, i, 5, 19), t.next_offset());
+  const u32 condition = i.field(0, 4);
+  const i64 taken = label(t, i, 5, 19);
+  const Value holds = t.condition(condition);
+  const ir::Inst& made = t.b.inst(holds);
+  const bool compares = made.op >= ir::Op::lt_s && made.op <= ir::Op::le_u;
+  if (compares && t.b.inst(t.b.value(made.args[0])).op == ir::Op::constant) {
+    return t.b.branch(t.condition(condition ^ 1), t.next_offset(), taken);
+  }
+  t.b.branch(holds, taken, t.next_offset());
 }
 void compare_and_branch(Translator& t, const Insn& i) {
   const Value value = t.r(i.rd(), i.is_64());

@@ -127,12 +127,18 @@ bool Compiler::Work::emit(Handler handler, const ThreadedOp& step) {
 Compiler::Compiler(const Stubs& stubs) : work_(std::make_unique<Work>(stubs)), stubs_(stubs) {}
 Compiler::~Compiler() = default;
 
+void Compiler::set_listing(std::string* text) { work_->listing = text; }
+
 bool Compiler::compile(Unit& unit, u32 memory_mode) {
   const bool timed = statistics_.units % kTimedEvery == 0;
   const u64 start = timed ? now_ns() : 0;
   Work& w = *work_;
   w.holder.reset(asmjit::ResetPolicy::kSoft);
   w.holder.init(asmjit::Environment::host());
+  if (w.listing != nullptr) {
+    w.logger.clear();
+    w.holder.setLogger(&w.logger);
+  }
   w.holder.attach(&w.a);
   w.fixups.clear();
   w.cold.clear();
@@ -157,6 +163,7 @@ bool Compiler::compile(Unit& unit, u32 memory_mode) {
     if (!w.emit(w.handlers[i], op)) return false;
     i += interp::ops_of(w.handlers[i]);
   }
+  if (w.listing != nullptr) w.listing->assign(w.logger.data(), w.logger.dataSize());
   for (std::size_t i = 0, k = 0; i < w.cold.size() || k < w.slow_accesses.size();) {  // both may add more
     if (k < w.slow_accesses.size()) {
       w.emit_slow_access(w.slow_accesses[k++]);

@@ -54,6 +54,8 @@ struct Compiler::Work {
 
   const Stubs& stubs;
   asmjit::CodeHolder holder;
+  asmjit::StringLogger logger;
+  std::string* listing = nullptr;
   x86::Assembler a;
   const Unit* unit = nullptr;
   const ThreadedOp* op = nullptr;  // the op being emitted
