@@ -3,8 +3,11 @@
 // work.
 #pragma once
 
+#include <optional>
 #include <vector>
 
+#include "cpu/riscv64/decode.h"
+#include "cpu/riscv64/random_insn.h"
 #include "differential/operands.h"
 #include "differential/riscv64_protocol.h"
 
