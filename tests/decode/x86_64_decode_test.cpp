@@ -140,7 +140,8 @@ class Comparison {
  private:
   // Where the manual is on our side, or processors are:
   // - movsxd with 66 reads 16 bits (SDM volume 2, MOVSXD); Zydis says 32 for memory.
-  // - A SIB byte without base (mod 0, base 5) has none with REX.B either (volume 2, table 2-3); Zydis forgets it, and the
+  // - A SIB byte without base (mod 0, base 5) has none with REX.B either (volume 2, table 2-3); Zydis forgets it, and
+  // the
   //   displacement, for 32-bit addresses.
   // - F3 41 90 exchanges registers on processors; Zydis calls it pause.
   static bool is_explained(const Insn& insn, const OracleDecode& wanted) {

@@ -37,7 +37,8 @@ std::vector<HelperFn> helper_functions() {
 struct Subject::Machine {
   explicit Machine(Tier with)
       : tier(with), lowering(slot_table(), helper_table(), with == Tier::reference ? 0 : interp::kAllFusions) {
-    for (u32 i = 0; i < kJumpCacheEntries; ++i) jump_cache[i] = {.pc = ~u64{0}, .unit = &none, .key = 0, .entry = nullptr};
+    for (u32 i = 0; i < kJumpCacheEntries; ++i)
+      jump_cache[i] = {.pc = ~u64{0}, .unit = &none, .key = 0, .entry = nullptr};
     Processor& p = frame->processor;
     p.memory = p.contexts[0] = {&frame->tlb, u64{1} << 4, kNoTlbTag};
     for (u64 page = 0; page < kDataBytes; page += 0x1000) {

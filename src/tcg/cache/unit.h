@@ -48,8 +48,8 @@ static_assert(sizeof(ThreadedOp) == 24);
 struct InsnStart {
   u16 offset;    // bytes from the block's pc
   u16 first_op;  // index of its first threaded op
-  // Ops behind the unit's that compute slots which hold old values here, up to a `stop`; 0: none. Who leaves before this
-  // instruction runs them (interp::repair).
+  // Ops behind the unit's that compute slots which hold old values here, up to a `stop`; 0: none. Who leaves before
+  // this instruction runs them (interp::repair).
   u16 repair = 0;
 };
 }  // namespace interp
