@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Linux boots and powers off in lockstep: each block of tier 1 beside the reference, tier 0 without fusion."""
+import json
+import os
 import re
 
 from harness import boot_test, check, check_equal, disk_file, invoke, linux, scratch, virtio_disk
@@ -30,3 +32,30 @@ def small_cache_and_disk():
     with scratch() as folder:
         work = "dd if=/dev/urandom of=/dev/vda bs=64k count=16 conv=fsync 2>/dev/null; sha256sum /dev/vda; echo sum $((40+2))"
         in_lockstep("tier1-threshold=1,code-cache=1M", *virtio_disk(disk_file(folder, 4)), command=work, skipped=5)
+
+
+def statistics_of(accel, *more):
+    with scratch() as folder:
+        path = os.path.join(folder, "statistics.json")
+        status, out, err = invoke(linux("-accel", "tiered," + accel, "-stats-json", path, *more,
+                                        append='guest_run="echo sum $((40+2)); /bin/poweroff"'), 900)
+        check_equal((status, err), (0, ""), "(status, stderr)")
+        check("sum 42" in out, "the guest's command did not run")
+        with open(path) as f:
+            return json.load(f)
+
+
+# All of the guest is compiled, or nearly so.
+@boot_test()
+def hardly_anything_falls_back():
+    found = statistics_of("force-tier=1")
+    check(found["fallback"]["percent"] <= 1, "what falls back to tier 0: %r" % found["fallback"])
+
+
+# With hardly any room for code, and steps of the translator that fail, the guest goes on.
+@boot_test()
+def small_cache_and_failures():
+    found = statistics_of("tier1-threshold=1,code-cache=1M", "-icount", "shift=3,sleep=off")
+    check(found["cache"]["evicted"] > 1000, "units evicted: %r" % found["cache"])
+    found = statistics_of("tier1-threshold=1,fail-every=100", "-icount", "shift=3,sleep=off")
+    check(found["tier1"]["refused"] > 100, "steps that failed: %r" % found["tier1"])

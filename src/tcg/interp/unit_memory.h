@@ -13,7 +13,7 @@ namespace pagoda {
 
 inline constexpr std::size_t kMostUnitBytes = std::size_t{1} << 20;
 
-// Aligned to 16 bytes; at most kMostUnitBytes. Null when the host has no memory left.
+// Aligned to 32 bytes; at most kMostUnitBytes. Null when the host has no memory left.
 void* allocate_unit(std::size_t bytes);
 void free_unit_memory(void* memory);
 // Bytes of all chunks that hold a unit.
