@@ -473,9 +473,12 @@ void Lowering::Work::forward() {
   for (now = 0; now < end; ++now) {
     const Inst& op = inst(now);
     if (op.op == Op::insn) {
-      insns.push_back({static_cast<u16>(op.imm), static_cast<u16>(code_size), repair_here()});
-      if (!holds.empty()) release_holds();
-      if (!expiring.empty()) release_expired();
+      const u16 repair = flags_slots.empty() ? u16{0} : repair_here();
+      insns.push_back({static_cast<u16>(op.imm), static_cast<u16>(code_size), repair});
+      if (!holds.empty()) {
+        release_holds();
+        if (!expiring.empty()) release_expired();
+      }
       continue;
     }
     if (op.op == Op::constant) {  // its users take it as an immediate, or place it
@@ -512,8 +515,10 @@ Unit* Lowering::lower(const ir::Block& block, const u8* next_page) {
   work.backward();
   work.forward();
 
-  for (InsnStart& insn : work.insns) {
-    if (insn.repair != 0) insn.repair = static_cast<u16>(work.code_size + insn.repair - 1);
+  if (!work.repairs.empty()) {
+    for (InsnStart& insn : work.insns) {
+      if (insn.repair != 0) insn.repair = static_cast<u16>(work.code_size + insn.repair - 1);
+    }
   }
   const std::size_t own_bytes = work.code_size * sizeof(ThreadedOp);
   const std::size_t code_bytes = own_bytes + work.repairs.size() * sizeof(ThreadedOp);
