@@ -68,7 +68,7 @@ std::string help_text(std::string_view guest) {
   text += fmt::format(
       "usage: pagoda {0} [options]        or, by a link of that name: pagoda-system-{0} [options]\n"
       "       pagoda describe {0} HEX     how instruction bytes are decoded and translated\n"
-      "       pagoda backends [--json]    what can execute translated code\n"
+      "       pagoda backends [--json]        what can execute translated code\n"
       "       pagoda disk COMMAND ...         disk images: create, info, check, convert (pagoda disk help)\n",
       guest.empty() ? "GUEST" : guest);
   if (guest.empty()) {
