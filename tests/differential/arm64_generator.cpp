@@ -92,18 +92,24 @@ bool Generator::is_usable(const Insn& i) const {
   return reg == SysReg::nzcv;  // the others are the oracle's own
 }
 
-// Direct jumps stay within the code, literals lie behind it: which word, and where it stands.
+// Direct jumps stay within the code and do not come back to their case, which would be for good; literals lie behind
+// the code.
 u32 Generator::confine(const Insn& i) {
   // Where the manual wants ones and processors do not look, the oracle does.
   u32 word = i.bits | pattern_letter_bits(i.row->pattern, '.');
-  if (has(*i.row, "{label26}")) {
-    const i64 words = static_cast<i64>(below(0x20000)) - 0x10000;
-    word = (word & ~0x3ffffffu) | (static_cast<u32>(words) & 0x3ffffff);
-  }
-  if (has(*i.row, "{label19}")) {
-    const i64 words =
-        is_literal(*i.row) ? static_cast<i64>(0x2000 + below(0x20000)) : static_cast<i64>(below(0x40000)) - 0x20000;
-    word = (word & ~(0x7ffffu << 5)) | (static_cast<u32>(words) & 0x7ffff) << 5;
+  const auto set_distance = [&](u32 low, u32 width, i64 words) {
+    if (words <= 0 && words > -i64{kMostWords}) words = kMostWords;
+    const u32 mask = ((1u << width) - 1) << low;
+    word = (word & ~mask) | (static_cast<u32>(words) << low & mask);
+  };
+  if (is_literal(*i.row)) {
+    set_distance(5, 19, static_cast<i64>(0x2000 + below(0x20000)));
+  } else if (has(*i.row, "{label26}")) {
+    set_distance(0, 26, static_cast<i64>(below(0x20000)) - 0x10000);
+  } else if (has(*i.row, "{label19}")) {
+    set_distance(5, 19, static_cast<i64>(below(0x40000)) - 0x20000);
+  } else if (has(*i.row, "{label14}")) {
+    set_distance(5, 14, static_cast<i64>(below(0x4000)) - 0x2000);
   }
   return word;
 }
