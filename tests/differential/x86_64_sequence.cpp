@@ -56,7 +56,8 @@ bool leaves_undefined_flags(const Row& row) {
 bool add(Rng& rng, const Row& row, Case& c) {
   Bytes bytes;
   if (row.encoding.map < Map::vex_0f && row.encoding.prefix == Prefix::any && rng() % 6 == 0) bytes.add(0x66);
-  for (const u8 byte : bytes_of_row(rng, row, 0).span()) bytes.add(byte);
+  const Bytes own = bytes_of_row(rng, row, 0);
+  for (const u8 byte : own.span()) bytes.add(byte);
   Insn insn;
   if (decode(bytes.span(), kAllFeatures, insn) != Decoded::ok || insn.row != &row) return false;
   if (writes_or_uses_reserved(insn) || c.code_bytes + insn.length > kMaxCode - 16) return false;
