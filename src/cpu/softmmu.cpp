@@ -64,7 +64,6 @@ void Softmmu::reassign_contexts() {
     for (u32 mode = 0; mode < guest_.memory_modes; ++mode) set_tags(mode, generation_of(mode_key_[mode]));
   } while (resets != statistics_.generation_resets);
   frame_.memory = frame_.contexts[frame_.memory_mode];
-  ++frame_.mem_epoch;
   next_code_epoch(frame_);
 }
 
@@ -166,7 +165,6 @@ void Softmmu::flush_page(GuestVirt address) {
   for (u32 way = 0; way < kWays; ++way) {
     if (set[way].page == page) set[way] = Entry{};
   }
-  ++frame_.mem_epoch;
   next_code_epoch(frame_);
 }
 
@@ -181,7 +179,6 @@ void Softmmu::flush_page(GuestVirt address, u64 key) {
   for (u32 way = 0; way < kWays; ++way) {
     if (set[way].page == page && set[way].generation == context.generation && !set[way].global) set[way] = Entry{};
   }
-  ++frame_.mem_epoch;
   next_code_epoch(frame_);
 }
 
@@ -199,7 +196,6 @@ void Softmmu::drop_write_tags(GuestPhys page) {
       entry.write_tag = kTlbInvalid;
     });
   }
-  ++frame_.mem_epoch;
 }
 
 std::string Softmmu::listing() const {
@@ -220,7 +216,6 @@ std::string Softmmu::listing() const {
 
 void Softmmu::watchpoints_changed() {
   clear_tables();
-  ++frame_.mem_epoch;
   next_code_epoch(frame_);
 }
 

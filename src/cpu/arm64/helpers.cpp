@@ -97,13 +97,8 @@ u64 ldxp(VcpuFrame* frame, u64 address, u64, u64, u64 imm) {
 }  // namespace
 }  // namespace helper
 
-HelperTable helper_table() {
-  static constexpr HelperInfo helpers[] = {
-#define HELPER(name, effects, meaning) {#name, helper::name, helper_effects(HelperId::name)},
-#include "cpu/arm64/helpers.def"
-#undef HELPER
-  };
-  return {helpers, static_cast<u32>(std::size(helpers))};
-}
+#define HELPERS "cpu/arm64/helpers.def"
+#include "cpu/helper_table.inc"
+#undef HELPERS
 
 }  // namespace pagoda::arm64

@@ -179,13 +179,8 @@ u64 wait_reservation(VcpuFrame* frame, u64, u64, u64, u64) {
 }  // namespace
 }  // namespace helper
 
-HelperTable helper_table() {
-  static constexpr HelperInfo helpers[] = {
-#define HELPER(name, effects, meaning) {#name, helper::name, helper_effects(HelperId::name)},
-#include "cpu/riscv64/helpers.def"
-#undef HELPER
-  };
-  return {helpers, static_cast<u32>(std::size(helpers))};
-}
+#define HELPERS "cpu/riscv64/helpers.def"
+#include "cpu/helper_table.inc"
+#undef HELPERS
 
 }  // namespace pagoda::riscv64

@@ -7,23 +7,8 @@
 
 namespace pagoda::riscv64 {
 
-enum class HelperId : u32 {
-#define HELPER(name, effects, meaning) name,
-#include "cpu/riscv64/helpers.def"
-#undef HELPER
-};
-
-// Declared effects, for ir::Builder::call.
-constexpr u16 helper_effects(HelperId helper) {
-  using namespace ir;
-  constexpr u16 effects_of[] = {
-#define HELPER(name, effects, meaning) static_cast<u16>(effects),
-#include "cpu/riscv64/helpers.def"
-#undef HELPER
-  };
-  return effects_of[static_cast<u32>(helper)];
-}
-
-HelperTable helper_table();
+#define HELPERS "cpu/riscv64/helpers.def"
+#include "cpu/helper_ids.inc"
+#undef HELPERS
 
 }  // namespace pagoda::riscv64

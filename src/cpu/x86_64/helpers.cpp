@@ -7,6 +7,7 @@
 #include "tcg/ir/types.h"
 
 namespace pagoda::x86_64 {
+namespace helper {
 namespace {
 
 using Wide = unsigned __int128;
@@ -128,16 +129,10 @@ u64 write_rflags(VcpuFrame* frame, u64 a, u64, u64, u64 imm) {
 }
 
 }  // namespace
+}  // namespace helper
 
-HelperTable helper_table() {
-  using namespace ir;
-  static constexpr HelperInfo kHelpers[] = {
-#define HELPER(name, effects, meaning) {#name, name, static_cast<u16>(effects)},
-#include "cpu/x86_64/helpers.def"
-#undef HELPER
-  };
-  static constexpr HelperTable table{kHelpers, static_cast<u32>(sizeof(kHelpers) / sizeof(kHelpers[0]))};
-  return table;
-}
+#define HELPERS "cpu/x86_64/helpers.def"
+#include "cpu/helper_table.inc"
+#undef HELPERS
 
 }  // namespace pagoda::x86_64

@@ -7,24 +7,9 @@
 
 namespace pagoda::x86_64 {
 
-enum class HelperId : u32 {
-#define HELPER(name, effects, meaning) name,
-#include "cpu/x86_64/helpers.def"
-#undef HELPER
-};
-
-// Declared effects, for ir::Builder::call.
-constexpr u16 helper_effects(HelperId helper) {
-  using namespace ir;
-  constexpr u16 effects_of[] = {
-#define HELPER(name, effects, meaning) static_cast<u16>(effects),
-#include "cpu/x86_64/helpers.def"
-#undef HELPER
-  };
-  return effects_of[static_cast<u32>(helper)];
-}
-
-HelperTable helper_table();
+#define HELPERS "cpu/x86_64/helpers.def"
+#include "cpu/helper_ids.inc"
+#undef HELPERS
 
 // What a repeated string instruction does, as the immediate of its helper.
 enum class StringOp : u8 { movs, stos, lods, cmps, scas };

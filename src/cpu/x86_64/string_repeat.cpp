@@ -108,7 +108,7 @@ class StringRun {
 
 }  // namespace
 
-u64 repeat_string(VcpuFrame* frame, u64 segment_base, u64, u64, u64 imm) {
+u64 helper::repeat_string(VcpuFrame* frame, u64 segment_base, u64, u64, u64 imm) {
   return StringRun(*static_cast<Processor*>(frame), segment_base, StringJob::unpack(imm)).run();
 }
 

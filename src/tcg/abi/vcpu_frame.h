@@ -88,7 +88,6 @@ struct alignas(64) VcpuFrame {
   u64 call_args[4];  // operands of slow paths and helpers
   const CompiledCalls* calls;
   u64 stepped_ops;  // that tier 0's handlers did for compiled code
-  u64 mem_epoch;    // grows whenever this vcpu's mappings or code protection changed
   u64 temps[kFrameTemps];
 };
 
