@@ -24,12 +24,13 @@ u32 key_slot(u64 key) { return static_cast<u32>((key * 0x9e3779b97f4a7c15) >> 55
 template <class F>
 void for_each_equal(std::span<const u32> numbers, u32 page, F&& found) {
   constexpr u32 kPiece = 64;
-  for (u32 start = 0; start < numbers.size(); start += kPiece) {
+  for (std::size_t start = 0; start < numbers.size(); start += kPiece) {
+    const u32* piece = numbers.data() + start;  // an index of 32 bits might wrap: no vector code
     u32 any = 0;
-    for (u32 i = 0; i < kPiece; ++i) any |= numbers[start + i] == page ? 1u : 0u;
+    for (u32 i = 0; i < kPiece; ++i) any |= piece[i] == page ? ~0u : 0u;
     if (any == 0) continue;
     for (u32 i = 0; i < kPiece; ++i) {
-      if (numbers[start + i] == page) found(start + i);
+      if (piece[i] == page) found(static_cast<u32>(start) + i);
     }
   }
 }

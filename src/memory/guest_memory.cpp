@@ -249,19 +249,28 @@ void copy_in_as(u8*& host, const std::byte*& from, u64& size) {
   host += sizeof(T);
   size -= sizeof(T);
 }
-bool is_aligned8(const u8* host) { return (reinterpret_cast<std::uintptr_t>(host) & 7) == 0; }
+bool is_odd_multiple(const u8* host, u64 size) { return (reinterpret_cast<std::uintptr_t>(host) & size) != 0; }
 }  // namespace
 
+// Both go up to doublewords and down again in natural alignment.
 void ram_copy_out(std::byte* to, const u8* host, u64 size) {
-  while (size != 0 && !is_aligned8(host)) copy_out_as<u8>(to, host, size);
+  if (size >= 1 && is_odd_multiple(host, 1)) copy_out_as<u8>(to, host, size);
+  if (size >= 2 && is_odd_multiple(host, 2)) copy_out_as<u16>(to, host, size);
+  if (size >= 4 && is_odd_multiple(host, 4)) copy_out_as<u32>(to, host, size);
   while (size >= 8) copy_out_as<u64>(to, host, size);
-  while (size != 0) copy_out_as<u8>(to, host, size);
+  if (size >= 4) copy_out_as<u32>(to, host, size);
+  if (size >= 2) copy_out_as<u16>(to, host, size);
+  if (size >= 1) copy_out_as<u8>(to, host, size);
 }
 
 void ram_copy_in(u8* host, const std::byte* from, u64 size) {
-  while (size != 0 && !is_aligned8(host)) copy_in_as<u8>(host, from, size);
+  if (size >= 1 && is_odd_multiple(host, 1)) copy_in_as<u8>(host, from, size);
+  if (size >= 2 && is_odd_multiple(host, 2)) copy_in_as<u16>(host, from, size);
+  if (size >= 4 && is_odd_multiple(host, 4)) copy_in_as<u32>(host, from, size);
   while (size >= 8) copy_in_as<u64>(host, from, size);
-  while (size != 0) copy_in_as<u8>(host, from, size);
+  if (size >= 4) copy_in_as<u32>(host, from, size);
+  if (size >= 2) copy_in_as<u16>(host, from, size);
+  if (size >= 1) copy_in_as<u8>(host, from, size);
 }
 
 }  // namespace pagoda

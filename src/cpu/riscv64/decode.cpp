@@ -3,6 +3,7 @@
 // two bits); what remains is a list of a few rows.
 #include "cpu/riscv64/decode.h"
 
+#include <initializer_list>
 #include <iterator>
 #include <vector>
 
@@ -52,11 +53,15 @@ constexpr FormatInfo kFormats[] = {
 constexpr u32 full_key(u32 word) { return (word >> 2 & 31) << 10 | (word >> 12 & 7) << 7 | word >> 25; }
 constexpr u32 compressed_key(u32 word) { return (word >> 10 & 63) << 2 | (word & 3); }
 
+}  // namespace
+bool is_reserved(const InsnRow& row) { return row.handler == translate::reserved; }
+namespace {
+
 // What a row asks of a word, next to those it competes with, and what decoding needs of the row: half a cache line.
 struct Candidate {
   u32 mask, match;
   u64 needs[2];  // Requirement::all
-  u16 row;
+  u16 row;       // kRowCount: no instruction
   Immediate immediate;
   Registers registers;
 };
@@ -68,7 +73,7 @@ Candidate candidate_of(u16 row) {
   return {.mask = r.mask,
           .match = r.match,
           .needs = {r.needs.all[0], r.needs.all[1]},
-          .row = row,
+          .row = is_reserved(r) ? static_cast<u16>(kRowCount) : row,
           .immediate = format.immediate,
           .registers = format.registers};
 }
@@ -97,72 +102,68 @@ const Index kIndex = [] {
   return index;
 }();
 
-constexpr u32 field(u32 word, u32 low, u32 width) { return word >> low & ((1u << width) - 1); }
-// Bits high..low of the word, placed so that the lowest lands on bit `at`.
-constexpr u32 place(u32 word, u32 high, u32 low, u32 at) { return field(word, low, high - low + 1) << at; }
-constexpr i64 extend(u32 value, u32 bits) { return static_cast<i32>(value << (32 - bits)) >> (32 - bits); }
+// Bits high..low of a word, placed so that the lowest lands on bit `at` of the immediate.
+struct Piece {
+  u8 high, low, at;
+};
+// An immediate as a sum: bits of equal distance together, moved by a multiplication whose upper half is the result.
+// That has no branch: words of all kinds alternate, and a switch over kinds would be mispredicted at every other one.
+struct ImmediateLayout {
+  static constexpr u32 kTerms = 6;
+  u64 factor[kTerms] = {};
+  u32 mask[kTerms] = {};
+  u64 sign = 0;  // the bit to extend; 0: none
 
-i64 immediate_of(Immediate kind, u32 w) {
-  switch (kind) {
-    case Immediate::none:
-      return 0;
-    case Immediate::i:
-      return static_cast<i32>(w) >> 20;
-    case Immediate::s:
-      return extend(place(w, 31, 25, 5) | place(w, 11, 7, 0), 12);
-    case Immediate::b:
-      return extend(place(w, 31, 31, 12) | place(w, 7, 7, 11) | place(w, 30, 25, 5) | place(w, 11, 8, 1), 13);
-    case Immediate::u:
-      return static_cast<i32>(w & 0xfffff000);
-    case Immediate::j:
-      return extend(place(w, 31, 31, 20) | place(w, 19, 12, 12) | place(w, 20, 20, 11) | place(w, 30, 21, 1), 21);
-    case Immediate::shift:
-      return field(w, 20, 6);
-    case Immediate::csr:
-      return field(w, 20, 12);
-    case Immediate::prefetch:
-      return extend(place(w, 31, 25, 5), 12);
-    case Immediate::round_number:
-      return field(w, 20, 4);
-    case Immediate::byte_select:
-      return field(w, 30, 2);
-    case Immediate::c_byte:
-      return place(w, 6, 6, 0) | place(w, 5, 5, 1);
-    case Immediate::c_half:
-      return place(w, 5, 5, 1);
-    case Immediate::c_addi4spn:
-      return place(w, 12, 11, 4) | place(w, 10, 7, 6) | place(w, 6, 6, 2) | place(w, 5, 5, 3);
-    case Immediate::c_word:
-      return place(w, 12, 10, 3) | place(w, 6, 6, 2) | place(w, 5, 5, 6);
-    case Immediate::c_double:
-      return place(w, 12, 10, 3) | place(w, 6, 5, 6);
-    case Immediate::c_six:
-      return extend(place(w, 12, 12, 5) | place(w, 6, 2, 0), 6);
-    case Immediate::c_addi16sp:
-      return extend(place(w, 12, 12, 9) | place(w, 6, 6, 4) | place(w, 5, 5, 6) | place(w, 4, 3, 7) | place(w, 2, 2, 5),
-                    10);
-    case Immediate::c_upper:
-      return extend(place(w, 12, 12, 17) | place(w, 6, 2, 12), 18);
-    case Immediate::c_shift:
-      return place(w, 12, 12, 5) | place(w, 6, 2, 0);
-    case Immediate::c_jump:
-      return extend(place(w, 12, 12, 11) | place(w, 11, 11, 4) | place(w, 10, 9, 8) | place(w, 8, 8, 10) |
-                        place(w, 7, 7, 6) | place(w, 6, 6, 7) | place(w, 5, 3, 1) | place(w, 2, 2, 5),
-                    12);
-    case Immediate::c_branch:
-      return extend(
-          place(w, 12, 12, 8) | place(w, 11, 10, 3) | place(w, 6, 5, 6) | place(w, 4, 3, 1) | place(w, 2, 2, 5), 9);
-    case Immediate::c_word_sp:
-      return place(w, 12, 12, 5) | place(w, 6, 4, 2) | place(w, 3, 2, 6);
-    case Immediate::c_double_sp:
-      return place(w, 12, 12, 5) | place(w, 6, 5, 3) | place(w, 4, 2, 6);
-    case Immediate::c_word_to_sp:
-      return place(w, 12, 9, 2) | place(w, 8, 7, 6);
-    case Immediate::c_double_to_sp:
-      return place(w, 12, 10, 3) | place(w, 9, 7, 6);
+  i64 of(u32 word) const {
+    u64 sum = 0;
+    for (u32 i = 0; i < kTerms; ++i) sum += (word & mask[i]) * factor[i];
+    return static_cast<i64>((sum >> 32 ^ sign) - sign);
   }
-  return 0;
+};
+// `width` is that of the signed immediate; 0: it is unsigned.
+consteval ImmediateLayout immediate_layout(u32 width, std::initializer_list<Piece> pieces) {
+  ImmediateLayout layout;
+  if (width != 0) layout.sign = u64{1} << (width - 1);
+  for (const Piece piece : pieces) {
+    const u64 factor = u64{1} << (32 + piece.at - piece.low);
+    u32 term = 0;
+    while (layout.mask[term] != 0 && layout.factor[term] != factor) ++term;  // too many terms: a compile error
+    layout.factor[term] = factor;
+    layout.mask[term] |= ((u32{2} << (piece.high - piece.low)) - 1) << piece.low;
+  }
+  return layout;
 }
+
+constexpr ImmediateLayout kImmediates[] = {
+    immediate_layout(0, {}),                                                          // none
+    immediate_layout(12, {{31, 20, 0}}),                                              // i
+    immediate_layout(12, {{31, 25, 5}, {11, 7, 0}}),                                  // s
+    immediate_layout(13, {{31, 31, 12}, {7, 7, 11}, {30, 25, 5}, {11, 8, 1}}),        // b
+    immediate_layout(32, {{31, 12, 12}}),                                             // u
+    immediate_layout(21, {{31, 31, 20}, {19, 12, 12}, {20, 20, 11}, {30, 21, 1}}),    // j
+    immediate_layout(0, {{25, 20, 0}}),                                               // shift
+    immediate_layout(0, {{31, 20, 0}}),                                               // csr
+    immediate_layout(12, {{31, 25, 5}}),                                              // prefetch
+    immediate_layout(0, {{23, 20, 0}}),                                               // round_number
+    immediate_layout(0, {{31, 30, 0}}),                                               // byte_select
+    immediate_layout(0, {{12, 11, 4}, {10, 7, 6}, {6, 6, 2}, {5, 5, 3}}),             // c_addi4spn
+    immediate_layout(0, {{6, 6, 0}, {5, 5, 1}}),                                      // c_byte
+    immediate_layout(0, {{5, 5, 1}}),                                                 // c_half
+    immediate_layout(0, {{12, 10, 3}, {6, 6, 2}, {5, 5, 6}}),                         // c_word
+    immediate_layout(0, {{12, 10, 3}, {6, 5, 6}}),                                    // c_double
+    immediate_layout(6, {{12, 12, 5}, {6, 2, 0}}),                                    // c_six
+    immediate_layout(10, {{12, 12, 9}, {6, 6, 4}, {5, 5, 6}, {4, 3, 7}, {2, 2, 5}}),  // c_addi16sp
+    immediate_layout(18, {{12, 12, 17}, {6, 2, 12}}),                                 // c_upper
+    immediate_layout(0, {{12, 12, 5}, {6, 2, 0}}),                                    // c_shift
+    immediate_layout(
+        12, {{12, 12, 11}, {11, 11, 4}, {10, 9, 8}, {8, 8, 10}, {7, 7, 6}, {6, 6, 7}, {5, 3, 1}, {2, 2, 5}}),  // c_jump
+    immediate_layout(9, {{12, 12, 8}, {11, 10, 3}, {6, 5, 6}, {4, 3, 1}, {2, 2, 5}}),  // c_branch
+    immediate_layout(0, {{12, 12, 5}, {6, 4, 2}, {3, 2, 6}}),                          // c_word_sp
+    immediate_layout(0, {{12, 12, 5}, {6, 5, 3}, {4, 2, 6}}),                          // c_double_sp
+    immediate_layout(0, {{12, 9, 2}, {8, 7, 6}}),                                      // c_word_to_sp
+    immediate_layout(0, {{12, 10, 3}, {9, 7, 6}}),                                     // c_double_to_sp
+};
+static_assert(std::size(kImmediates) == static_cast<u32>(Immediate::c_double_to_sp) + 1);
 
 // One register operand: (word >> shift & mask) | fixed.
 struct RegisterField {
@@ -193,7 +194,6 @@ static_assert(std::size(kLayouts) == static_cast<u32>(Registers::nowhere) + 1);
 
 const FormatInfo& format_info(Format format) { return kFormats[static_cast<u32>(format)]; }
 std::span<const InsnRow> insn_rows() { return kRows; }
-bool is_reserved(const InsnRow& row) { return row.handler == translate::reserved; }
 
 bool decode(u32 word, Extensions extensions, Insn& insn) {
   const Candidate* candidate = nullptr;
@@ -211,17 +211,15 @@ bool decode(u32 word, Extensions extensions, Insn& insn) {
     ++candidate;
   }
   if (candidate->row == kRowCount) return false;
-  const InsnRow& row = kRows[candidate->row];
-  if (is_reserved(row)) return false;
   const RegisterLayout& layout = kLayouts[static_cast<u32>(candidate->registers)];
-  insn.row = &row;
+  insn.row = &kRows[candidate->row];
   insn.bits = word;
   insn.rd = layout.rd.of(word);
   insn.rs1 = layout.rs1.of(word);
   insn.rs2 = layout.rs2.of(word);
   insn.rs3 = static_cast<u8>(word >> 27);
   insn.rm = static_cast<u8>(word >> 12 & 7);
-  insn.immediate = immediate_of(candidate->immediate, word);
+  insn.immediate = kImmediates[static_cast<u32>(candidate->immediate)].of(word);
   return true;
 }
 

@@ -59,15 +59,12 @@ bool Lowering::Work::looks_at_state(const Inst& op) const {
           (ir::kReadState | ir::kWriteState | ir::kMayFault | ir::kReadMem | ir::kWriteMem | ir::kEndsBlock)) != 0;
 }
 
-bool Lowering::Work::is_dead_put(u16 at) const {
-  const Inst& op = inst(at);
-  const auto [next, read] = slot_next[op.extra];
-  if (next >= next_look || read < next || !on(Fusion::dead_put)) return false;
-  // A slow path or helper may ask to leave behind its guest instruction, where state is exact, too.
+// A slow path or helper before the op may ask to leave behind their guest instruction, where state is exact, too.
+bool Lowering::Work::may_leave_behind(u16 at) const {
   for (u16 before = at; inst(--before).op != Op::insn;) {
-    if (looks_at_state(inst(before))) return false;
+    if (looks_at_state(inst(before))) return true;
   }
-  return true;
+  return false;
 }
 
 void Lowering::Work::decide(u16 at) {
@@ -115,7 +112,8 @@ void Lowering::Work::decide(u16 at) {
 
 void Lowering::Work::backward() {
   const u16 end = terminal_index();
-  values.assign(end + 1u, fresh);
+  if (values.size() <= end) values.resize(end + 1u);
+  std::fill_n(values.data(), end + 1u, fresh);
   slot_next.assign(slots.count, {});
   next_look = end;
   const bool has_flags = !flags_slots.empty() && on(Fusion::dead_flags);
@@ -156,7 +154,8 @@ void Lowering::Work::backward() {
       case Op::put_slot:
         if (has_flags && op.type == Type::flags) {
           if (sink_flags(at, op)) break;
-        } else if (is_dead_put(at)) {
+        } else if (const auto [next, read] = slot_next[op.extra];
+                   next < next_look && read >= next && on(Fusion::dead_put) && !may_leave_behind(at)) {
           values[at].is_dead = true;
           break;
         }

@@ -160,7 +160,7 @@ struct Lowering::Work {
   ValueId root_of_view(ValueId value) const;
   void use(ValueId value, u16 at);
   bool looks_at_state(const Inst& op) const;
-  bool is_dead_put(u16 at) const;
+  bool may_leave_behind(u16 at) const;
   void decide(u16 at);
   void decide_two_operand(u16 at, const Inst& op);
   void backward();
