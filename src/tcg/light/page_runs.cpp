@@ -43,7 +43,6 @@ void PageRuns::close(u32 candidate) {
   const i32 size = static_cast<i32>(run.size);
   run.check += (run.end - 1 - run.check) / size * size;
   runs_.push_back(run);
-  accesses_ += run.count;
   for (u32 i = 0; i < run.count; ++i) run_of_op_[run.ops[i]] = static_cast<u16>(runs_.size());
 }
 
@@ -102,7 +101,6 @@ void PageRuns::add(u32 op, const ThreadedOp& step, bool write, u32 size) {
 
 void PageRuns::find(const Unit& unit, std::span<const Handler> handlers) {
   runs_.clear();
-  accesses_ = 0;
   run_of_op_.assign(unit.op_count, 0);
   for (Candidate& candidate : candidates_) candidate.open = false;
   for (u32 i = 0; i < unit.op_count; ++i) {

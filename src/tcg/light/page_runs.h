@@ -38,7 +38,6 @@ class PageRuns {
   // The run that an op belongs to, or null.
   const PageRun* of(u32 op) const { return run_of_op_[op] == 0 ? nullptr : &runs_[run_of_op_[op] - 1u]; }
   std::span<const PageRun> all() const { return runs_; }
-  u32 accesses() const { return accesses_; }  // of all runs
 
  private:
   void add(u32 op, const interp::ThreadedOp& step, bool write, u32 size);
@@ -52,7 +51,6 @@ class PageRuns {
   Candidate candidates_[kPageAddends];
   std::vector<PageRun> runs_;
   std::vector<u16> run_of_op_;
-  u32 accesses_ = 0;
 };
 
 }  // namespace pagoda::light

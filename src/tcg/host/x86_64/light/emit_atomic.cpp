@@ -20,20 +20,38 @@ void Compiler::Work::argument(u32 number, u16 place, u32 size) {
   a.mov(at(offsetof(VcpuFrame, call_args) + 8 * number, 8), x86::rcx);
 }
 
-// The address is in rax, other operands are arguments; `bits` is the packed MemOp. "Equal" if nothing happened.
-void Compiler::Work::call_slow_path(const u8* stub, u32 bits, u32 where) {
-  a.mov(x86::ecx, bits);
-  a.mov(x86::edx, where);
-  call_stub(stub);
+// Cold: where an atomic whose address is in rax misses the first level. `arguments` puts its other operands where the
+// stub wants them; `result` makes its result of the old value, which the stub leaves in rax.
+template <class Arguments, class Result>
+void Compiler::Work::slow_atomic(const AtomicLabels& labels, const u8* stub, Arguments arguments, Result result) {
+  const ThreadedOp& slow_op = *op;
+  const u32 where = site(), index = insn;
+  cold.push_back([this, labels, stub, arguments, result, where, index, &slow_op] {
+    op = &slow_op;
+    insn = index;
+    a.bind(labels.slow);
+    probe(offsetof(TlbEntry, write_tag), labels.found);
+    arguments();
+    a.mov(x86::ecx, static_cast<u32>(slow_op.imm));  // the packed MemOp
+    a.mov(x86::edx, where);
+    call_stub(stub);
+    const asmjit::Label special = a.newLabel();
+    a.jne(special);
+    result();
+    done(slow_op.d, x86::rax);
+    a.jmp(labels.end);
+    a.bind(special);
+    result();
+    finish_insn(slow_op, index);
+  });
 }
 
 void Compiler::Work::read_modify_write(ir::Rmw kind, u32 width) {
-  const ThreadedOp& slow_op = *op;
   const bool wide = width == 3;
   const u32 size = 1u << width;
-  const asmjit::Label slow = a.newLabel(), found = a.newLabel(), end = a.newLabel();
+  const AtomicLabels labels = atomic_labels();
   move(x86::rax, op->a, true);
-  check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), slow, found);
+  check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), labels.slow, labels.found);
   a.add(x86::rcx, x86::rax);  // host address
   const x86::Mem memory = x86::ptr(x86::rcx, 0, size);
   const x86::Gp old = low_part(x86::rax, size), now = low_part(x86::rdx, size);
@@ -88,103 +106,60 @@ void Compiler::Work::read_modify_write(ir::Rmw kind, u32 width) {
     zero_extend(x86::rax, size);
     done(op->d, x86::rax);
   }
-  a.bind(end);
-  const u32 where = site(), index = insn;
-  cold.push_back([this, slow, found, end, where, index, kind, size, &slow_op] {
-    op = &slow_op;
-    insn = index;
-    a.bind(slow);
-    probe(offsetof(TlbEntry, write_tag), found);
-    argument(0, slow_op.b, size);
+  a.bind(labels.end);
+  const auto arguments = [this, kind, size] {
+    argument(0, op->b, size);
     a.mov(at(offsetof(VcpuFrame, call_args) + 8, 8), static_cast<i32>(kind));
-    call_slow_path(stubs.rmw, static_cast<u32>(slow_op.imm), where);
-    const asmjit::Label special = a.newLabel();
-    a.jne(special);
-    done(slow_op.d, x86::rax);
-    a.jmp(end);
-    finish_insn(special, slow_op, 1, index);
-  });
+  };
+  slow_atomic(labels, stubs.rmw, arguments, [] {});
 }
 
-// Two ops: the second's a is the place of the desired value, its d that of the reserved address.
-void Compiler::Work::store_conditional(u32 size) {
-  const ThreadedOp& slow_op = *op;
-  const asmjit::Label slow = a.newLabel(), found = a.newLabel(), end = a.newLabel(), lost = a.newLabel();
+// Two ops: the second's a is the place of the desired value; if `conditional` its d is that of the reserved address,
+// and the result is whether the store was done.
+void Compiler::Work::compare_exchange(u32 size, bool conditional) {
+  const AtomicLabels labels = atomic_labels();
   move(x86::rax, op->a, true);
-  const x86::Gp* reserved = pinned(op[1].d);
-  if (reserved != nullptr) {
-    a.cmp(x86::rax, *reserved);
-  } else {
-    a.cmp(x86::rax, at(op[1].d, 8));
+  if (conditional) {
+    const asmjit::Label lost = a.newLabel();
+    const x86::Gp* reserved = pinned(op[1].d);
+    if (reserved != nullptr) {
+      a.cmp(x86::rax, *reserved);
+    } else {
+      a.cmp(x86::rax, at(op[1].d, 8));
+    }
+    a.jne(lost);
+    cold.push_back([this, lost, labels, d = op->d] {
+      a.bind(lost);
+      a.xor_(x86::eax, x86::eax);
+      done(d, x86::rax);
+      a.jmp(labels.end);
+    });
   }
-  a.jne(lost);
-  check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), slow, found);
+  check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), labels.slow, labels.found);
   a.add(x86::rcx, x86::rax);
   move(x86::rax, op->b, size == 8);
   const x86::Gp desired = read(op[1].a, size == 8, x86::rdx);
   a.lock().cmpxchg(x86::ptr(x86::rcx, 0, size), low_part(desired, size));
-  a.sete(x86::al);
-  a.movzx(x86::eax, x86::al);
+  if (conditional) {
+    a.sete(x86::al);
+    a.movzx(x86::eax, x86::al);
+  } else {
+    zero_extend(x86::rax, size);
+  }
   done(op->d, x86::rax);
-  a.bind(end);
-  const u32 where = site(), index = insn;
-  cold.push_back([this, slow, found, end, lost, where, index, size, &slow_op] {
-    op = &slow_op;
-    insn = index;
-    a.bind(lost);
-    a.xor_(x86::eax, x86::eax);
-    done(slow_op.d, x86::rax);
-    a.jmp(end);
-    a.bind(slow);
-    probe(offsetof(TlbEntry, write_tag), found);
-    argument(0, slow_op.b, size);
-    argument(1, (&slow_op)[1].a, size);
-    call_slow_path(stubs.cas, static_cast<u32>(slow_op.imm), where);
-    const asmjit::Label special = a.newLabel();
-    const auto compute = [&] {
-      const x86::Gp expected = read(slow_op.b, size == 8, x86::rcx);
-      a.cmp(low_part(x86::rax, size), low_part(expected, size));
-      a.sete(x86::al);
-      a.movzx(x86::eax, x86::al);
-    };
-    a.jne(special);
-    compute();
-    done(slow_op.d, x86::rax);
-    a.jmp(end);
-    a.bind(special);
-    compute();
-    finish_insn(a.newLabel(), slow_op, 2, index);
-  });
-}
-
-// Two ops: the second's a is the place of the desired value.
-void Compiler::Work::compare_and_swap(u32 size) {
-  const ThreadedOp& slow_op = *op;
-  const asmjit::Label slow = a.newLabel(), found = a.newLabel(), end = a.newLabel();
-  move(x86::rax, op->a, true);
-  check_tlb(x86::rax, size, offsetof(TlbEntry, write_tag), slow, found);
-  a.add(x86::rcx, x86::rax);
-  move(x86::rax, op->b, size == 8);
-  const x86::Gp desired = read(op[1].a, size == 8, x86::rdx);
-  a.lock().cmpxchg(x86::ptr(x86::rcx, 0, size), low_part(desired, size));
-  zero_extend(x86::rax, size);
-  done(op->d, x86::rax);
-  a.bind(end);
-  const u32 where = site(), index = insn;
-  cold.push_back([this, slow, found, end, where, index, size, &slow_op] {
-    op = &slow_op;
-    insn = index;
-    a.bind(slow);
-    probe(offsetof(TlbEntry, write_tag), found);
-    argument(0, slow_op.b, size);
-    argument(1, (&slow_op)[1].a, size);
-    call_slow_path(stubs.cas, static_cast<u32>(slow_op.imm), where);
-    const asmjit::Label special = a.newLabel();
-    a.jne(special);
-    done(slow_op.d, x86::rax);
-    a.jmp(end);
-    finish_insn(special, slow_op, 2, index);
-  });
+  a.bind(labels.end);
+  const auto arguments = [this, size] {
+    argument(0, op->b, size);
+    argument(1, op[1].a, size);
+  };
+  const auto result = [this, size, conditional] {
+    if (!conditional) return;
+    const x86::Gp expected = read(op->b, size == 8, x86::rcx);
+    a.cmp(low_part(x86::rax, size), low_part(expected, size));
+    a.sete(x86::al);
+    a.movzx(x86::eax, x86::al);
+  };
+  slow_atomic(labels, stubs.cas, arguments, result);
 }
 
 bool Compiler::Work::emit_atomic(Handler handler) {
@@ -193,13 +168,13 @@ bool Compiler::Work::emit_atomic(Handler handler) {
     case Handler::store_cond_16:
     case Handler::store_cond_32:
     case Handler::store_cond_64:
-      store_conditional(1u << (static_cast<u32>(handler) - static_cast<u32>(Handler::store_cond_8)));
+      compare_exchange(1u << (static_cast<u32>(handler) - static_cast<u32>(Handler::store_cond_8)), true);
       return true;
     case Handler::cas_8:
     case Handler::cas_16:
     case Handler::cas_32:
     case Handler::cas_64:
-      compare_and_swap(1u << (static_cast<u32>(handler) - static_cast<u32>(Handler::cas_8)));
+      compare_exchange(1u << (static_cast<u32>(handler) - static_cast<u32>(Handler::cas_8)), false);
       return true;
     case Handler::fence_none:
       return true;

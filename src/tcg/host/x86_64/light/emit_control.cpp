@@ -173,7 +173,10 @@ void Compiler::Work::call_helper(const ThreadedOp& step) {
   a.jne(special);
   done(step.d, x86::rax);
   const u32 index = insn;
-  cold.push_back([this, special, &step, index] { finish_insn(special, step, 2, index); });
+  cold.push_back([this, special, &step, index] {
+    a.bind(special);
+    finish_insn(step, index);
+  });
 }
 
 // Only ops that tier 0 can do one by one, and perhaps the jump to the next block.
@@ -186,10 +189,9 @@ bool Compiler::Work::rest_is_plain(const ThreadedOp* first, u32 insn_index) cons
   return true;
 }
 
-void Compiler::Work::finish_insn(const asmjit::Label& here, const ThreadedOp& slow_op, u32 ops, u32 insn_index) {
-  const ThreadedOp* next = &slow_op + ops;
+void Compiler::Work::finish_insn(const ThreadedOp& slow_op, u32 insn_index) {
   const u32 index = static_cast<u32>(&slow_op - unit->code);
-  a.bind(here);
+  const ThreadedOp* next = &slow_op + interp::ops_of(handlers[index]);
   if (rest_is_plain(next, insn_index)) {
     a.mov(x86::rcx, x86::ptr(x86::rip, 0));
     data_reference(offsetof(HostData, unit));

@@ -95,14 +95,8 @@ void Compiler::Work::probe(std::size_t tag, const asmjit::Label& found) {
 
 x86::Mem Compiler::Work::host_memory(u32 size, bool write) {
   const PageRun* run = alone ? nullptr : runs.of(op_index());
-  SlowAccess access{.op = op,
-                    .run = run,
-                    .insn = insn,
-                    .size = size,
-                    .slow = a.newLabel(),
-                    .found = {},
-                    .end = a.newLabel(),
-                    .address = {}};
+  SlowAccess access{
+      .op = op, .run = run, .insn = insn, .slow = a.newLabel(), .found = {}, .end = a.newLabel(), .address = {}};
   x86::Mem memory;
   if (run == nullptr) {
     access.address = address_of(op->a, op->imm);
@@ -148,7 +142,7 @@ void Compiler::Work::emit_slow_access(SlowAccess access) {
   op = access.op;
   insn = access.insn;
   const u32 index = op_index();
-  const Handler handler = interp::handler_of(op->handler);
+  const Handler handler = handlers[index];
   const bool write = is_store(handler);
   const PageRun* run = access.run;
   a.bind(access.slow);
@@ -183,7 +177,8 @@ void Compiler::Work::emit_slow_access(SlowAccess access) {
   }
   if (run != nullptr && index + 1 < unit->op_count && runs.of(index + 1) == run) a.xor_(x86::ecx, x86::ecx);
   a.jmp(access.end);
-  finish_insn(special, *access.op, 1, access.insn);
+  a.bind(special);
+  finish_insn(*access.op, access.insn);
 }
 
 bool Compiler::Work::emit_memory(Handler handler) {

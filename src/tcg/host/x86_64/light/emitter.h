@@ -78,7 +78,6 @@ struct Compiler::Work {
     const ThreadedOp* op;
     const PageRun* run;  // null: it shares no check
     u32 insn;
-    u32 size;
     asmjit::Label slow, found, end;
     x86::Gp address;
   };
@@ -172,13 +171,17 @@ struct Compiler::Work {
   void load(u32 size, bool sign);
   void store(u32 size);
   void read_modify_write(ir::Rmw kind, u32 width);
-  void store_conditional(u32 size);
-  void compare_and_swap(u32 size);
+  void compare_exchange(u32 size, bool conditional);
+  struct AtomicLabels {
+    asmjit::Label slow, found, end;
+  };
+  AtomicLabels atomic_labels() { return {a.newLabel(), a.newLabel(), a.newLabel()}; }
+  template <class Arguments, class Result>
+  void slow_atomic(const AtomicLabels& labels, const u8* stub, Arguments arguments, Result result);
   void argument(u32 number, u16 place, u32 size);
-  void call_slow_path(const u8* stub, u32 bits, u32 where);
-  // Cold: where a slow path or helper, whose result is in rax, sends its "not equal": leaves with a fault, or behind
-  // the guest instruction. `ops`: of the step.
-  void finish_insn(const asmjit::Label& here, const ThreadedOp& slow_op, u32 ops, u32 insn_index);
+  // Cold: where a slow path or helper, whose result is in rax, goes with its "not equal": leaves with a fault, or
+  // behind the guest instruction.
+  void finish_insn(const ThreadedOp& slow_op, u32 insn_index);
   bool rest_is_plain(const ThreadedOp* first, u32 insn_index) const;
   void zero_extend(x86::Gp reg, u32 size);
   void emit_rest(const ThreadedOp* first, u32 insn_index);
