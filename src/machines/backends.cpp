@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/suggest.h"
+#include "tcg/host/x86_64/features.h"
 #include "tcg/tier/backend.h"
 
 namespace pagoda {
@@ -44,6 +45,7 @@ std::string joined(const Json& words) {
 }  // namespace
 
 Result<MachineConfig> with_backend(MachineConfig config) {
+  TRY(host::host_features());
   const tier::Backend* backend = nullptr;
   const std::string& name = config.accel.backend;
   if (!name.empty()) {

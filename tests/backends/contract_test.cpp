@@ -248,5 +248,21 @@ TEST(Backends, Registry) {
   EXPECT_EQ(tier::backend_of_environment().value(), nullptr);
 }
 
+TEST(Registry, HostFeaturesOfTheEnvironmentAreAMask) {
+  unsetenv("PAGODA_HOST_FEATURES");
+  const host::Features all = host::host_features().value();
+  setenv("PAGODA_HOST_FEATURES", "x86-64", 1);
+  EXPECT_EQ(host::host_features().value(), host::Features{});
+  setenv("PAGODA_HOST_FEATURES", "x86-64-v2", 1);
+  EXPECT_EQ(host::host_features().value(), host::Features{.popcnt = all.popcnt});
+  setenv("PAGODA_HOST_FEATURES", "x86-64-v22", 1);
+  const auto wrong = host::host_features();
+  ASSERT_FALSE(wrong.has_value());
+  EXPECT_EQ(wrong.error().message,
+            "PAGODA_HOST_FEATURES: unknown level 'x86-64-v22'; did you mean 'x86-64-v2'? (x86-64, x86-64-v2, x86-64-v3 "
+            "and x86-64-v4 are known)");
+  unsetenv("PAGODA_HOST_FEATURES");
+}
+
 }  // namespace
 }  // namespace pagoda

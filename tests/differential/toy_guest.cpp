@@ -288,7 +288,7 @@ std::unique_ptr<ToyHost> make_toy_host() {
   const tier::Setup setup = toy_setup();
   auto host = std::make_unique<ToyHost>();
   host->memory = std::move(*memory);
-  light::Layout layout{.pinned = setup.pinned, .helpers = setup.helpers};
+  light::Layout layout{.pinned = setup.pinned, .helpers = setup.helpers, .features = host::host_features().value()};
   layout.tlb_offset[0] = setup.tlb_offset[0];
   layout.second_tlb_offset[0] = setup.second_tlb_offset[0];
   host->stubs = std::make_unique<light::Stubs>(*host->memory, layout);

@@ -56,7 +56,8 @@ struct Subject::Machine {
     auto memory = CodeMemory::create(std::size_t{1} << 20);
     if (!memory) return;
     code_memory = std::move(*memory);
-    light::Layout layout{.pinned = pinned_registers(), .helpers = helper_table()};
+    light::Layout layout{
+        .pinned = pinned_registers(), .helpers = helper_table(), .features = host::host_features().value()};
     layout.tlb_offset[0] = offsetof(Frame, tlb);
     layout.second_tlb_offset[0] = offsetof(Frame, second_tlb);
     stubs = std::make_unique<light::Stubs>(*code_memory, layout);

@@ -2,9 +2,7 @@
 // What tier 1 makes of telling sequences of x86-64 code: guest instructions, IR, host instructions and how many there
 // are.
 //
-// The host code is shown from its entry to the first way out, the hot path of what falls through. PAGODA_BLESS=1 writes
-// the file anew; read the difference.
-#include <cpuid.h>
+// PAGODA_BLESS=1 writes the file anew; read the difference.
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -17,9 +15,8 @@
 #include "cpu/x86_64/helpers.h"
 #include "cpu/x86_64/processor.h"
 #include "cpu/x86_64/translate.h"
-#include "decode/x86_64_zydis.h"
+#include "golden/host_code.h"
 #include "tcg/ir/builder.h"
-#include "tcg/light/light.h"
 
 namespace pagoda::x86_64 {
 namespace {
@@ -67,87 +64,35 @@ constexpr Sequence kSequences[] = {
     {"population count and scan", "f3480fb8c7f3480fbcce4801c84885c0741e"},
 };
 
-std::vector<u8> bytes_of(std::string_view hex) {
-  std::vector<u8> bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes.push_back(static_cast<u8>(std::stoul(std::string(hex.substr(i, 2)), nullptr, 16)));
+std::string golden_of(golden::HostCode& host, const Sequence& sequence) {
+  const std::vector<u8> code = golden::bytes_of(sequence.hex);
+  std::string text = fmt::format("--- {}\n", sequence.name);
+  u32 insns = 0;
+  for (std::size_t at = 0; at < code.size(); ++insns) {
+    Insn insn;
+    if (decode(std::span(code).subspan(at), kAllFeatures, insn) != Decoded::ok) return text + "undefined\n";
+    text += "  " + disassemble(insn) + "\n";
+    at += insn.length;
   }
-  return bytes;
-}
-
-// Distances to data beside the code and to stubs depend on where the code lies.
-std::string without_addresses(std::string text) {
-  if (const auto at = text.find("[rip"); at != std::string::npos) {
-    text.replace(at, text.find(']', at) + 1 - at, "[data]");
-  }
-  return text.starts_with("call ") ? "call stub" : text;
-}
-
-class Host {
- public:
-  Host() : memory_(*CodeMemory::create(std::size_t{1} << 20)) {
-    light::Layout layout{.pinned = pinned_registers(), .helpers = helper_table()};
-    layout.tlb_offset[0] = sizeof(Processor);
-    layout.second_tlb_offset[0] = sizeof(Processor) + sizeof(TlbTable);
-    stubs_ = std::make_unique<light::Stubs>(*memory_, layout);
-    compiler_ = std::make_unique<light::Compiler>(*stubs_);
-  }
-
-  std::string text(const Sequence& sequence) {
-    const std::vector<u8> code = bytes_of(sequence.hex);
-    std::string text = fmt::format("--- {}\n", sequence.name);
-    u32 insns = 0;
-    for (std::size_t at = 0; at < code.size(); ++insns) {
-      Insn insn;
-      if (decode(std::span(code).subspan(at), kAllFeatures, insn) != Decoded::ok) return text + "undefined\n";
-      text += "  " + disassemble(insn) + "\n";
-      at += insn.length;
-    }
-    builder_.start(&block_, slot_table());
-    translate_block(
-        builder_, {.code = {.bytes = code.data(), .size = static_cast<u32>(code.size()), .pc = 0}, .max_insns = insns});
-    Unit* unit = lowering_.lower(block_);
-    unit->phys = 0x800;
-    EXPECT_TRUE(compiler_->compile(*unit, 0));
-    std::string host;
-    u32 count = 0;
-    for (const u8* at = unit->host.start; at < unit->host.start + unit->host.bytes;) {
-      const OracleDecode decoded =
-          zydis_decode({at, static_cast<std::size_t>(unit->host.start + unit->host.bytes - at)});
-      if (decoded.status != OracleDecode::Status::ok) break;
-      host += "    " + without_addresses(decoded.text) + "\n";
-      ++count;
-      at += decoded.length;
-      if (decoded.mnemonic == "jmp") break;
-    }
-    memory_->release(unit->host.start, unit->host.data);
-    interp::free_unit(unit);
-    return text + fmt::format("  {} guest, {} host instructions\n", insns, count) + host;
-  }
-
- private:
-  std::unique_ptr<CodeMemory> memory_;
-  std::unique_ptr<light::Stubs> stubs_;
-  std::unique_ptr<light::Compiler> compiler_;
-  ir::Block block_;
-  ir::Builder builder_;
-  interp::Lowering lowering_{slot_table(), helper_table(), interp::kAllFusions};
-};
-
-// Code differs with what the host has.
-bool is_usual_host() {
-  u32 a, b, c, d;
-  __cpuid_count(7, 0, a, b, c, d);
-  const bool bmi = (b >> 3 & 1) != 0 && (b >> 8 & 1) != 0;
-  __cpuid(0x80000001, a, b, c, d);
-  return bmi && (c >> 5 & 1) != 0;
+  ir::Block block;
+  ir::Builder builder;
+  builder.start(&block, slot_table());
+  translate_block(builder,
+                  {.code = {.bytes = code.data(), .size = static_cast<u32>(code.size()), .pc = 0}, .max_insns = insns});
+  u32 count = 0;
+  const std::string lines = host.text(block, &count);
+  return text + fmt::format("  {} guest, {} host instructions\n{}", insns, count, lines);
 }
 
 TEST(X86Golden, HostCodeOfTellingSequences) {
-  if (!is_usual_host()) GTEST_SKIP() << "a host without BMI or LZCNT";
-  Host host;
+  golden::HostCode host({.slots = slot_table(),
+                         .helpers = helper_table(),
+                         .pinned = pinned_registers(),
+                         .cpu_bytes = static_cast<u32>(sizeof(Processor))},
+                        host::features_of_level("x86-64-v3").value());
+  if (!host.available()) GTEST_SKIP() << "no executable memory";
   std::string text;
-  for (const Sequence& sequence : kSequences) text += host.text(sequence);
+  for (const Sequence& sequence : kSequences) text += golden_of(host, sequence);
   const std::string path = PAGODA_TEST_DIR "/golden/x86_64/host_code.txt";
   if (std::getenv("PAGODA_BLESS") != nullptr) {
     std::ofstream(path) << text;

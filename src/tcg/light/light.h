@@ -17,6 +17,7 @@
 #include "tcg/abi/vcpu_frame.h"
 #include "tcg/cache/code_memory.h"
 #include "tcg/cache/unit.h"
+#include "tcg/host/x86_64/features.h"
 #include "tcg/interp/interp.h"
 #include "tcg/tier/backend.h"
 
@@ -32,6 +33,7 @@ struct Layout {
   u32 memory_modes = 1;
   // Of each memory mode's tables from the frame.
   u32 tlb_offset[kMemoryModes] = {}, second_tlb_offset[kMemoryModes] = {};
+  host::Features features;  // that code may use
 };
 
 using tier::Statistics;

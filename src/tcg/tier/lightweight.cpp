@@ -9,9 +9,9 @@ namespace {
 
 class Lightweight final : public Engine {
  public:
-  Lightweight(const Setup& setup, std::unique_ptr<CodeMemory> memory)
+  Lightweight(const Setup& setup, const host::Features& features, std::unique_ptr<CodeMemory> memory)
       : setup_(setup), memory_(std::move(memory)), threads_(setup.threads) {
-    light::Layout layout{.pinned = setup.pinned, .helpers = setup.helpers};
+    light::Layout layout{.pinned = setup.pinned, .helpers = setup.helpers, .features = features};
     layout.memory_modes = setup.memory_modes;
     for (u32 mode = 0; mode < setup.memory_modes; ++mode) {
       layout.tlb_offset[mode] = setup.tlb_offset[mode];
@@ -70,8 +70,9 @@ class Lightweight final : public Engine {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> make_lightweight(const Setup& setup) {
+  TRY_ASSIGN(const host::Features features, host::host_features());
   TRY_ASSIGN(auto memory, CodeMemory::create(setup.code_bytes));
-  return std::make_unique<Lightweight>(setup, std::move(memory));
+  return std::make_unique<Lightweight>(setup, features, std::move(memory));
 }
 
 }  // namespace pagoda::tier

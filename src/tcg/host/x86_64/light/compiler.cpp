@@ -19,10 +19,6 @@ u64 now_ns() { return static_cast<u64>(std::chrono::steady_clock::now().time_sin
 }  // namespace
 
 Compiler::Work::Work(const Stubs& from) : stubs(from) {
-  const asmjit::CpuFeatures::X86& features = asmjit::CpuInfo::host().features().x86();
-  has_bmi = features.hasBMI2() && features.hasBMI();
-  has_lzcnt = features.hasLZCNT();
-  has_fma = features.hasFMA();
   index_of_place.resize(0x10000 / 8);
   for (std::size_t i = 0; i < stubs.layout.pinned.size(); ++i) {
     index_of_place[stubs.layout.pinned[i] / 8] = static_cast<u8>(i + 1);

@@ -51,7 +51,7 @@ x86::Gp Compiler::Work::address_of(u16 place, u64 displacement) {
 // Misaligned addresses and pages with anything special never match their tag.
 void Compiler::Work::check_tlb(x86::Gp address, u32 size, std::size_t tag, const asmjit::Label& slow,
                                const asmjit::Label& found) {
-  if (has_bmi) {
+  if (can.bmi) {
     a.rorx(x86::rcx, address, kIndexShift);
   } else {
     a.mov(x86::ecx, address.r32());
@@ -64,7 +64,7 @@ void Compiler::Work::check_tlb(x86::Gp address, u32 size, std::size_t tag, const
 // One check of two addresses: the place of the page with the run's first byte and the tag of the one with its last
 // agree only if that is one page.
 void Compiler::Work::check_run(const PageRun& run, x86::Gp base, const SlowAccess& access) {
-  if (run.low == 0 && has_bmi) {
+  if (run.low == 0 && can.bmi) {
     a.rorx(x86::rcx, base, kIndexShift);
   } else {
     run.low == 0 ? a.mov(x86::ecx, base.r32()) : a.lea(x86::ecx, x86::ptr(base, run.low));

@@ -53,6 +53,7 @@ struct Compiler::Work {
   explicit Work(const Stubs& from);
 
   const Stubs& stubs;
+  const host::Features& can = stubs.layout.features;
   asmjit::CodeHolder holder;
   asmjit::StringLogger logger;
   std::string* listing = nullptr;
@@ -62,7 +63,6 @@ struct Compiler::Work {
   u32 memory_mode = 0;
   u32 insn = 0;  // guest instruction of the op
   u32 stepped = 0;
-  bool has_bmi = false, has_lzcnt = false, has_fma = false;
 
   // 32-bit displacements at `at` in the code (their end is at + 4) to an address outside or to the data.
   struct Fixup {
