@@ -81,6 +81,11 @@ void Lowering::Work::emit(Handler handler, u16 d, u16 a, u16 b, u16 c, u64 imm) 
 void Lowering::Work::emit_extension(u16 d, u16 a, const void* pointer) { code[code_size++] = {pointer, d, a, 0, 0, 0}; }
 
 u16 Lowering::Work::temp(u32 doublewords) {
+  if (doublewords == 2 && !free_pairs.empty()) {
+    const u16 place = free_pairs.back();
+    free_pairs.pop_back();
+    return place;
+  }
   if (doublewords == 1 && !free_temps.empty()) {
     const u16 place = free_temps.back();
     free_temps.pop_back();
@@ -112,7 +117,7 @@ u16 Lowering::Work::source(ValueId value) {
 // Whether the op's result may be computed straight into the register that put_slot `put` writes.
 bool Lowering::Work::can_live_in_slot(u16 at, u16 put) const {
   const u32 slot = inst(put).extra;
-  if (ir::type_bytes(slots.slots[slot].type) != 8) return false;
+  if (ir::type_bytes(slots.slots[slot].type) < 8) return false;
   if (slot_live_until[slot] > at || values[at].last_use > values[put].next_write) return false;
   for (u16 between = at + 1; between < put; ++between) {
     const Inst& op = inst(between);
@@ -137,7 +142,7 @@ u16 Lowering::Work::destination(u16 at) {
   info.put = kNever;
   const u32 bytes = ir::type_bytes(block->type_of(at));
   info.place = temp(bytes > 8 ? bytes / 8 : 1);
-  info.in_temp = bytes <= 8;
+  info.in_temp = bytes <= 16;
   if (info.uses == 0 && info.in_temp) expiring.push_back(at);
   return info.place;
 }
@@ -371,6 +376,18 @@ void Lowering::Work::emit_op(u16 at) {
     case Op::bitcast:
       if (root(at) != at) return;  // a matter of its users
       return emit_convert(at, op);
+    case Op::vec_low:
+    case Op::vec_high: {
+      const u16 a = source(op.args[0]);
+      return emit(Handler::mov_8, destination(at), static_cast<u16>(a + (op.op == Op::vec_high ? 8 : 0)), 0, 0, 0);
+    }
+    case Op::vec_pair: {
+      const u16 a = source(op.args[0]);
+      const u16 b = source(op.args[1]);
+      const u16 d = destination(at);
+      emit(Handler::mov_8, d, a, 0, 0, 0);
+      return emit(Handler::mov_8, static_cast<u16>(d + 8), b, 0, 0, 0);
+    }
     case Op::flags_add:
     case Op::flags_sub:
     case Op::flags_subc:
@@ -454,6 +471,7 @@ void Lowering::Work::emit_terminal() {
 void Lowering::Work::forward() {
   slot_live_until.assign(slots.count, 0);
   free_temps.clear();
+  free_pairs.clear();
   expiring.clear();
   code_size = 0;
   const std::size_t most = (block->insts.size() + 1) * kMostOpsOfInst;
@@ -463,7 +481,10 @@ void Lowering::Work::forward() {
   repairs.clear();
   const auto release_expired = [&] {
     for (const u16 value : expiring) {
-      if (values[value].in_temp) free_temps.push_back(values[value].place);
+      if (values[value].in_temp) {
+        const bool is_pair = ir::type_bytes(block->type_of(value)) > 8;
+        (is_pair ? free_pairs : free_temps).push_back(values[value].place);
+      }
       values[value].in_temp = false;  // an operand used twice expires once
     }
     expiring.clear();

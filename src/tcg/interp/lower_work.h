@@ -121,7 +121,7 @@ struct Lowering::Work {
   };
   std::vector<NextUse> slot_next;  // backward: the next ops that write and read each slot
   std::vector<u16> slot_live_until;
-  std::vector<u16> free_temps;
+  std::vector<u16> free_temps, free_pairs;  // temporaries of one and two doublewords that nobody uses now
   std::vector<u16> expiring;
   std::vector<ThreadedOp> code;  // as long as any block needed; code_size counts
   u32 code_size = 0;

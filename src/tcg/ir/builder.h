@@ -73,6 +73,11 @@ class Builder {
   Value trunc(Value a, Type type);
   Value bitcast(Value a, Type type);
 
+  // Doublewords of a v128, and a v128 of two.
+  Value vec_low(Value a) { return emit(Op::vec_low, Type::i64, 0, 0, 0, a); }
+  Value vec_high(Value a) { return emit(Op::vec_high, Type::i64, 0, 0, 0, a); }
+  Value vec_pair(Value low, Value high) { return emit(Op::vec_pair, Type::v128, 0, 0, 0, low, high); }
+
   Value flags_add(Value a, Value b, Value carry);
   Value flags_sub(Value a, Value b, Value borrow);
   Value flags_subc(Value a, Value b, Value borrow);

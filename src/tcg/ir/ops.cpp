@@ -37,6 +37,8 @@ bool contains(TypeSet set, Type type) {
       return is_float(type);
     case TypeSet::Fp32:
       return type == Type::f32;
+    case TypeSet::V128:
+      return type == Type::v128;
     case TypeSet::Mem:
       return (is_integer(type) && type != Type::i1) || is_float(type) || is_vector(type);
     case TypeSet::Flags:
@@ -63,6 +65,8 @@ bool accepts(Operand column, Type own, Type type) {
       return type == Type::i64;
     case Operand::F32_:
       return type == Type::f32;
+    case Operand::V128_:
+      return type == Type::v128;
     case Operand::FL:
       return type == Type::flags;
     case Operand::INT:

@@ -37,11 +37,11 @@ enum Effect : u16 {
 };
 
 // Sets of types an op's own type field may have.
-enum class TypeSet : u8 { None, I8, I16, I64, Int, IntW, Bits, Fp, Fp32, Mem, Flags, Any };
+enum class TypeSet : u8 { None, I8, I16, I64, Int, IntW, Bits, Fp, Fp32, V128, Mem, Flags, Any };
 bool contains(TypeSet set, Type type);
 
 // How an operand or result column is typed.
-enum class Operand : u8 { _, T, I1_, I8_, I16_, I64_, F32_, FL, INT, FP, ANY };
+enum class Operand : u8 { _, T, I1_, I8_, I16_, I64_, F32_, V128_, FL, INT, FP, ANY };
 
 // What aux, extra and imm hold.
 enum class Aux : u8 {
@@ -92,8 +92,8 @@ inline constexpr Operand kResultColumn[kOpCount] = {
 };
 // The type that a column names by itself; none for T and the sets.
 constexpr Type fixed_type(Operand column) {
-  constexpr Type types[] = {Type::none, Type::none,  Type::i1,   Type::i8,   Type::i16, Type::i64,
-                            Type::f32,  Type::flags, Type::none, Type::none, Type::none};
+  constexpr Type types[] = {Type::none, Type::none, Type::i1,    Type::i8,   Type::i16,  Type::i64,
+                            Type::f32,  Type::v128, Type::flags, Type::none, Type::none, Type::none};
   static_assert(std::size(types) == static_cast<u32>(Operand::ANY) + 1);
   return types[static_cast<u32>(column)];
 }
