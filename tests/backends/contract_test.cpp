@@ -145,6 +145,27 @@ TEST_P(BackendContract, RandomBlocks) {
 }
 
 // A unit that the interpreter made is compiled further: a promotion.
+// Each of them may ask to leave behind the instruction.
+TEST_P(BackendContract, ManyAccessesOfOneInstruction) {
+  ir::Builder builder;
+  ir::Block block;
+  ir::Rng rng(3);
+  for (const u32 insns : {1u, 2u}) {
+    builder.start(&block, toy_slots(), false);
+    for (u32 insn = 0; insn < insns; ++insn) {
+      builder.insn(static_cast<u16>(4 * insn), 4);
+      const ir::Value base = builder.get_slot(static_cast<u32>(ToySlot::base0));
+      for (u32 i = 0; i < 100; ++i) {
+        builder.store(builder.add(base, builder.i64(8 * i)), builder.i64(rng()), {.size_log2 = 3});
+      }
+      builder.put_slot(static_cast<u32>(ToySlot::b0), builder.i64(insn));
+    }
+    builder.jump(4 * insns);
+    for (u32 n = 0; n < 20; ++n) ASSERT_NO_FATAL_FAILURE(compare(block, rng, "block"));
+  }
+  EXPECT_EQ(refused_, 0u);
+}
+
 TEST_P(BackendContract, UnitsOfTheInterpreter) {
   const ir::Block block = simple_block(42);
   tier::Job first{.block = &block};
@@ -251,10 +272,12 @@ TEST(Backends, Registry) {
 TEST(Registry, HostFeaturesOfTheEnvironmentAreAMask) {
   unsetenv("PAGODA_HOST_FEATURES");
   const host::Features all = host::host_features().value();
-  setenv("PAGODA_HOST_FEATURES", "x86-64", 1);
-  EXPECT_EQ(host::host_features().value(), host::Features{});
-  setenv("PAGODA_HOST_FEATURES", "x86-64-v2", 1);
-  EXPECT_EQ(host::host_features().value(), host::Features{.popcnt = all.popcnt});
+  for (const char* level : {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"}) {
+    setenv("PAGODA_HOST_FEATURES", level, 1);
+    const host::Features allowed = host::features_of_level(level).value();
+    EXPECT_EQ(host::host_features().value(), all & allowed) << level;
+  }
+  EXPECT_NE(host::features_of_level("x86-64").value(), host::features_of_level("x86-64-v2").value());
   setenv("PAGODA_HOST_FEATURES", "x86-64-v22", 1);
   const auto wrong = host::host_features();
   ASSERT_FALSE(wrong.has_value());

@@ -154,6 +154,10 @@ class Generator {
       case Aux::FpCompare:
         inst.aux = static_cast<u8>(below(static_cast<u32>(FpCompare::le_signal) + 1));
         break;
+      case Aux::Vec:
+        inst.extra = inst.op == Op::vec ? below(kVecIntOps) : kVecIntOps + below(kVecOps - kVecIntOps);
+        inst.imm = one_in(3) ? below(256) : below(16);
+        break;
       case Aux::Helper:
         inst.imm = one_in(2) ? 0 : rng_() >> below(64);
         break;

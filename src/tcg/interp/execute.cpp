@@ -4,9 +4,11 @@
 // The handlers stand in execute_*.inc by subject; they are text of this function, because computed goto cannot leave
 // one. `op` is the current ThreadedOp, `f` the vcpu frame.
 #include <cstring>
+#include <vector>
 
 #include "base/check.h"
 #include "tcg/host/fp.h"
+#include "tcg/host/vec.h"
 #include "tcg/interp/handlers.h"
 #include "tcg/interp/integer_ops.h"
 #include "tcg/interp/interp.h"
@@ -77,8 +79,14 @@ T atomic_step(T* memory, T value, ir::Rmw kind) {
   }
 }
 
-// Steps of one instruction, then a leave: what runs when a store asked to leave behind its instruction.
-constexpr u32 kMaxRest = 64;
+// A copy of the ops from `first` up to instruction number `next`, then `leave`: what runs when an access asked to leave
+// behind its instruction. Good until this thread makes another one.
+const ThreadedOp* rest_of_insn(const Unit& unit, const ThreadedOp* first, u32 next, const void* leave) {
+  thread_local std::vector<ThreadedOp> rest;
+  rest.assign(first, unit.code + unit.insns[next].first_op);
+  rest.push_back({leave, 0, 0, 0, static_cast<u16>(next), 0});
+  return rest.data();
+}
 
 LeaveInfo run(VcpuFrame* f, const Unit* unit, const ThreadedOp* op, const void* const** addresses_out) {
   static const void* const addresses[] = {
@@ -100,7 +108,6 @@ LeaveInfo run(VcpuFrame* f, const Unit* unit, const ThreadedOp* op, const void* 
     *addresses_out = addresses;
     return {};
   }
-  ThreadedOp rest[kMaxRest];
 
 #define D(T) at<T>(f, op->d)
 #define A(T) value_at<T>(f, op->a)
@@ -151,6 +158,13 @@ LeaveInfo execute(VcpuFrame& frame, const Unit& unit) {
 void repair(VcpuFrame& frame, const Unit& unit, u32 index) {
   const u16 first = unit.insns[index].repair;
   if (first != 0) run(&frame, &unit, unit.code + first, nullptr);
+}
+
+LeaveInfo finish(VcpuFrame& frame, const Unit& unit, u32 op, u32 index) {
+  const u32 next = index + 1;
+  if (next >= unit.guest_insns) return run(&frame, &unit, unit.code + op, nullptr);
+  const void* leave = handler_addresses()[static_cast<u32>(Handler::leave_between)];
+  return run(&frame, &unit, rest_of_insn(unit, unit.code + op, next, leave), nullptr);
 }
 
 void step(VcpuFrame& frame, const ThreadedOp& op) {

@@ -76,6 +76,11 @@ struct LeaveInfo {
 // Computes the slots that hold old values before guest instruction `index` of the unit, when it is left there.
 void repair(VcpuFrame& frame, const Unit& unit, u32 index);
 
+// Goes on in guest mode behind an op of guest instruction `index` that somebody else executed: does what is left of the
+// instruction, from threaded op number `op` on, and leaves; where it is the block's last, as execute() would go on.
+// frame.pc and frame.budget are those of the block's start.
+LeaveInfo finish(VcpuFrame& frame, const Unit& unit, u32 op, u32 index);
+
 // Executes one op that neither faults nor ends a block, in guest mode.
 void step(VcpuFrame& frame, const ThreadedOp& op);
 

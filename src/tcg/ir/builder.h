@@ -77,6 +77,12 @@ class Builder {
   Value vec_low(Value a) { return emit(Op::vec_low, Type::i64, 0, 0, 0, a); }
   Value vec_high(Value a) { return emit(Op::vec_high, Type::i64, 0, 0, 0, a); }
   Value vec_pair(Value low, Value high) { return emit(Op::vec_pair, Type::v128, 0, 0, 0, low, high); }
+  // Operands that the kind does not have are those before them.
+  Value vec(VecOp kind, Value a, Value b = {}, Value c = {}, u32 imm = 0) {
+    if (!b) b = a;
+    if (!c) c = b;
+    return emit(is_fp(kind) ? Op::vec_fp : Op::vec, Type::v128, 0, static_cast<u32>(kind), imm & 0xff, a, b, c);
+  }
 
   Value flags_add(Value a, Value b, Value carry);
   Value flags_sub(Value a, Value b, Value borrow);

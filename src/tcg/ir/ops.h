@@ -6,6 +6,7 @@
 
 #include "base/types.h"
 #include "tcg/ir/types.h"
+#include "tcg/ir/vec.h"
 
 namespace pagoda::ir {
 
@@ -58,6 +59,7 @@ enum class Aux : u8 {
   Round,      // aux = ir::Round
   RoundSign,  // aux = ir::Round | ir::Sign << 4
   FpCompare,  // aux = ir::FpCompare
+  Vec,        // extra = ir::VecOp, imm = a byte
   Helper,     // extra = helper number, imm = last argument
 };
 

@@ -220,6 +220,12 @@ class Parser : LineReader {
         inst.aux = static_cast<u8>(inst.aux | sign << 4);
         break;
       }
+      case Aux::Vec: {
+        TRY_ASSIGN(inst.extra, name_in(kVecNames, "lane operation"));
+        TRY(expect(','));
+        TRY_ASSIGN(inst.imm, number());
+        break;
+      }
       case Aux::FpCompare:
         TRY(small(inst, kFpCompareNames, "comparison"));
         break;

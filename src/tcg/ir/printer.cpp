@@ -53,6 +53,8 @@ std::string payload_text(const Inst& inst) {
       return fmt::format("[{},{}]", name_of(kRoundNames, inst.aux & 15u), name_of(kSignNames, inst.aux >> 4u));
     case Aux::FpCompare:
       return fmt::format("[{}]", name_of(kFpCompareNames, inst.aux));
+    case Aux::Vec:
+      return fmt::format("[{},{:#x}]", name_of(kVecNames, inst.extra), inst.imm);
     case Aux::Helper:
       return inst.imm != 0 ? fmt::format("[imm={:#x}]", inst.imm) : "";
     default:

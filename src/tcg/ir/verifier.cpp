@@ -165,6 +165,13 @@ class Verifier {
         uses_aux = true;
         in_range(inst.aux, FpCompare::le_signal, "comparison");
         break;
+      case Aux::Vec:
+        uses_extra = uses_imm = true;
+        if (inst.extra >= kVecOps || is_fp(static_cast<VecOp>(inst.extra)) != (inst.op == Op::vec_fp)) {
+          report("no lane operation {}", inst.extra);
+        }
+        if (inst.imm > 0xff) report("immediate {:#x} is no byte", inst.imm);
+        break;
       case Aux::Helper:
         uses_extra = uses_imm = true;
         if (inst.extra >= helpers_.count) report("no helper {}", inst.extra);

@@ -24,7 +24,7 @@
 namespace pagoda::light {
 
 // How a piece of compiled code ended: what its leave stub returns, with the unit.
-enum class Left : u32 { lookup, lookup_link0, lookup_link1, budget, poll, exception, wait };
+enum class Left : u32 { lookup, lookup_link0, lookup_link1, budget, poll, exception, later_exception, wait };
 
 // What compiled code of one guest needs to know; the same for all its vcpus.
 struct Layout {
@@ -54,6 +54,8 @@ class Stubs {
   const u8* store[kMemoryModes][4] = {};
   const u8* rmw = nullptr;
   const u8* cas = nullptr;
+  const u8* load_wide = nullptr;
+  const u8* store_wide = nullptr;
   const u8* call = nullptr;
   const u8* step = nullptr;
   // Indirect jumps without an entry of the jump cache, and with one that has to be looked at.
@@ -69,8 +71,8 @@ class Compiler {
  public:
   explicit Compiler(const Stubs& stubs);
   ~Compiler();
-  // Makes host code for the unit and hangs it on unit.host; false: no room. The unit is not entered by anybody else
-  // through its host code until CodeCache::attach has published it.
+  // Makes host code for the unit and hangs it on unit.host; false: no room (counted), or too much code. The unit is not
+  // entered by anybody else through its host code until CodeCache::attach has published it.
   bool compile(Unit& unit, u32 memory_mode);
   const Statistics& statistics() const { return statistics_; }
   // From now on the text of each unit's host code goes to `text`, as far as it lies on the usual way: without what

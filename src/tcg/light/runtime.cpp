@@ -29,22 +29,25 @@ u64 finish(VcpuFrame* frame, const Unit* unit, u32 op, u64 value) {
   using interp::Handler;
   frame->leave = 0;
   if (frame->fault != 0) return static_cast<u64>(Left::exception);  // insn_index is set
-  const u32 next = frame->insn_index + 1;
-  const bool last = next >= unit->guest_insns;
-  const u32 stop = last ? unit->op_count : unit->insns[next].first_op;
   const Handler handler = interp::handler_of(unit->code[op].handler);
   if (interp::has_result(handler)) {
     std::memcpy(reinterpret_cast<u8*>(frame) + unit->code[op].d, &value, sizeof value);
   }
-  for (u32 i = op + interp::ops_of(handler); i < stop;) {
-    const Handler rest = interp::handler_of(unit->code[i].handler);
-    if (rest != Handler::jump) interp::step(*frame, unit->code[i]);
-    i += interp::ops_of(rest);
+  frame->pc = frame->pc_page + (unit->phys & ~kTlbPageMask);
+  frame->budget += unit->guest_insns;
+  switch (interp::finish(*frame, *unit, op + interp::ops_of(handler), frame->insn_index).reason) {
+    case interp::Leave::budget:
+      return static_cast<u64>(Left::budget);
+    case interp::Leave::poll:
+      return static_cast<u64>(Left::poll);
+    case interp::Leave::wait:
+      return static_cast<u64>(Left::wait);
+    case interp::Leave::exception:
+      return static_cast<u64>(Left::later_exception);
+    case interp::Leave::lookup:
+    case interp::Leave::hot:
+      break;
   }
-  if (!last) interp::repair(*frame, *unit, next);
-  const i64 offset = last ? unit->exit_offset[0] : unit->insns[next].offset;
-  frame->pc = frame->pc_page + (unit->phys & ~kTlbPageMask) + static_cast<u64>(offset);
-  frame->budget += unit->guest_insns - next;
   return static_cast<u64>(Left::lookup);
 }
 
@@ -79,6 +82,8 @@ interp::LeaveInfo execute(const Stubs& stubs, VcpuFrame& frame, const Unit& unit
       return {Leave::poll, nullptr};
     case Left::wait:
       return {Leave::wait, nullptr};
+    case Left::later_exception:  // tier 0 has left
+      return {Leave::exception, nullptr};
     case Left::exception: {
       // As if the instruction had not begun: its predecessors in the block count.
       const u32 index = frame.insn_index;

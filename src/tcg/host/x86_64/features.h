@@ -2,18 +2,24 @@
 // What generated code may use of the host's processor beyond plain x86-64.
 #pragma once
 
+#include <bitset>
 #include <string_view>
 
 #include "base/result.h"
+#include "base/types.h"
 
 namespace pagoda::host {
 
-struct Features {
-  bool popcnt = false;
-  bool bmi = false;  // BMI1 and BMI2
-  bool lzcnt = false;
-  bool fma = false;
+class Features {
+ public:
+  // `feature` is one of asmjit::CpuFeatures::X86.
+  bool has(u32 feature) const { return bits_[feature]; }
+  void add(u32 feature) { bits_.set(feature); }
+  Features operator&(const Features& other) const;
   bool operator==(const Features&) const = default;
+
+ private:
+  std::bitset<256> bits_;
 };
 
 // Of a level of the x86-64 psABI (section 3.1.1), whatever this host has: "x86-64", "x86-64-v2", "x86-64-v3" or

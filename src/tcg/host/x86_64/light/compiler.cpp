@@ -113,7 +113,7 @@ void Compiler::Work::cold_step(const asmjit::Label& at_label, const asmjit::Labe
 bool Compiler::Work::emit(Handler handler, const ThreadedOp& step) {
   op = &step;
   if (emit_integer(handler) || emit_memory(handler) || emit_atomic(handler) || emit_control(handler) ||
-      emit_flags(handler) || emit_float(handler))
+      emit_flags(handler) || emit_float(handler) || emit_vector(handler))
     return true;
   if (!interp::is_plain(handler)) return false;  // only an emitter of its own can do it
   emit_step(static_cast<u32>(&step - unit->code));
@@ -185,7 +185,8 @@ bool Compiler::compile(Unit& unit, u32 memory_mode) {
   const std::size_t bytes = w.a.offset();
   CHECK(!w.holder.hasUnresolvedLinks());
   CodeMemory& memory = stubs_.memory;
-  const CodeMemory::Piece piece = bytes <= kMostBytes ? memory.allocate(bytes) : CodeMemory::Piece{};
+  if (bytes > kMostBytes) return false;
+  const CodeMemory::Piece piece = memory.allocate(bytes);
   if (piece.write == nullptr) {
     ++statistics_.no_room;
     return false;

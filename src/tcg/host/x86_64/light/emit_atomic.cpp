@@ -42,7 +42,7 @@ void Compiler::Work::slow_atomic(const AtomicLabels& labels, const u8* stub, Arg
     a.jmp(labels.end);
     a.bind(special);
     result();
-    finish_insn(slow_op, index);
+    finish_insn(slow_op);
   });
 }
 

@@ -175,61 +175,15 @@ void Compiler::Work::call_helper(const ThreadedOp& step) {
   const u32 index = insn;
   cold.push_back([this, special, &step, index] {
     a.bind(special);
-    finish_insn(step, index);
+    finish_insn(step);
   });
 }
 
-// Only ops that tier 0 can do one by one, and perhaps the jump to the next block.
-bool Compiler::Work::rest_is_plain(const ThreadedOp* first, u32 insn_index) const {
-  const bool last = insn_index + 1 >= unit->guest_insns;
-  const u32 stop = last ? unit->op_count : unit->insns[insn_index + 1].first_op;
-  for (auto i = static_cast<u32>(first - unit->code); i < stop; i += interp::ops_of(handlers[i])) {
-    if (!interp::is_plain(handlers[i]) && !(last && handlers[i] == Handler::jump)) return false;
-  }
-  return true;
-}
-
-void Compiler::Work::finish_insn(const ThreadedOp& slow_op, u32 insn_index) {
-  const u32 index = static_cast<u32>(&slow_op - unit->code);
-  const ThreadedOp* next = &slow_op + interp::ops_of(handlers[index]);
-  if (rest_is_plain(next, insn_index)) {
-    a.mov(x86::rcx, x86::ptr(x86::rip, 0));
-    data_reference(offsetof(HostData, unit));
-    a.mov(x86::edx, index);
-    return jump_to(stubs.finish);
-  }
-  a.cmp(at(offsetof(VcpuFrame, fault), 4), 0);
-  a.jne(fault_exit);
-  fault_exit_used = true;
-  if (interp::has_result(handlers[index])) done(slow_op.d, x86::rax);
-  alone = true;
-  emit_rest(next, insn_index);
-  alone = false;
-}
-
-// What is left of a guest instruction, then out.
-void Compiler::Work::emit_rest(const ThreadedOp* first, u32 insn_index) {
-  a.mov(at(offsetof(VcpuFrame, leave), 4), 0);
-  insn = insn_index;
-  const u32 next = insn_index + 1;
-  const bool last = next >= unit->guest_insns;
-  const ThreadedOp* stop = last ? unit->code + unit->op_count : unit->code + unit->insns[next].first_op;
-  for (const ThreadedOp* at_op = first; at_op < stop;) {
-    const Handler handler = interp::handler_of(at_op->handler);
-    op = at_op;
-    emit(handler, *at_op);
-    at_op += interp::ops_of(handler);
-  }
-  if (last) return;  // the block's end is part of it
-  if (const u32 repair = unit->insns[next].repair; repair != 0) {
-    for (const ThreadedOp* at_op = unit->code + repair;; ++at_op) {
-      const Handler handler = interp::handler_of(at_op->handler);
-      if (handler == Handler::stop) break;
-      emit(handler, *at_op);
-    }
-  }
-  a.add(kBudget, unit->guest_insns - next);
-  exit_to(Left::lookup, unit->insns[next].offset);
+void Compiler::Work::finish_insn(const ThreadedOp& slow_op) {
+  a.mov(x86::rcx, x86::ptr(x86::rip, 0));
+  data_reference(offsetof(HostData, unit));
+  a.mov(x86::edx, static_cast<u32>(&slow_op - unit->code));
+  jump_to(stubs.finish);
 }
 
 bool Compiler::Work::emit_control(Handler handler) {

@@ -73,7 +73,7 @@ bool Compiler::Work::float_arithmetic(Handler base, bool wide) {
 }
 
 bool Compiler::Work::fused_multiply_add(bool wide) {
-  if (op->imm != 0 || !can.fma) return false;
+  if (op->imm != 0 || !has_fma) return false;
   read_float(first(), op->a, wide);
   read_float(second(), op->b, wide);
   read_float(x86::xmm2, op->c, wide);

@@ -198,7 +198,7 @@ void Compiler::Work::shift(Operation operation, bool wide, bool immediate, bool 
     }
     return finish(to, extend);
   }
-  if (can.bmi) {
+  if (has_bmi) {
     const x86::Gp count = read(op->b, wide, x86::rcx);
     const x86::Gp value = read(op->a, wide, x86::rax);
     if (operation == Operation::shl) {
@@ -370,15 +370,15 @@ bool Compiler::Work::emit_unary(u32 first, u32 width) {
       a.not_(to);
       break;
     case Handler::clz_i8:
-      if (!can.lzcnt) return false;
+      if (!has_lzcnt) return false;
       a.lzcnt(to, read(op->a, wide, x86::rax));
       break;
     case Handler::ctz_i8:
-      if (!can.bmi) return false;
+      if (!has_bmi) return false;
       a.tzcnt(to, read(op->a, wide, x86::rax));
       break;
     case Handler::popcnt_i8:
-      if (!can.popcnt) return false;
+      if (!has_popcnt) return false;
       a.popcnt(to, read(op->a, wide, x86::rax));
       break;
     case Handler::bswap_i8:

@@ -51,7 +51,7 @@ x86::Gp Compiler::Work::address_of(u16 place, u64 displacement) {
 // Misaligned addresses and pages with anything special never match their tag.
 void Compiler::Work::check_tlb(x86::Gp address, u32 size, std::size_t tag, const asmjit::Label& slow,
                                const asmjit::Label& found) {
-  if (can.bmi) {
+  if (has_bmi) {
     a.rorx(x86::rcx, address, kIndexShift);
   } else {
     a.mov(x86::ecx, address.r32());
@@ -64,7 +64,7 @@ void Compiler::Work::check_tlb(x86::Gp address, u32 size, std::size_t tag, const
 // One check of two addresses: the place of the page with the run's first byte and the tag of the one with its last
 // agree only if that is one page.
 void Compiler::Work::check_run(const PageRun& run, x86::Gp base, const SlowAccess& access) {
-  if (run.low == 0 && can.bmi) {
+  if (run.low == 0 && has_bmi) {
     a.rorx(x86::rcx, base, kIndexShift);
   } else {
     run.low == 0 ? a.mov(x86::ecx, base.r32()) : a.lea(x86::ecx, x86::ptr(base, run.low));
@@ -94,7 +94,7 @@ void Compiler::Work::probe(std::size_t tag, const asmjit::Label& found) {
 }
 
 x86::Mem Compiler::Work::host_memory(u32 size, bool write) {
-  const PageRun* run = alone ? nullptr : runs.of(op_index());
+  const PageRun* run = runs.of(op_index());
   SlowAccess access{
       .op = op, .run = run, .insn = insn, .slow = a.newLabel(), .found = {}, .end = a.newLabel(), .address = {}};
   x86::Mem memory;
@@ -178,7 +178,7 @@ void Compiler::Work::emit_slow_access(SlowAccess access) {
   if (run != nullptr && index + 1 < unit->op_count && runs.of(index + 1) == run) a.xor_(x86::ecx, x86::ecx);
   a.jmp(access.end);
   a.bind(special);
-  finish_insn(*access.op, access.insn);
+  finish_insn(*access.op);
 }
 
 bool Compiler::Work::emit_memory(Handler handler) {

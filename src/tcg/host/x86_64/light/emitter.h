@@ -49,11 +49,16 @@ inline x86::Gp low_part(x86::Gp reg, u32 size) {
 // Extends to 64 bits.
 void load_sized(x86::Assembler& a, x86::Gp to, const x86::Mem& from, u32 size, bool sign);
 
+using X86Feature = asmjit::CpuFeatures::X86;
+
 struct Compiler::Work {
   explicit Work(const Stubs& from);
 
   const Stubs& stubs;
   const host::Features& can = stubs.layout.features;
+  const bool has_bmi = can.has(X86Feature::kBMI) && can.has(X86Feature::kBMI2);
+  const bool has_fma = can.has(X86Feature::kFMA), has_lzcnt = can.has(X86Feature::kLZCNT);
+  const bool has_popcnt = can.has(X86Feature::kPOPCNT);
   asmjit::CodeHolder holder;
   asmjit::StringLogger logger;
   std::string* listing = nullptr;
@@ -84,7 +89,6 @@ struct Compiler::Work {
   std::vector<SlowAccess> slow_accesses;
   std::vector<Handler> handlers;  // by op
   PageRuns runs;
-  bool alone = false;  // what is emitted now takes no part in runs
   asmjit::Label fault_exit;
   bool fault_exit_used = false;
   std::vector<u8> index_of_place;  // by frame offset / 8: index into kPinned + 1
@@ -130,6 +134,7 @@ struct Compiler::Work {
   bool emit_float(Handler handler);
   bool emit_control(Handler handler);
   bool emit_flags(Handler handler);
+  bool emit_vector(Handler handler);
   void emit_step(u32 index);
 
   // --- floating point
@@ -144,6 +149,12 @@ struct Compiler::Work {
   bool int_to_float(bool wide);
   // Cold code: does the op from its operands by tier 0's handler, then goes on at `end`.
   void cold_step(const asmjit::Label& at_label, const asmjit::Label& end);
+
+  // --- vectors
+  bool emit_lanes();
+  void write_integer();
+  void move_wide(u16 to, u16 from, u32 bytes);
+  void wide_access(bool write);
 
   // --- pieces
   void arithmetic(Operation operation, bool wide, bool immediate, bool extend);
@@ -181,10 +192,8 @@ struct Compiler::Work {
   void argument(u32 number, u16 place, u32 size);
   // Cold: where a slow path or helper, whose result is in rax, goes with its "not equal": leaves with a fault, or
   // behind the guest instruction.
-  void finish_insn(const ThreadedOp& slow_op, u32 insn_index);
-  bool rest_is_plain(const ThreadedOp* first, u32 insn_index) const;
+  void finish_insn(const ThreadedOp& slow_op);
   void zero_extend(x86::Gp reg, u32 size);
-  void emit_rest(const ThreadedOp* first, u32 insn_index);
   void call_helper(const ThreadedOp& step);
   void exit_to(Left left, i64 pc_offset);
   void chain(u32 side);

@@ -271,6 +271,17 @@ Stubs::Stubs(CodeMemory& to, const Layout& of) : memory(to), layout(of) {
     w.a.mov(x86::rcx, w.argument(1));
     w.call(slow, offsetof(MemorySlowPaths, cas));
   });
+  // rax = address, argument 0 = where the bytes go to or come from, ecx = MemOp.
+  const auto wide = [&](std::size_t function) {
+    return stub(memory, layout, [&](Writer& w) {
+      w.begin_slow();
+      w.a.mov(x86::rsi, x86::rax);
+      w.a.mov(x86::rdx, w.argument(0));
+      w.call(slow, function);
+    });
+  };
+  load_wide = wide(offsetof(MemorySlowPaths, load_wide));
+  store_wide = wide(offsetof(MemorySlowPaths, store_wide));
   constexpr std::size_t calls = offsetof(VcpuFrame, calls);
   // ecx = number of the helper, bit 31 if it wants the host's floating-point mode; result in rax.
   call = stub(memory, layout, [](Writer& w) {
