@@ -69,6 +69,7 @@ struct Hart {
   uint64_t start_argument;
 
   FenceRequest fence;
+  uint32_t sleeps;           // until the last of the harts that `fence` waits for rings
   uint32_t counters_in_use;  // programmable counters that have an event (sbi_pmu.cpp)
   uint32_t features_locked;  // bits by firmware feature (sbi_fwft.cpp)
 

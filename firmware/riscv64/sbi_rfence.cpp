@@ -49,13 +49,40 @@ void perform(const FenceRequest& request) {
   }
 }
 
+// Usually the others answer within a microsecond or two. A hart of theirs that has no processor of the host's just now
+// gets none from one that spins, so after that the last of them is asked to ring. Two harts may wait for each other:
+// each serves while it waits.
+void wait_for_fences(Hart& hart) {
+  constexpr unsigned kSpins = 200;
+  const auto done = [&] { return __atomic_load_n(&hart.fence.pending, __ATOMIC_SEQ_CST) == 0; };
+  for (unsigned spins = 0; spins < kSpins || hart.msip == nullptr; ++spins) {
+    if (done()) return;
+    serve_fences(hart);
+    pause();
+  }
+  // Anything else that is pending would end the sleep at once and is not taken here.
+  const uint64_t enabled = csr_read<kMie>();
+  csr_write<kMie>(kMachineSoft);
+  __atomic_store_n(&hart.sleeps, 1, __ATOMIC_SEQ_CST);
+  for (;;) {
+    serve_mailbox(hart);  // takes the ring back before looking
+    if (done()) break;
+    wait_for_interrupt();
+  }
+  __atomic_store_n(&hart.sleeps, 0, __ATOMIC_RELAXED);
+  csr_write<kMie>(enabled);
+}
+
 }  // namespace
 
 void serve_fences(Hart& hart) {
   const uint64_t from = __atomic_exchange_n(&hart.fences_from, 0, __ATOMIC_ACQ_REL);
   for_each_hart(from, [](Hart& sender) {
     perform(sender.fence);
-    __atomic_fetch_sub(&sender.fence.pending, 1, __ATOMIC_RELEASE);
+    if (__atomic_fetch_sub(&sender.fence.pending, 1, __ATOMIC_SEQ_CST) == 1 &&
+        __atomic_load_n(&sender.sleeps, __ATOMIC_SEQ_CST) != 0) {
+      ring_hart(sender);
+    }
   });
 }
 
@@ -85,11 +112,7 @@ SbiResult sbi_rfence(Hart& hart, uint64_t function, SbiArguments arguments) {
     ring_hart(target);
   });
   if ((selection.mask >> hart.index & 1) != 0) perform(request);
-  // Two harts may wait for each other, so each serves while it waits.
-  while (__atomic_load_n(&request.pending, __ATOMIC_ACQUIRE) != 0) {
-    serve_fences(hart);
-    pause();
-  }
+  wait_for_fences(hart);
   return kSbiOk;
 }
 

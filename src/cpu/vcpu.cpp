@@ -8,8 +8,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <thread>
 
 #include "base/check.h"
+#include "base/futex.h"
 #include "base/log.h"
 #include "cpu/code_manager.h"
 #include "tcg/host/fp.h"
@@ -72,10 +74,32 @@ void Vcpu::reset() {
 }
 
 void Vcpu::kick() {
-  // Sequentially consistent: notify_one() looks for sleepers after the store, a sleeper looks at the word after it was
-  // counted. With a weaker store both could miss each other.
+  // Sequentially consistent: we look for a sleeper after the store, a sleeper looks at the word after it said that it
+  // sleeps. With a weaker store both could miss each other.
   frame_->poll.store(1, std::memory_order_seq_cst);
-  frame_->poll.notify_one();
+  if (asleep_.load(std::memory_order_seq_cst)) futex_wake_one(frame_->poll);
+}
+
+// Returns once `poll` is set, or after `nanoseconds` (0: never).
+void Vcpu::wait_for_poll(u32 nanoseconds) {
+  asleep_.store(true, std::memory_order_seq_cst);
+  while (frame_->poll.load(std::memory_order_seq_cst) == 0) {
+    if (!futex_wait(frame_->poll, 0, nanoseconds)) break;
+  }
+  asleep_.store(false, std::memory_order_relaxed);
+}
+
+void Vcpu::nap(u32 nanoseconds) {
+  ++statistics_.naps;
+  const ParkedScope parked(*environment_.rendezvous, *this);
+  wait_for_poll(nanoseconds);
+}
+
+void Vcpu::relax() {
+  constexpr u64 kSpins = 64;
+  if (++statistics_.pauses % kSpins != 0) return;
+  const ParkedScope parked(*environment_.rendezvous, *this);
+  std::this_thread::yield();
 }
 
 void Vcpu::request_stop() {
@@ -85,7 +109,7 @@ void Vcpu::request_stop() {
 
 void Vcpu::sleep() {
   environment_.code->cache().enter_epoch(index_, true);
-  frame_->poll.wait(0, std::memory_order_acquire);
+  wait_for_poll(0);
 }
 
 // Between units, poll is set: requests, interrupts, stop.

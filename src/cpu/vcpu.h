@@ -117,18 +117,26 @@ class Vcpu {
     std::array<u64, 2> tier_instructions{};
     std::array<u64, interp::kLeaveCount> leaves{};
     u64 links_asked = 0;  // those of Leave::lookup that came from an exit without a link yet
+    u64 pauses = 0;       // relax()
+    u64 naps = 0;         // nap()
   };
   Statistics& statistics() { return statistics_; }
   Semihosting* semihosting() const { return environment_.semihosting; }
   const DebugPoints* debug_points() const { return environment_.points; }
   // Parked: blocks until kicked.
   void sleep();
+  // From a helper, for guests that wait for another vcpu in a loop: one round of it. Every so often the host's
+  // processor goes to another thread, which may be the vcpu that is waited for.
+  void relax();
+  // From a helper: sleeps until kicked, at most `nanoseconds` (not 0).
+  void nap(u32 nanoseconds);
   void reset();
 
  private:
   enum class Next : u8 { go_on, waiting, stopped, stepped };
   Next at_poll();
   void stop_at_event();
+  void wait_for_poll(u32 nanoseconds);
   Unit* next_unit(Link* link);
   interp::LeaveInfo execute_observed(Unit& unit);
   bool at_breakpoint();
@@ -154,6 +162,7 @@ class Vcpu {
   bool stepping_ = false;          // run() is step()'s
   bool masks_interrupts_ = false;  // for the step
   std::atomic<bool> stop_requested_{false};
+  std::atomic<bool> asleep_{false};  // in wait_for_poll()
 };
 
 }  // namespace pagoda

@@ -57,6 +57,7 @@ Json vcpu_report(Vcpu& vcpu) {
       {"instructions", vcpu.instructions()},
       {"instructions_by_tier", {{"interpreter", ran.tier_instructions[0]}, {"lightweight", ran.tier_instructions[1]}}},
       {"exits", leaves},
+      {"waiting", {{"pauses", ran.pauses}, {"naps", ran.naps}}},
       {"tlb",
        {{"misses", mmu.first_level_misses},
         {"third_level_hits", mmu.third_level_hits},

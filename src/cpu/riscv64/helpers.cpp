@@ -3,9 +3,9 @@
 #include "cpu/riscv64/helpers.h"
 
 #include <algorithm>
-#include <thread>
 
 #include "base/check.h"
+#include "base/futex.h"
 #include "base/log.h"
 #include "cpu/riscv64/crypto.h"
 #include "cpu/riscv64/csr.h"
@@ -170,9 +170,37 @@ u64 amocas_q(VcpuFrame* frame, u64 address, u64, u64, u64 imm) {
   return 0;
 }
 
-// Zawrs, 15.1: may end for any reason, and does after the host had a chance to run another hart.
-u64 wait_reservation(VcpuFrame* frame, u64, u64, u64, u64) {
-  if (hart_of(frame).reserved_address != kNoReservation) std::this_thread::yield();
+// Zawrs, 15.1. No other hart tells us of its stores, so the reserved word is looked at: for about as long as a lock is
+// usually held, and then between naps, which an interrupt ends. imm = 1: the short one. May end for any reason.
+u64 wait_reservation(VcpuFrame* frame, u64, u64, u64, u64 imm) {
+  constexpr u32 kLooks = 100;
+  constexpr u32 kFirstNap = 20'000, kLastNap = 320'000;  // nanoseconds
+  Vcpu& vcpu = vcpu_of(frame);
+  const Hart& hart = hart_of(frame);
+  if (hart.reserved_address == kNoReservation || vcpu.deterministic()) return 0;
+  const auto word = vcpu.guest().debug->translate(vcpu, GuestVirt{hart.reserved_address & ~u64{3}});
+  if (!word) return 0;
+  // A change in the upper half of a doubleword is not seen and costs what is left of the naps.
+  const auto stands = [&] {
+    u32 now = 0;
+    return vcpu.memory().load(*word, &now) && now == static_cast<u32>(hart.reserved_value) &&
+           frame->poll.load(std::memory_order_relaxed) == 0;
+  };
+  for (u32 i = 0; i < kLooks; ++i) {
+    if (!stands()) return 0;
+    spin_pause();
+  }
+  if (should_wake(vcpu)) {  // pending though not taken here: it would end each nap, and we are to end soon
+    vcpu.relax();
+    return 0;
+  }
+  const u32 last = imm == 1 ? kFirstNap : kLastNap;
+  for (u32 length = kFirstNap; length <= last && stands(); length *= 2) vcpu.nap(length);
+  return 0;
+}
+
+u64 pause(VcpuFrame* frame, u64, u64, u64, u64) {
+  vcpu_of(frame).relax();
   return 0;
 }
 

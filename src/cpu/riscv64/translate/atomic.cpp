@@ -117,6 +117,7 @@ void amocas_q(Translator& t, const Insn& i) {
   t.call(HelperId::amocas_q, Type::none, u64{i.rd} | u64{i.rs2} << 8, t.x(i.rs1));
 }
 
-void wrs(Translator& t, const Insn&) { t.call(HelperId::wait_reservation, Type::none); }
+void wrs_nto(Translator& t, const Insn&) { t.call(HelperId::wait_reservation, Type::none); }
+void wrs_sto(Translator& t, const Insn&) { t.call(HelperId::wait_reservation, Type::none, 1); }
 
 }  // namespace pagoda::riscv64::translate

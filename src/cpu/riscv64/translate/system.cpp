@@ -20,6 +20,7 @@ void fence(Translator& t, const Insn& i) {
 }
 void fence_tso(Translator& t, const Insn&) { t.b.fence(Order::acq_rel); }
 void hint(Translator&, const Insn&) {}
+void pause(Translator& t, const Insn&) { t.call(HelperId::pause, Type::none); }
 
 // Translations never outlive the code they were made from; only the block being run does, to its end.
 void fence_i(Translator& t, const Insn&) { t.end_block(); }
