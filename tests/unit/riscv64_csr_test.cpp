@@ -116,6 +116,34 @@ TEST(RiscvCsr, FieldsOfAbsentExtensionsAreZero) {
   }
 }
 
+// Each extension alone: with it there is a register, or a bit of menvcfg after reset, and with it off there is none.
+TEST(RiscvCsr, ComeAndGoWithTheirExtension) {
+  constexpr std::pair<const char*, u32> kRegisters[] = {{"zicntr", 0xc00},    {"zicntr", 0xc02},    {"sstc", 0x14d},
+                                                        {"zihpm", 0xc03},     {"zkr", 0x015},       {"zkr", 0x747},
+                                                        {"smcntrpmf", 0x321}, {"smstateen", 0x30c}, {"sscofpmf", 0xda0},
+                                                        {"smaia", 0x350},     {"ssaia", 0x150}};
+  for (const auto& [name, number] : kRegisters) {
+    const auto there = [&](const char* state) {
+      Bench bench(fmt::format("max,{}={}", name, state));
+      return bench.readable(number) || bench.writable(number);
+    };
+    EXPECT_TRUE(there("on")) << name << " " << csr_name(number);
+    EXPECT_FALSE(there("off")) << name << " " << csr_name(number);
+  }
+  constexpr std::pair<const char*, u64> kSwitches[] = {
+      {"svadu", envcfg::kAdue}, {"svpbmt", envcfg::kPbmte}, {"sstc", envcfg::kStce}};
+  for (const auto& [name, bit] : kSwitches) {
+    for (const bool on : {false, true}) {
+      Bench bench(fmt::format("max,{}={}", name, on ? "on" : "off"));
+      ASSERT_TRUE(bench.write(0x30a, kOnes));
+      EXPECT_EQ((bench.read(0x30a) & bit) != 0, on) << name;
+    }
+  }
+  // Svade has no register: it turns hardware updates off until the firmware asks for them.
+  EXPECT_EQ(Bench("max,svade=on").read(0x30a) & envcfg::kAdue, 0u);
+  EXPECT_NE(Bench("max,svade=off").read(0x30a) & envcfg::kAdue, 0u);
+}
+
 TEST(RiscvCsr, AddressTranslationModesThatDoNotExistChangeNothing) {
   Bench bench;
   const u64 sv48 = u64{9} << 60 | u64{0xffff} << 44 | 0x80123;

@@ -191,6 +191,9 @@ TEST_P(RiscvMmu, ContiguousPages) {
   const u64 flags = kV | kR | kW | kX | kA | kD, contiguous = u64{1} << 63;
   bench_.hart().extensions.set(Extension::svnapot, true);
   map(0, entry(kData + 0x8000, flags) | contiguous);
+  bench_.hart().extensions.set(Extension::svnapot, false);
+  EXPECT_EQ(cause(AccessKind::read), cause::kLoadPage) << "a reserved bit where there is no Svnapot";
+  bench_.hart().extensions.set(Extension::svnapot, true);
   const Translation result = walk(AccessKind::write, MemoryMode::supervisor, 0x123);
   ASSERT_TRUE(result.ok);
   EXPECT_EQ(result.page_bits, 16);
