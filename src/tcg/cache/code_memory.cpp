@@ -14,34 +14,36 @@
 #include "tcg/cache/injection.h"
 
 namespace pagoda {
+namespace {
+
+std::unexpected<Error> no_memory(const char* what) {
+  return fail("no executable memory: {}: {}", what, std::strerror(errno));
+}
+
+}  // namespace
 
 Result<std::unique_ptr<CodeMemory>> CodeMemory::create(std::size_t bytes) {
   CHECK(bytes >= (std::size_t{1} << 20) && (bytes & (bytes - 1)) == 0 && bytes <= (std::size_t{1} << 30));
   const std::size_t data_bytes = bytes / 4;
-  const int fd = memfd_create("pagoda-code", MFD_CLOEXEC);
-  if (fd < 0) return fail("no executable memory: memfd_create: {}", std::strerror(errno));
-  const auto failed = [fd](const char* what) {
-    const int error = errno;
-    close(fd);
-    return fail("no executable memory: {}: {}", what, std::strerror(error));
-  };
-  if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) return failed("ftruncate");
   void* base = mmap(nullptr, data_bytes + bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (base == MAP_FAILED) return failed("mmap");
+  if (base == MAP_FAILED) return no_memory("mmap");
   auto* data = static_cast<u8*>(base);
-  const auto unmap = [&] { munmap(base, data_bytes + bytes); };
+  u8* execute = data + data_bytes;
+  // Shared memory without a name, as a file's would keep perf from looking into /tmp/perf-PID.map.
+  void* write = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  const auto failed = [&](const char* what) {
+    auto failure = no_memory(what);
+    munmap(base, data_bytes + bytes);
+    if (write != MAP_FAILED) munmap(write, bytes);
+    return failure;
+  };
+  if (write == MAP_FAILED) return failed("mmap of the writable view");
   if (mmap(data, data_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
           MAP_FAILED ||
-      mmap(data + data_bytes, bytes, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
-    unmap();
-    return failed("mmap of the executable view");
+      mremap(write, 0, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, execute) == MAP_FAILED ||
+      mprotect(execute, bytes, PROT_READ | PROT_EXEC) != 0) {
+    return failed("mapping of the executable view");
   }
-  void* write = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (write == MAP_FAILED) {
-    unmap();
-    return failed("mmap of the writable view");
-  }
-  close(fd);
   return std::unique_ptr<CodeMemory>(new CodeMemory(data, data + data_bytes, static_cast<u8*>(write), bytes));
 }
 
