@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT
 // Fuzz target: bytes become the contents of guest RAM, ring entries, notifications and register writes for a
-// block, entropy, console or network device; afterwards the device must come back to work after a reset, whatever was
-// done to it.
+// block, entropy, console, network or 9P device; afterwards the device must come back to work after a reset, whatever
+// was done to it.
 //
 // Input: device and features, then steps of an operation byte and its operands (little endian, cut short at the end).
 // The queues are set up first, so that the fuzzer starts at a live device; it may undo that through the registers.
+#include <stdlib.h>
+
+#include <filesystem>
+
 #include "base/check.h"
 #include "devices/device_factories.h"
 #include "devices/memory_disk.h"
 #include "devices/virtio/blk.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/net.h"
+#include "devices/virtio/p9.h"
 #include "devices/virtio/rng.h"
 #include "devices/virtio/virtio_mmio.h"
 #include "fuzz/target.h"
@@ -27,6 +32,25 @@ constexpr u64 kData = kRam + 0x1000;
 constexpr u16 kQueues = 6;
 constexpr u16 kQueueSize = 8;
 constexpr u64 kDiskSectors = 32;
+constexpr u8 kShare = 4;  // kind of the 9P device
+
+// Read-only, as p9_fuzz is about what messages do: here it is how they come.
+std::unique_ptr<p9::HostFolder> folder() {
+  struct Temporary {
+    Temporary() : path(std::filesystem::temp_directory_path() / "pagoda-virtqueue-fuzz-XXXXXX") {
+      CHECK(mkdtemp(path.data()) != nullptr);
+    }
+    ~Temporary() {
+      std::error_code ignored;
+      std::filesystem::remove(path, ignored);
+    }
+    std::string path;
+  };
+  static const Temporary temporary;
+  auto opened = p9::HostFolder::open(temporary.path, p9::Security::none, true);
+  CHECK(opened.has_value(), "{}", opened.error().message);
+  return std::move(*opened);
+}
 
 // No DMA may reach a device.
 struct Forbidden final : MmioHandler {
@@ -37,7 +61,7 @@ struct Forbidden final : MmioHandler {
 
 class Machine {
  public:
-  explicit Machine(u8 kind) : kind_(kind % 4), net_((kind & 4) != 0) {
+  explicit Machine(u8 kind) : kind_((kind & 8) != 0 ? kShare : kind % 4), net_((kind & 4) != 0) {
     CHECK(memory_.add_ram(GuestPhys(kRam), kRamSize, "ram").has_value());
     memory_.map_mmio(GuestPhys(kWindow), 0x1000, &forbidden_, "device");
     slot_ = std::make_unique<VirtioMmio>("virtio0", make_device(), irqs_.line(0));
@@ -64,6 +88,7 @@ class Machine {
           memory_, "rng0", [](std::span<std::byte> out) { std::fill(out.begin(), out.end(), std::byte{0x5a}); });
     }
     if (kind_ == 3) return std::make_unique<VirtioNet>(memory_, "net0", VirtioNet::Mac{0x52, 0x54, 0, 1, 2, 3}, &net_);
+    if (kind_ == kShare) return std::make_unique<VirtioP9>(memory_, "share0", "share", folder(), &clock_);
     std::vector<VirtioConsole::Port> ports = {{0, true, "", &console_}, {1, false, "channel", &channel_}};
     return std::make_unique<VirtioConsole>(memory_, "console0", std::move(ports), 3);
   }
@@ -156,7 +181,8 @@ class Machine {
       case 6: {  // the header of a request or a control message
         const u64 at = kData + 0x800 + 16 * queue;
         store<u32>(at, reader.number(1));
-        store<u32>(at + 4, reader.number(4));
+        // 9P: a type that exists, mostly, and the tag.
+        store<u32>(at + 4, kind_ == kShare ? 12 + reader.number(1) / 2 : reader.number(4));
         store<u64>(at + 8, reader.number(1));
         break;
       }
@@ -235,7 +261,7 @@ class Machine {
     bring_up(0);
     const u64 data = kData + 0x100;
     CHECK(memory_.fill(GuestPhys(kData), 0x200, 0xee));
-    const u16 queue = kind_ >= 2 ? 1 : 0;
+    const u16 queue = kind_ == 2 || kind_ == 3 ? 1 : 0;
     const std::size_t sent_before = console_.sent().size();
     net_.take_sent();
     if (kind_ == 3) CHECK(memory_.fill(GuestPhys(data), 16, 0));  // a header, and a frame of four bytes
@@ -244,6 +270,14 @@ class Machine {
       store<u32>(kData, 8);  // GET_ID
       descriptor(queue_base(0), 0, kData, 16, 1, 1);
       descriptor(queue_base(0), 1, data, 21, 2, 0);
+    } else if (kind_ == kShare) {
+      store<u32>(kData, 21);  // Tversion
+      store<u32>(kData + 4, 100 | 0xffff << 8);
+      store<u32>(kData + 7, 8192);
+      store<u16>(kData + 11, 8);
+      store<u64>(kData + 13, 0x4c2e'3030'3032'5039);  // "9P2000.L"
+      descriptor(queue_base(0), 0, kData, 21, 1, 1);
+      descriptor(queue_base(0), 1, data, 64, 2, 0);
     } else {
       descriptor(queue_base(queue), 0, data, 16, kind_ == 1 ? 2 : 0, 0);
     }
@@ -260,6 +294,9 @@ class Machine {
       CHECK(first == 0x7a7a7566, "serial {:#x}", first);  // "fuzz"
     } else if (kind_ == 1) {
       CHECK(first == 0x5a5a5a5a, "entropy {:#x}", first);
+    } else if (kind_ == kShare) {
+      u8 type = 0;
+      CHECK(first == 21 && memory_.load(GuestPhys(data + 4), &type) && type == 101, "answer {} of {}", type, first);
     } else if (kind_ == 2) {
       CHECK(console_.sent().size() == sent_before + 16);
     } else {
