@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// CodeMemory: where compiled code lives. Shared memory mapped twice: writable for the compiler, executable for the vcpus.
+// CodeMemory: where compiled code lives. Shared memory mapped twice: writable for the compiler, executable for the
+// vcpus.
 //
 // Both views and the data that code reads (links) lie in one reservation, so that code reaches stubs and data with
 // 32-bit displacements and holds no absolute address. No permission ever changes. Code is cut from chunks one piece

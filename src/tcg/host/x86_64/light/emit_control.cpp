@@ -172,8 +172,7 @@ void Compiler::Work::call_helper(const ThreadedOp& step) {
   const asmjit::Label special = a.newLabel();
   a.jne(special);
   done(step.d, x86::rax);
-  const u32 index = insn;
-  cold.push_back([this, special, &step, index] {
+  cold.push_back([this, special, &step] {
     a.bind(special);
     finish_insn(step);
   });
