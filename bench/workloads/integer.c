@@ -45,6 +45,30 @@ static uint64_t calls(void) {
   return fibonacci(n);
 }
 
+// Virtual calls as objects of several types have them: the targets follow no pattern.
+#define VIRTUAL(n) \
+  static __attribute__((noinline)) uint64_t method##n(uint64_t x) { return (x ^ (n + 1)) * (2 * n + 3); }
+VIRTUAL(0) VIRTUAL(1) VIRTUAL(2) VIRTUAL(3) VIRTUAL(4) VIRTUAL(5) VIRTUAL(6) VIRTUAL(7)
+static uint64_t indirect(void) {
+  static uint64_t (*volatile const methods[])(uint64_t) = {method0, method1, method2, method3,
+                                                           method4, method5, method6, method7};
+  static uint8_t kinds[4096];
+  uint64_t x = 1;
+  for (size_t i = 0; i < sizeof kinds; i++) kinds[i] = next_random() & 7;
+  for (uint32_t i = 0; i < 40000000; i++) x = methods[kinds[i & 4095]](x);
+  return x;
+}
+
+// Parsers, tree walks: functions of some depth that call each other in turn.
+static __attribute__((noinline)) uint64_t odd(uint32_t n, uint64_t x);
+static __attribute__((noinline)) uint64_t even(uint32_t n, uint64_t x) { return n == 0 ? x : odd(n - 1, x * 5) + n; }
+static __attribute__((noinline)) uint64_t odd(uint32_t n, uint64_t x) { return n == 0 ? ~x : even(n - 1, x + 7) ^ n; }
+static uint64_t depth(void) {
+  uint64_t x = 0;
+  for (uint32_t i = 0; i < 5000000; i++) x += even(i & 63, x);
+  return x;
+}
+
 static uint64_t collatz(void) {
   uint64_t longest = 0;
   for (uint64_t start = 1; start < 2000000; start++) {
@@ -123,7 +147,7 @@ int main(int argc, char** argv) {
     const char* name;
     uint64_t (*run)(void);
   } table[] = {{"sieve", sieve}, {"mix", mix}, {"calls", calls}, {"collatz", collatz},
-               {"divide", divide}, {"dispatch", dispatch}, {"sort", sort}};
+               {"divide", divide}, {"dispatch", dispatch}, {"sort", sort}, {"indirect", indirect}, {"depth", depth}};
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
     if (argc == 2 && !strcmp(argv[1], table[i].name)) return printf("%016llx\n", (unsigned long long)table[i].run()) < 0;
   return 2;

@@ -52,6 +52,47 @@ static uint64_t chase(void) {
   return at;
 }
 
+// Open addressing over 64 MiB: each look-up misses the caches.
+static uint64_t hash(void) {
+  enum { kSlots = 1 << 23 };
+  static uint64_t keys[kSlots];
+  uint64_t found = 0;
+  for (int i = 0; i < 1000000; i++) {
+    uint64_t key = next_random() | 1, at = (key * 0x9e3779b97f4a7c15u) >> 41;
+    while (keys[at] != 0 && keys[at] != key) at = (at + 1) & (kSlots - 1);
+    keys[at] = key;
+  }
+  state = 88172645463325252u;
+  for (int i = 0; i < 2000000; i++) {
+    uint64_t key = next_random() | 1, at = (key * 0x9e3779b97f4a7c15u) >> 41;
+    while (keys[at] != 0 && keys[at] != key) at = (at + 1) & (kSlots - 1);
+    found += keys[at] == key;
+  }
+  return found;
+}
+
+// Arrays of 32-bit numbers that stay in the caches: prefix sums, a stencil, a small integer matrix product.
+static uint64_t arrays(void) {
+  enum { kCount = 4096, kSide = 64 };
+  static int32_t x[kCount], y[kCount], m[3][kSide][kSide];
+  uint64_t sum = 0;
+  for (int i = 0; i < kCount; i++) x[i] = (int32_t)next_random(), m[0][i / kSide % kSide][i % kSide] = x[i] & 255;
+  for (int round = 0; round < 12000; round++) {
+    for (int i = 1; i < kCount; i++) x[i] += x[i - 1];
+    for (int i = 1; i < kCount - 1; i++) y[i] = (x[i - 1] + 2 * x[i] + x[i + 1]) >> 2;
+    for (int i = 0; i < kCount; i++) x[i] = y[i] ^ round;
+  }
+  for (int round = 0; round < 400; round++)
+    for (int i = 0; i < kSide; i++)
+      for (int j = 0; j < kSide; j++) {
+        int32_t s = round;
+        for (int k = 0; k < kSide; k++) s += m[0][i][k] * m[round & 1][k][j];
+        m[1][i][j] = s, sum += (uint32_t)s;
+      }
+  for (int i = 0; i < kCount; i++) sum = sum * 31 + (uint32_t)x[i];
+  return sum;
+}
+
 static uint64_t scatter(void) {
   memset(a, 0, sizeof a);
   for (int i = 0; i < 4000000; i++) {
@@ -92,7 +133,7 @@ int main(int argc, char** argv) {
   static const struct {
     const char* name;
     uint64_t (*run)(void);
-  } table[] = {{"stream", stream}, {"copy", copy}, {"chase", chase}, {"scatter", scatter}, {"strings", strings}, {"bytes", bytes}};
+  } table[] = {{"stream", stream}, {"copy", copy}, {"chase", chase}, {"scatter", scatter}, {"strings", strings}, {"bytes", bytes}, {"hash", hash}, {"arrays", arrays}};
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
     if (argc == 2 && !strcmp(argv[1], table[i].name)) return printf("%016llx\n", (unsigned long long)table[i].run()) < 0;
   return 2;

@@ -77,6 +77,24 @@ static uint64_t faults(void) {
   return sum;
 }
 
+// What a guest's own JIT does: writes a function, makes it visible, calls it.
+static uint64_t own_code(void) {
+#ifdef __riscv
+  uint32_t* code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  uint64_t sum = 0;
+  if (code == MAP_FAILED) return 0;
+  for (uint32_t i = 0; i < 20000; i++) {
+    code[0] = (i & 2047) << 20 | 10 << 15 | 10 << 7 | 0x13;  // addi a0, a0, i
+    code[1] = 0x00008067;                                    // ret
+    __builtin___clear_cache((char*)code, (char*)(code + 2));
+    for (int call = 0; call < 50; call++) sum = ((uint64_t(*)(uint64_t))code)(sum);
+  }
+  return sum;
+#else
+  return 0;
+#endif
+}
+
 static volatile uint64_t caught;
 static void on_signal(int number) { caught += number; }
 
@@ -114,7 +132,8 @@ int main(int argc, char** argv) {
     const char* name;
     uint64_t (*run)(void);
   } table[] = {{"calls", calls}, {"reads", reads}, {"pipes", pipes}, {"processes", processes},
-               {"programs", programs}, {"faults", faults}, {"signals", signals}, {"threads", threads}};
+               {"programs", programs}, {"faults", faults}, {"signals", signals}, {"threads", threads},
+               {"own-code", own_code}};
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
     if (argc == 2 && !strcmp(argv[1], table[i].name)) return printf("%016llx\n", (unsigned long long)table[i].run()) < 0;
   return 2;
