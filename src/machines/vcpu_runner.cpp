@@ -3,6 +3,8 @@
 #include "machines/vcpu_runner.h"
 
 #include <pthread.h>
+#include <sys/prctl.h>
+
 #include <algorithm>
 #include <chrono>
 #include <limits>
@@ -51,6 +53,7 @@ void VcpuRunner::start(std::vector<Vcpu*> vcpus, bool paused, std::function<void
   for (Vcpu* vcpu : vcpus_) {
     threads_.emplace_back([this, vcpu] {
       pthread_setname_np(pthread_self(), fmt::format("vcpu {}", vcpu->index()).c_str());
+      prctl(PR_SET_TIMERSLACK, 1000UL);  // naps are shorter than the 50 us by which the kernel may be late
       while (wait_for_permission(*vcpu)) {
         if (do_step(*vcpu)) {
           debug_stop(*vcpu);
