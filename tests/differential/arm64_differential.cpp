@@ -29,12 +29,14 @@ constexpr const char* kModel = "max,sve=off,sme=off,pauth=off";
 
 struct Tally {
   u64 compared = 0, trapped = 0, different = 0, compiled = 0, edges = 0;
+  u64 specials[kSpecialCount] = {};
   void add(const Tally& other) {
     compared += other.compared;
     trapped += other.trapped;
     different += other.different;
     compiled += other.compiled;
     edges += other.edges;
+    for (u32 i = 0; i < kSpecialCount; ++i) specials[i] += other.specials[i];
   }
 };
 
@@ -68,8 +70,11 @@ std::string describe(const Case& c) {
   for (u32 n = 0; n < c.words; ++n) {
     const u32 word = c.code[n];
     text += fmt::format("    {:#x}: {:08x}  {}", c.pc + 4 * n, word, disassemble(word, c.pc + 4 * n));
+    Insn insn;
+    const bool vector = decode(word, kAllFeatures, insn) && insn.row->needs >= Feature::fp;
     for (const u32 reg : {word & 31, word >> 5 & 31, word >> 16 & 31, word >> 10 & 31}) {
       if (reg != 31) text += fmt::format("  x{} {:#x}", reg, c.x[reg]);
+      if (vector) text += fmt::format("  v{} {:016x}:{:016x}", reg, c.v[reg].half[1], c.v[reg].half[0]);
     }
     text += "\n";
   }
@@ -83,23 +88,35 @@ class Run {
   // False: a form failed. Errors: the oracle is gone.
   Result<bool> row(const InsnRow& row) {
     Tally total;
-    u64 forms_of_row = 0;
+    u64 forms_of_row = 0, all_forms = 0;
     std::string why;
+    for (const Form& form : forms_) all_forms += form.row == &row;
+    // Vector rows have forms by size and width that share one operation: what is wanted is wanted of the row.
+    const bool per_form = row.needs < Feature::fp || all_forms == 0;
+    const u64 wanted = per_form ? options_.count : std::max(options_.count / all_forms, options_.count / 8) + 1;
     for (const Form& form : forms_) {
       if (form.row != &row) continue;
       Generator generator(options_.seed * 1'000'003 + form.match);
-      TRY_ASSIGN(const Tally tally, fill(row.name, [&](auto& cases) { return generator.append(form, cases); }));
+      TRY_ASSIGN(const Tally tally, fill(row.name, wanted, [&](auto& cases) { return generator.append(form, cases); }));
       if (tally.compared == 0 && tally.trapped == 0) continue;  // every word of the form is left out
       ++forms_of_row;
       const auto fail_if = [&](bool bad, const std::string& text) {
         if (bad && why.empty()) why = fmt::format("{:08x}: {}", form.match, text);
       };
       fail_if(tally.different != 0, fmt::format("{} differ", tally.different));
-      fail_if(tally.compared + (is_trap(row) ? tally.trapped : 0) < std::min(kLeast, options_.count),
+      fail_if(tally.compared + (is_trap(row) ? tally.trapped : 0) < std::min(kLeast, wanted),
               fmt::format("{} compared", tally.compared));
       fail_if(tally.compiled < tally.compared / 2, fmt::format("{} on tier 1", tally.compiled));
-      fail_if(has_integer_operands(row) && tally.edges < kLeastEdges, "edge integers met too seldom");
+      fail_if(wanted >= kLeastEdges * 10 && has_integer_operands(row) && tally.edges < kLeastEdges,
+              "edge integers met too seldom");
       total.add(tally);
+    }
+    if (has_float_operands(row) && options_.count >= kLeast) {
+      for (u32 i = 0; i < kSpecialCount; ++i) {
+        if ((kFloatClasses >> i & 1) != 0 && total.specials[i] < kLeastEdges && why.empty()) {
+          why = fmt::format("{} met too seldom", kSpecialNames[i]);
+        }
+      }
     }
     fmt::print("{:<6} {:<20} {:>3} forms qemu-user {:>8} compared, {} trapped{}{}\n", why.empty() ? "ok" : "FAILED",
                row.name, forms_of_row, total.compared, total.trapped, why.empty() ? "" : ": ", why);
@@ -111,13 +128,10 @@ class Run {
 
   Result<bool> sequences() {
     Generator generator(options_.seed * 7 + 1);
-    TRY_ASSIGN(const Tally tally, fill(
-                                      "sequences",
-                                      [&](auto& cases) {
-                                        generator.append_sequence(forms_, cases);
-                                        return true;
-                                      },
-                                      20));
+    TRY_ASSIGN(const Tally tally, fill("sequences", options_.count * 20, [&](auto& cases) {
+                 generator.append_sequence(forms_, cases);
+                 return true;
+               }));
     total_.add(tally);
     const bool good = tally.different == 0 && tally.compared >= options_.count && tally.compiled >= tally.compared / 2;
     fmt::print("{:<6} {:<20} qemu-user {:>8} compared, {} on tier 1\n", good ? "ok" : "FAILED", "sequences",
@@ -134,9 +148,9 @@ class Run {
   static bool is_trap(const InsnRow& row) { return std::string_view(row.name) == "brk"; }
 
   template <class Append>
-  Result<Tally> fill(const char* name, const Append& append, u64 times = 1) {
+  Result<Tally> fill(const char* name, u64 wanted, const Append& append) {
     Tally tally;
-    const u64 wanted = options_.count * times, limit = wanted * 4;
+    const u64 limit = wanted * 4;
     const u64 compiled_before = sides_[2].runs_of_host_code();
     while (tally.compared < wanted && tally.compared + tally.trapped < limit) {
       cases_.clear();
@@ -172,6 +186,11 @@ class Run {
     u32 classes = 0;
     for (const u32 reg : {n, m, d}) classes |= integer_class(reg == 31 ? 0 : c.x[reg]);
     tally.edges += (classes & kEdgeInteger) != 0;
+    Insn insn;
+    if (decode(word, kAllFeatures, insn) && has_float_operands(*insn.row)) {
+      const u32 met = float_classes(insn, c);
+      for (u32 k = 0; k < kSpecialCount; ++k) tally.specials[k] += met >> k & 1;
+    }
   }
 
   Oracle& oracle_;

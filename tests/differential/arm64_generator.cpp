@@ -2,6 +2,7 @@
 // Operands: addresses that lie in the window whatever the addressing mode, jumps that stay in the code, the rest drawn.
 #include "differential/arm64_generator.h"
 
+#include <bit>
 #include <cstring>
 #include <string_view>
 
@@ -30,12 +31,18 @@ bool is_store_exclusive(const InsnRow& row) {
 bool is_bare(const InsnRow& row) { return has(row, "[{Xn|SP}]") && !has(row, "[{Xn|SP}], "); }
 bool is_post(const InsnRow& row) { return has(row, "[{Xn|SP}], "); }
 bool is_pair(const InsnRow& row) { return has(row, "{imm7"); }
+// What is loaded and stored are vector registers, which the base is none of.
+bool is_vector_memory(const InsnRow& row) {
+  return is_memory(row) && (has(row, "{Vt") || has(row, "{list") || has(row, "{elements"));
+}
 bool writes_back(const InsnRow& row) { return is_post(row) || has(row, "]!"); }
 
 // What the encoding adds to the base before the access; of register offsets only the shift counts.
 u64 access_offset(const Insn& i) {
   const InsnRow& row = *i.row;
   if (is_bare(row) || is_post(row)) return 0;
+  if (has(row, "{imm7_vector}")) return static_cast<u64>(i.signed_field(15, 7) * (i64{4} << i.size()));
+  if (has(row, "{imm12_vector}")) return u64{i.field(10, 12)} << (i.bit(23) ? 4 : i.size());
   if (is_pair(row)) {
     const u32 size = has(row, "{imm7_word}") ? 2 : i.is_64() ? 3 : 2;
     return static_cast<u64>(i.signed_field(15, 7) << size);
@@ -56,7 +63,7 @@ u64 extended_index(const Insn& i, u64 value) {
     default:
       break;
   }
-  return i.bit(12) ? value << i.size() : value;
+  return i.bit(12) ? value << (is_vector_memory(*i.row) && i.bit(23) ? 4 : i.size()) : value;
 }
 
 }  // namespace
@@ -65,6 +72,13 @@ const char* reason_left_out(const InsnRow& row) {
   if (is(row, "svc")) return "a system call of the oracle";
   if (is(row, "udf")) return "what ends every case";
   return nullptr;
+}
+
+bool has_float_operands(const InsnRow& row) {
+  const std::string_view name = row.name;
+  const bool is_fp = row.needs == Feature::fp || row.needs == Feature::fp16 || row.needs == Feature::simd;
+  if (!is_fp || name[0] != 'f' || is_memory(row) || has(row, "fimm8")) return false;
+  return !name.starts_with("fmov");
 }
 
 bool has_integer_operands(const InsnRow& row) {
@@ -77,19 +91,22 @@ bool has_integer_operands(const InsnRow& row) {
 // What the manual leaves to processors ("constrained unpredictable") is not compared.
 bool Generator::is_usable(const Insn& i) const {
   const InsnRow& row = *i.row;
-  if (writes_back(row) && i.rn() != 31 && (i.rd() == i.rn() || (is_pair(row) && i.ra() == i.rn()))) return false;
+  if (writes_back(row) && !is_vector_memory(row) && i.rn() != 31 &&
+      (i.rd() == i.rn() || (is_pair(row) && i.ra() == i.rn())))
+    return false;
   const bool loads_two = starts(row, "ldp") || starts(row, "ldnp") || starts(row, "ldxp") || starts(row, "ldaxp");
   if (loads_two && i.rd() == i.ra()) return false;
+  if (has(row, "_step}") && i.rm() == i.rn()) return false;  // one register cannot be both
   if (is_store_exclusive(row)) {
     const bool pair = has(row, "{Su}");
     if (i.rm() == i.rd() || (pair && i.rm() == i.ra()) || (i.rm() == i.rn() && i.rn() != 31)) return false;
   }
-  if (has(row, "{index}") && i.rm() == i.rn()) return false;  // one register cannot be both
+  if (has(row, "{index") && i.rm() == i.rn()) return false;  // one register cannot be both
   if (is_memory(row) && has(row, "{Ss}") && i.rm() == i.rn() && i.rn() != 31) return false;
   if (is(row, "casp") && i.rn() != 31 && (i.rn() | 1) == (i.rm() | 1)) return false;
   if (row.constraint == nullptr || !has(row, "{sysreg}")) return true;
   const auto reg = find_sysreg(sysreg_number(i.bits));
-  return reg == SysReg::nzcv;  // the others are the oracle's own
+  return reg == SysReg::nzcv || reg == SysReg::fpcr || reg == SysReg::fpsr;  // the others are the oracle's own
 }
 
 // Direct jumps stay within the code and do not come back to their case, which would be for good; literals lie behind
@@ -118,7 +135,7 @@ void Generator::fill(Case& c) {
   for (auto& x : c.x) x = random_integer(rng_);
   if (one_in(4)) c.x[below(31)] = c.x[below(31)];
   c.sp = random_integer(rng_);
-  for (auto& v : c.v) v = {{random_integer(rng_), random_integer(rng_)}};
+  for (auto& v : c.v) fill_vector(v);
   for (auto& byte : c.memory) byte = static_cast<Byte>(one_in(8) ? 0 : rng_());
   if (one_in(3)) {
     for (u32 at = 0; at < kWindow; at += 8) {
@@ -127,27 +144,86 @@ void Generator::fill(Case& c) {
     }
   }
   c.nzcv = static_cast<Word>(below(16) << 28);
-  c.fpcr = c.fpsr = 0;
+  const auto sometimes = [&](u32 bit, u64 seldom) { return one_in(seldom) ? 1u << bit : 0u; };
+  c.fpcr =
+      static_cast<Word>(below(4) << 22) | sometimes(24, 5) | sometimes(25, 5) | sometimes(26, 5) | sometimes(19, 5);
+  c.fpsr = one_in(4) ? static_cast<Word>(rng_()) & 0x0800009f : 0;
   c.window = kWindowAt;
 }
 
 void Generator::set_base(const Insn& i, u64 offset, u32 bytes, Case& c) {
-  const bool must_align = is_bare(*i.row);
+  const bool must_align = is_bare(*i.row) && !is_vector_memory(*i.row);
   u64 address = c.window + 64 + below(96);
   if (must_align || one_in(2)) address &= ~u64{bytes - 1};
   if (one_in(64)) address = one_in(2) ? 0x1000 : kDataBase + kDataSize + 64;  // nothing there
   (i.rn() == 31 ? c.sp : c.x[i.rn()]) = address - offset;
 }
 
+// Elements of one width.
+void Generator::fill_vector(Vector128& v) {
+  const u32 width = 8u << below(4);
+  for (Double& half : v.half) {
+    half = 0;
+    for (u32 bit = 0; bit < 64; bit += width) {
+      const u64 value = one_in(4) && width < 64 ? random_integer(rng_) >> (64 - width) : random_integer(rng_);
+      half |= (width == 64 ? value : value & ((u64{1} << width) - 1)) << bit;
+    }
+  }
+}
+
+// The width of the numbers that a floating-point instruction reads, in bits.
+static u32 float_width(const Insn& i) {
+  const InsnRow& row = *i.row;
+  const std::string_view name = row.name;
+  if (name.starts_with("fcvtl")) return i.bit(22) ? 32 : 16;
+  if (name.starts_with("fcvtn") && name.size() == 5) return i.bit(22) ? 64 : 32;
+  if (name.starts_with("fcvtxn")) return 64;
+  if (has(row, "_fixed") || std::string_view(row.pattern).find("hhhh") != std::string_view::npos) {
+    return 8u << (31 - static_cast<u32>(std::countl_zero(i.field(19, 4))));
+  }
+  if (name.ends_with("_half")) return 16;
+  if (!i.bit(28) || !i.bit(30)) {  // scalar arithmetic has two bits of precision
+    if (i.field(24, 5) == 0b11110 || i.field(24, 5) == 0b11111) {
+      constexpr u32 widths[] = {32, 64, 64, 16};
+      return widths[i.field(22, 2)];
+    }
+  }
+  return i.bit(22) ? 64 : 32;
+}
+
+void Generator::place_floats(const Insn& i, Case& c) {
+  const u32 width = float_width(i);
+  const u64 mask = width == 64 ? ~u64{0} : (u64{1} << width) - 1;
+  const bool small = width == 16 && i.bit(28) == 0;  // register number of half-precision elements
+  const u32 registers[] = {i.rn(), one_in(2) || !small ? i.rm() : i.field(16, 4), i.rd(), i.ra()};
+  for (u32 bit = 0; bit < 128; bit += width) {
+    u64 values[4];
+    random_floats(rng_, width, values, 3);
+    values[3] = random_float(rng_, width);
+    if (one_in(2)) std::swap(values[2], values[3]);
+    for (u32 k = 0; k < 4; ++k) {
+      Double& half = c.v[registers[k]].half[bit / 64];
+      half = (half & ~(mask << bit % 64)) | (values[k] & mask) << bit % 64;
+    }
+  }
+}
+
+u32 float_classes(const Insn& i, const Case& c) {
+  const u32 width = float_width(i);
+  const u64 box = width == 64 ? 0 : ~u64{0} << width;
+  return float_class(c.v[i.rn()].half[0] | box, width);
+}
+
 void Generator::place_operands(const Insn& i, Case& c) {
   const InsnRow& row = *i.row;
+  if (has_float_operands(row)) place_floats(i, c);
   if (is_memory(row)) {
     u64 offset = access_offset(i);
-    if (has(row, "{index}")) {
+    if (has(row, "{index")) {
       if (i.rm() != 31 && one_in(2)) c.x[i.rm()] = below(2) == 0 ? below(64) : 0 - below(64);
       offset = extended_index(i, i.rm() == 31 ? 0 : c.x[i.rm()]);
     }
-    set_base(i, offset, is_bare(row) ? 16 : 8, c);
+    set_base(i, offset, is_bare(row) || is_vector_memory(row) ? 16 : 8, c);
     // Compare-and-swap finds what it expects in every other case.
     if (has(row, "cas") && one_in(2)) {
       const u64 at = base_register(c, i.rn()) - c.window;

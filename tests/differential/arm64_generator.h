@@ -14,6 +14,10 @@ const char* reason_left_out(const InsnRow& row);
 // Whether operands of the row are integers in general registers.
 bool has_integer_operands(const InsnRow& row);
 
+// Whether its operands are floating-point numbers, and the classes of Special that those of a case belong to.
+bool has_float_operands(const InsnRow& row);
+u32 float_classes(const Insn& i, const Case& c);
+
 class Generator {
  public:
   explicit Generator(u64 seed) : rng_(seed) {}
@@ -31,6 +35,8 @@ class Generator {
   // Somewhere in a page, so that all of a case lies in it: units end where a page does.
   u64 code_address() { return kCodeBase + 0x200000 + below(16) * 0x1000 + (1 + below(1023 - kMostWords)) * 4; }
   void fill(Case& c);
+  void fill_vector(Vector128& v);
+  void place_floats(const Insn& i, Case& c);
   void place_operands(const Insn& i, Case& c);
   void set_base(const Insn& i, u64 offset, u32 bytes, Case& c);
   u64 base_register(Case& c, u32 reg) const { return reg == 31 ? c.sp : c.x[reg]; }

@@ -9,6 +9,7 @@
 #include "cpu/arm64/decode.h"
 #include "cpu/arm64/disassembler.h"
 #include "cpu/arm64/exceptions.h"
+#include "cpu/arm64/fp_math.h"
 #include "cpu/arm64/helpers.h"
 #include "cpu/arm64/translate.h"
 #include "differential/user_machine.h"
@@ -95,6 +96,9 @@ void Subject::run(const Case& from, Outcome& to) {
   cpu.sp = from.sp;
   std::memcpy(cpu.v, from.v, sizeof cpu.v);
   cpu.nzcv = flags_of(from.nzcv);
+  cpu.fpcr = from.fpcr;
+  cpu.fpsr = from.fpsr & (kFpsrQ | kFpsrInputDenormal);
+  cpu.fp_control = fp::control_word(fpcr_round(from.fpcr), flags_of_fpsr(from.fpsr));
   cpu.exclusive_address = kNoExclusive;
   cpu.pc = from.pc;
 
@@ -105,7 +109,7 @@ void Subject::run(const Case& from, Outcome& to) {
   to.sp = cpu.sp;
   std::memcpy(to.v, cpu.v, sizeof cpu.v);
   to.nzcv = pstate_of(cpu.nzcv);
-  to.fpsr = from.fpsr;
+  to.fpsr = cpu.fpsr | fpsr_bits(fp::flags_of(cpu.fp_control));
   machine.get(from.window, to.memory, kWindow);
 }
 

@@ -38,8 +38,8 @@ struct Cpu : VcpuFrame {
   u64 tpidr_el0;
   // The exclusive monitor: address and what was loaded from it; kNoExclusive when it is open.
   u64 exclusive_address, exclusive_value[2];
-  u8 nzcv;    // as ir::Flag numbers bits
-  u8 fpsr_q;  // FPSR.QC; the other sticky flags live in the host's format (VcpuFrame::fp_control)
+  u8 nzcv;   // as ir::Flag numbers bits
+  u32 fpsr;  // QC and IDC; the other sticky flags live in the host's format (VcpuFrame::fp_control)
   u32 fpcr;
 };
 inline constexpr u64 kNoExclusive = ~u64{0};

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cpu/arm64/cpu.h"
 #include "cpu/arm64/exceptions.h"
+#include "cpu/arm64/helpers_fp.h"
 #include "tcg/ir/types.h"
 
 namespace pagoda::arm64 {

@@ -235,7 +235,7 @@ AppendOperand find_operand(std::string_view name) {
   for (const Named& operand : kOperands) {
     if (operand.name == name) return operand.append;
   }
-  return nullptr;
+  return find_vector_operand(name);
 }
 
 }  // namespace pagoda::arm64

@@ -14,4 +14,7 @@ using AppendOperand = void (*)(std::string& text, const Insn& insn, u64 pc);
 // Null if there is no operand of this name.
 AppendOperand find_operand(std::string_view name);
 
+// The same for those of floating-point and vector instructions.
+AppendOperand find_vector_operand(std::string_view name);
+
 }  // namespace pagoda::arm64

@@ -36,6 +36,14 @@ class Translator {
   void set_r(u32 reg, ir::Value value) { set_x(reg, b.zext(value, ir::Type::i64)); }
   void set_r_sp(u32 reg, ir::Value value) { set_x_sp(reg, b.zext(value, ir::Type::i64)); }
 
+  // --- vector registers: a doubleword of one, and writing the low one, which clears the rest
+  ir::Value v(u32 reg) { return b.get_slot(v_slot(reg)); }
+  ir::Value v_low(u32 reg) { return b.vec_low(v(reg)); }
+  ir::Value v_high(u32 reg) { return b.vec_high(v(reg)); }
+  void set_v(u32 reg, ir::Value value) { b.put_slot(v_slot(reg), value); }
+  void set_v_pair(u32 reg, ir::Value low, ir::Value high) { set_v(reg, b.vec_pair(low, high)); }
+  void set_v_low(u32 reg, ir::Value low) { set_v_pair(reg, low, b.i64(0)); }
+
   // --- flags
   ir::Value nzcv() { return b.get_slot(slot(Slot::nzcv)); }
   void set_nzcv(ir::Value flags) { b.put_slot(slot(Slot::nzcv), flags); }

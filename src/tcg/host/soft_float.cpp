@@ -95,6 +95,10 @@ T round_pack(bool sign, int exp, u128 sig, bool sticky, Env& env) {
   using F = Format<T>;
   constexpr int kLeastExp = F::kMinExponent - (F::kPrecision - 1);  // of a subnormal's last bit
   const int top = exp + top_bit(sig);
+  if (env.flush && top < F::kMinExponent) {
+    env.flags |= kUnderflow;
+    return with_sign<T>(sign, T{0});
+  }
   const int last = std::max(top - (F::kPrecision - 1), kLeastExp);
   const Cut c = cut(sig, last - exp, sticky);
   const u64 kept = static_cast<u64>(c.kept) + rounds_up(env.round, sign, c);
@@ -102,7 +106,7 @@ T round_pack(bool sign, int exp, u128 sig, bool sticky, Env& env) {
     env.flags |= kInexact;
     // Tiny after rounding: below the smallest normal even when rounded to full precision with a free exponent.
     bool tiny = top < F::kMinExponent;
-    if (top == F::kMinExponent - 1) {
+    if (top == F::kMinExponent - 1 && !env.tiny_before_rounding) {
       const Cut full = cut(sig, last - 1 - exp, sticky);
       tiny = static_cast<u64>(full.kept) + rounds_up(env.round, sign, full) < u64{1} << F::kPrecision;
     }
@@ -230,7 +234,7 @@ T fma(T a, T b, T c, Env& env) {
 }
 
 template <class T>
-u64 to_int(T a, u32 width, ir::Sign integer_sign, Env& env) {
+u64 to_int(T a, u32 width, ir::Sign integer_sign, Env& env, int exponent) {
   const bool is_signed = integer_sign == ir::Sign::is_signed;
   const u64 mask = width == 64 ? ~u64{0} : (u64{1} << width) - 1;
   const u64 maximum = is_signed ? mask >> 1 : mask;
@@ -238,7 +242,8 @@ u64 to_int(T a, u32 width, ir::Sign integer_sign, Env& env) {
   const u64 limit = !sign ? maximum : is_signed ? maximum + 1 : 0;  // of the magnitude
   if (is_zero(a)) return 0;
   if (magnitude(a) < Format<T>::kInf) {
-    const Number x = unpack(a);
+    Number x = unpack(a);
+    x.exp += exponent;
     if (x.exp <= 0) {
       const Cut c = cut(x.sig, -x.exp, false);
       const u128 value = c.kept + rounds_up(env.round, sign, c);
@@ -253,10 +258,10 @@ u64 to_int(T a, u32 width, ir::Sign integer_sign, Env& env) {
 }
 
 template <class T>
-T from_int(u64 value, ir::Sign integer_sign, Env& env) {
+T from_int(u64 value, ir::Sign integer_sign, Env& env, int exponent) {
   if (value == 0) return 0;
   const bool sign = integer_sign == ir::Sign::is_signed && static_cast<i64>(value) < 0;
-  return round_pack<T>(sign, 0, sign ? -value : value, false, env);
+  return round_pack<T>(sign, exponent, sign ? -value : value, false, env);
 }
 
 template <class T>
@@ -284,15 +289,15 @@ To convert(From a, Env& env) {
   return round_pack<To>(x.sign, x.exp, x.sig, false, env);
 }
 
-#define INSTANTIATE(T)                         \
-  template T add(T, T, Env&);                  \
-  template T sub(T, T, Env&);                  \
-  template T mul(T, T, Env&);                  \
-  template T div(T, T, Env&);                  \
-  template T sqrt(T, Env&);                    \
-  template T fma(T, T, T, Env&);               \
-  template u64 to_int(T, u32, ir::Sign, Env&); \
-  template T from_int(u64, ir::Sign, Env&);    \
+#define INSTANTIATE(T)                              \
+  template T add(T, T, Env&);                       \
+  template T sub(T, T, Env&);                       \
+  template T mul(T, T, Env&);                       \
+  template T div(T, T, Env&);                       \
+  template T sqrt(T, Env&);                         \
+  template T fma(T, T, T, Env&);                    \
+  template u64 to_int(T, u32, ir::Sign, Env&, int); \
+  template T from_int(u64, ir::Sign, Env&, int);    \
   template T round_integral(T, bool, Env&);
 INSTANTIATE(u16)
 INSTANTIATE(u32)

@@ -16,6 +16,8 @@ namespace pagoda::fp::soft {
 struct Env {
   ir::Round round = ir::Round::nearest_even;
   u8 flags = 0;
+  bool tiny_before_rounding = false;  // underflow is decided on the exact result
+  bool flush = false;                 // a result that is tiny (before rounding) is zero, with underflow alone
 };
 
 // T is u16, u32 or u64: the bits of a half, single or double.
@@ -32,12 +34,12 @@ T sqrt(T a, Env& env);
 // a * b + c, rounded once.
 template <class T>
 T fma(T a, T b, T c, Env& env);
-// Integer of `width` bits (8..64), zero-extended; saturates, NaN gives the maximum.
+// Integer of `width` bits (8..64), zero-extended, of a * 2^exponent; saturates, NaN gives the maximum.
 template <class T>
-u64 to_int(T a, u32 width, ir::Sign sign, Env& env);
-// `value` is sign- or zero-extended to 64 bits as `sign` says.
+u64 to_int(T a, u32 width, ir::Sign sign, Env& env, int exponent = 0);
+// value * 2^exponent, rounded once; `value` is sign- or zero-extended to 64 bits as `sign` says.
 template <class T>
-T from_int(u64 value, ir::Sign sign, Env& env);
+T from_int(u64 value, ir::Sign sign, Env& env, int exponent = 0);
 // The integral value, in the same format; `exact` raises inexact where it is another one.
 template <class T>
 T round_integral(T a, bool exact, Env& env);

@@ -70,6 +70,10 @@ void mrs(Translator& t, const Insn& i) {
     switch (*find_sysreg(sysreg_number(i.bits))) {
       case SysReg::nzcv:
         return nzcv_bits(t);
+      case SysReg::fpcr:
+        return t.call(HelperId::get_fpcr, Type::i64);
+      case SysReg::fpsr:
+        return t.call(HelperId::get_fpsr, Type::i64);
       case SysReg::tpidr_el0:
         return t.b.get_slot(slot(Slot::tpidr_el0));
       case SysReg::ctr_el0:
@@ -87,6 +91,12 @@ void msr(Translator& t, const Insn& i) {
   switch (*find_sysreg(sysreg_number(i.bits))) {
     case SysReg::nzcv:
       return t.set_nzcv(flags_from_bits(t, value));
+    case SysReg::fpcr:
+      t.call(HelperId::set_fpcr, Type::none, 0, value);
+      return t.end_block();
+    case SysReg::fpsr:
+      t.call(HelperId::set_fpsr, Type::none, 0, value);
+      return;
     case SysReg::tpidr_el0:
       return t.b.put_slot(slot(Slot::tpidr_el0), value);
     case SysReg::ctr_el0:
