@@ -216,7 +216,7 @@ TEST(Arm64Disassembler, AgreesWithLlvm) {
       if (n % 4 == 3) word ^= 1u << rng() % 32;
       words.push_back({word, kInsnBytes});
     }
-    const auto texts = llvm_disassemble("--triple=aarch64 --mattr=+crc,+lse,+lor,+rcpc,+flagm", words);
+    const auto texts = llvm_disassemble("--triple=aarch64 --mattr=+crc,+lse,+lor,+rcpc,+flagm,+fullfp16,+rdm,+dotprod,+aes,+sha2", words);
     ASSERT_EQ(texts.size(), words.size());
     for (std::size_t n = 0; n < words.size(); ++n) comparison.compare(words[n].word, texts[n]);
   }

@@ -154,7 +154,7 @@ class Run {
     const u64 compiled_before = sides_[2].runs_of_host_code();
     while (tally.compared < wanted && tally.compared + tally.trapped < limit) {
       cases_.clear();
-      while (cases_.size() + 16 <= kMaxBatch) {
+      while (cases_.size() + 16 <= kMaxBatch && cases_.size() < wanted) {
         if (!append(cases_)) break;
       }
       if (cases_.empty()) break;

@@ -23,6 +23,8 @@ inline constexpr u32 kFpcrAltHalf = 1u << 26, kFpcrDefaultNan = 1u << 25, kFpcrF
                      kFpcrFlushHalf = 1u << 19;
 inline constexpr u32 kFpcrWritable = kFpcrAltHalf | kFpcrDefaultNan | kFpcrFlush | 3u << 22 | kFpcrFlushHalf;
 inline constexpr u32 kFpsrQ = 1u << 27, kFpsrInputDenormal = 1u << 7;
+// What Cpu::fpsr holds: these and the flags of AArch32 comparisons, which are nothing but bits here.
+inline constexpr u32 kFpsrHeld = 0xf000'0000 | kFpsrQ | kFpsrInputDenormal;
 
 constexpr Round fpcr_round(u32 fpcr) {
   constexpr Round rounds[] = {Round::nearest_even, Round::up, Round::down, Round::to_zero};

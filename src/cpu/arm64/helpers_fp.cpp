@@ -162,15 +162,11 @@ u64 set_fpcr(VcpuFrame* frame, u64 value, u64, u64, u64) {
 }
 u64 get_fpcr(VcpuFrame* frame, u64, u64, u64, u64) { return cpu_of(frame).fpcr; }
 u64 set_fpsr(VcpuFrame* frame, u64 value, u64, u64, u64) {
-  cpu_of(frame).fpsr = static_cast<u32>(value) & (kFpsrQ | kFpsrInputDenormal);
+  cpu_of(frame).fpsr = static_cast<u32>(value) & kFpsrHeld;
   fp::write_flags(flags_of_fpsr(static_cast<u32>(value)));
   return 0;
 }
 u64 get_fpsr(VcpuFrame* frame, u64, u64, u64, u64) { return cpu_of(frame).fpsr | fpsr_bits(fp::read_flags()); }
-
-u64 interleaved(VcpuFrame* frame, u64, u64, u64, u64 imm) {
-  return simd::interleaved(cpu_of(frame), insn_of(imm), static_cast<u32>(imm >> 32));
-}
 
 #define VECTOR(helper_name, function)                         \
   u64 helper_name(VcpuFrame* frame, u64, u64, u64, u64 imm) { \

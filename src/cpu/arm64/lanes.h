@@ -110,7 +110,6 @@ void shift_long(Cpu& cpu, const Insn& i);
 void permute(Cpu& cpu, const Insn& i);
 void table(Cpu& cpu, const Insn& i);
 void deinterleave(Cpu& cpu, const Insn& i);
-u64 interleaved(const Cpu& cpu, const Insn& i, u32 doubleword);
 void aes(Cpu& cpu, const Insn& i);
 void sha(Cpu& cpu, const Insn& i);
 void estimate(Cpu& cpu, const Insn& i);

@@ -81,19 +81,4 @@ void deinterleave(Cpu& cpu, const Insn& i) {
   });
 }
 
-// The other way: a doubleword of what a store of structures writes.
-u64 interleaved(const Cpu& cpu, const Insn& i, u32 doubleword) {
-  const u32 registers = registers_of(i);
-  u64 result = 0;
-  by_size(i.field(10, 2), [&]<class T>() {
-    constexpr u32 per = 8 / sizeof(T);
-    for (u32 e = 0; e < per; ++e) {
-      const u32 element = doubleword * per + e;
-      const u64 value = lane<T>(cpu.v[(i.rd() + element % registers) & 31], element / registers);
-      result |= value << (e * kBits<T> % 64);
-    }
-  });
-  return result;
-}
-
 }  // namespace pagoda::arm64::simd

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Loads and stores of floating-point and vector registers, structures of elements (Arm ARM C3.2.9, C3.2.10, C3.2.17).
 //
-// Sixteen bytes are two accesses. Registers are written behind the last access that may fault.
+// Registers are written behind the last access that may fault.
 #include "cpu/arm64/translate/address.h"
 #include "cpu/arm64/translate/elements.h"
 #include "cpu/arm64/translate/handlers.h"
-#include "cpu/arm64/translator.h"
+#include "cpu/arm64/translate/vectors.h"
 
 namespace pagoda::arm64::translate {
 
@@ -15,22 +15,15 @@ using ir::Value;
 
 namespace {
 
-struct Halves {
-  Value low, high;
-};
-
 // 2^size bytes, the rest zero.
-Halves loaded(Translator& t, Value address, u32 size) {
-  if (size < 4) return {t.b.load(Type::i64, address, {.size_log2 = static_cast<u8>(size)}), t.b.i64(0)};
-  const Value low = t.b.load(Type::i64, address, {.size_log2 = 3});
-  return {low, t.b.load(Type::i64, offset_from(t, address, 8), {.size_log2 = 3})};
+Value loaded(Translator& t, Value address, u32 size) {
+  const MemOp op{.size_log2 = static_cast<u8>(size)};
+  if (size == 4) return t.b.load(Type::v128, address, op);
+  return t.b.vec_pair(t.b.load(Type::i64, address, op), t.b.i64(0));
 }
 
-void stored(Translator& t, Value address, u32 reg, u32 size) {
-  const Value low = t.v_low(reg);
-  if (size < 4) return t.b.store(address, low, {.size_log2 = static_cast<u8>(size)});
-  t.b.store(address, low, {.size_log2 = 3});
-  t.b.store(offset_from(t, address, 8), t.v_high(reg), {.size_log2 = 3});
+void stored(Translator& t, Value address, Value value, u32 size) {
+  t.b.store(address, size == 4 ? value : t.b.vec_low(value), {.size_log2 = static_cast<u8>(size)});
 }
 
 // opc<1> makes the size of bytes sixteen.
@@ -42,39 +35,39 @@ u32 pair_size(const Insn& i) { return 2 + i.size(); }
 void load_vector(Translator& t, const Insn& i) {
   const u32 size = single_size(i);
   const Address address = single_address(t, i, size);
-  const Halves value = loaded(t, address.access, size);
+  const Value value = loaded(t, address.access, size);
   write_back(t, i, address);
-  t.set_v_pair(i.rd(), value.low, value.high);
+  t.set_v(i.rd(), value);
 }
 
 void store_vector(Translator& t, const Insn& i) {
   const u32 size = single_size(i);
   const Address address = single_address(t, i, size);
-  stored(t, address.access, i.rd(), size);
+  stored(t, address.access, t.v(i.rd()), size);
   write_back(t, i, address);
 }
 
 void load_vector_literal(Translator& t, const Insn& i) {
   const Value address = t.b.pc(static_cast<u64>(t.offset() + i.signed_field(5, 19) * 4));
-  const Halves value = loaded(t, address, pair_size(i));
-  t.set_v_pair(i.rd(), value.low, value.high);
+  const Value value = loaded(t, address, pair_size(i));
+  t.set_v(i.rd(), value);
 }
 
 void load_vector_pair(Translator& t, const Insn& i) {
   const u32 size = pair_size(i);
   const Address address = pair_address(t, i, size);
-  const Halves first = loaded(t, address.access, size);
-  const Halves second = loaded(t, offset_from(t, address.access, i64{1} << size), size);
+  const Value first = loaded(t, address.access, size);
+  const Value second = loaded(t, offset_from(t, address.access, i64{1} << size), size);
   write_back(t, i, address);
-  t.set_v_pair(i.rd(), first.low, first.high);
-  t.set_v_pair(i.ra(), second.low, second.high);
+  t.set_v(i.rd(), first);
+  t.set_v(i.ra(), second);
 }
 
 void store_vector_pair(Translator& t, const Insn& i) {
   const u32 size = pair_size(i);
   const Address address = pair_address(t, i, size);
-  stored(t, address.access, i.rd(), size);
-  stored(t, offset_from(t, address.access, i64{1} << size), i.ra(), size);
+  stored(t, address.access, t.v(i.rd()), size);
+  stored(t, offset_from(t, address.access, i64{1} << size), t.v(i.ra()), size);
   write_back(t, i, address);
 }
 
@@ -118,28 +111,70 @@ void load_structures(Translator& t, const Insn& i) {
   const Structures s = structures_of(i);
   const u32 size = i.bit(30) ? 4 : 3;
   const Value base = t.x_sp(i.rn());
-  Halves values[4];
+  Value values[4];
   for (u32 r = 0; r < s.registers; ++r) values[r] = loaded(t, offset_from(t, base, i64{r} << size), size);
-  for (u32 r = 0; r < s.registers; ++r) t.set_v_pair((i.rd() + r) & 31, values[r].low, values[r].high);
+  for (u32 r = 0; r < s.registers; ++r) t.set_v((i.rd() + r) & 31, values[r]);
   if (s.interleaved) t.call(HelperId::simd_deinterleave, Type::none, i.bits);
   advance(t, i, base, s.registers << size);
 }
 
+namespace {
+
+// Three registers' elements of 2^size bytes in turn: sixteen bytes of memory from byte `from` on, out of tables.
+Value interleaved_three(Translator& t, const Value (&v)[4], u32 size, u32 from) {
+  Value all;
+  for (u32 r = 0; r < 3; ++r) {
+    u64 positions[2] = {};
+    for (u32 byte = 0; byte < 16; ++byte) {
+      const u32 element = (from + byte) >> size, within = (from + byte) & ((1u << size) - 1);
+      const u64 position = element % 3 == r ? (element / 3 << size) + within : 0x80;  // 0x80: none of this register
+      positions[byte / 8] |= (position & 0xff) << byte % 8 * 8;
+    }
+    const Value mine = t.b.vec(VecOp::table, v[r], t.b.vec_pair(t.b.i64(positions[0]), t.b.i64(positions[1])));
+    all = r == 0 ? mine : t.b.or_(all, mine);
+  }
+  return all;
+}
+
+// What structures of `registers` elements are in memory, sixteen bytes each.
+void interleave(Translator& t, Value (&v)[4], u32 registers, u32 size) {
+  const auto zipped = [&](bool high, Value a, Value b) {
+    return t.b.vec(of_size(high ? VecOp::zip_high_8 : VecOp::zip_low_8, size), a, b);
+  };
+  const Value from[4] = {v[0], v[1], v[2], v[3]};
+  if (registers == 3) {
+    for (u32 k = 0; k < 3; ++k) v[k] = interleaved_three(t, from, size, 16 * k);
+    return;
+  }
+  if (registers == 2) {
+    for (u32 k = 0; k < 2; ++k) v[k] = zipped(k != 0, from[0], from[1]);
+    return;
+  }
+  for (u32 k = 0; k < 2; ++k) {
+    const Value even = zipped(k != 0, from[0], from[2]);
+    const Value odd = zipped(k != 0, from[1], from[3]);
+    v[2 * k] = zipped(false, even, odd);
+    v[2 * k + 1] = zipped(true, even, odd);
+  }
+}
+
+}  // namespace
+
 void store_structures(Translator& t, const Insn& i) {
   const Structures s = structures_of(i);
-  const u32 size = i.bit(30) ? 4 : 3;
+  const u32 size = i.bit(30) ? 4 : 3, bytes = s.registers << size;
   const Value base = t.x_sp(i.rn());
+  Value values[4];
+  for (u32 r = 0; r < s.registers; ++r) values[r] = t.v((i.rd() + r) & 31);
   if (!s.interleaved) {
-    for (u32 r = 0; r < s.registers; ++r) {
-      stored(t, offset_from(t, base, i64{r} << size), (i.rd() + r) & 31, size);
-    }
+    for (u32 r = 0; r < s.registers; ++r) stored(t, offset_from(t, base, i64{r} << size), values[r], size);
   } else {
-    for (u64 k = 0; k < s.registers << (size - 3); ++k) {
-      const Value value = t.call(HelperId::interleaved, Type::i64, i.bits | k << 32);
-      t.b.store(offset_from(t, base, static_cast<i64>(8 * k)), value, {.size_log2 = 3});
+    interleave(t, values, s.registers, i.field(10, 2));
+    for (u32 at = 0; at < bytes; at += 16) {
+      stored(t, offset_from(t, base, at), values[at / 16], bytes - at < 16 ? 3 : 4);
     }
   }
-  advance(t, i, base, s.registers << size);
+  advance(t, i, base, bytes);
 }
 
 namespace {

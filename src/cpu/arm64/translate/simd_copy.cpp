@@ -6,21 +6,12 @@
 #include "cpu/arm64/translate/elements.h"
 #include "cpu/arm64/translate/expand_immediate.h"
 #include "cpu/arm64/translate/handlers.h"
+#include "cpu/arm64/translate/vectors.h"
 
 namespace pagoda::arm64::translate {
 
 using ir::Type;
 using ir::Value;
-
-namespace {
-
-// Q clear: the upper half becomes zero.
-void set_sized(Translator& t, const Insn& i, Value value) {
-  if (i.bit(30)) return t.set_v(i.rd(), value);
-  t.set_v_low(i.rd(), t.b.vec_low(value));
-}
-
-}  // namespace
 
 void simd_logical(Translator& t, const Insn& i) {
   auto& b = t.b;
@@ -129,18 +120,12 @@ void simd_immediate(Translator& t, const Insn& i) {
 
 // Bytes from position imm4 on of Rm:Rn.
 void simd_extract(Translator& t, const Insn& i) {
-  const u32 bits = i.field(11, 4) * 8;
-  const auto cut = [&](Value low, Value high, u32 from) {
-    if (from == 0) return low;
-    return t.b.or_(t.b.shr(low, t.b.i64(from)), t.b.shl(high, t.b.i64(64 - from)));
-  };
-  const Value n = t.v_low(i.rn());
-  const Value m = t.v_low(i.rm());
-  if (!i.bit(30)) return t.set_v_low(i.rd(), cut(n, m, bits));
-  const Value words[] = {n, t.v_high(i.rn()), m, t.v_high(i.rm())};
-  const u32 first = bits / 64, from = bits % 64;
-  const Value low = cut(words[first], words[first + 1], from);
-  t.set_v_pair(i.rd(), low, cut(words[first + 1], words[first + 2], from));
+  const u32 position = i.field(11, 4);
+  const Value n = t.v(i.rn());
+  const Value m = t.v(i.rm());
+  if (i.bit(30)) return t.set_v(i.rd(), t.b.vec(VecOp::align, m, n, {}, position));
+  const Value both = t.b.vec_pair(t.b.vec_low(n), t.b.vec_low(m));
+  t.set_v(i.rd(), low_half(t, t.b.vec(VecOp::shr_bytes, both, {}, {}, position)));
 }
 
 }  // namespace pagoda::arm64::translate
