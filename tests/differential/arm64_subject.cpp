@@ -97,6 +97,7 @@ void Subject::run(const Case& from, Outcome& to) {
   std::memcpy(cpu.v, from.v, sizeof cpu.v);
   cpu.nzcv = flags_of(from.nzcv);
   cpu.fpcr = from.fpcr;
+  cpu.mode = fpcr_mode(from.fpcr);
   cpu.fpsr = from.fpsr & kFpsrHeld;
   cpu.fp_control = fp::control_word(fpcr_round(from.fpcr), flags_of_fpsr(from.fpsr));
   cpu.exclusive_address = kNoExclusive;

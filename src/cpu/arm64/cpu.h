@@ -42,6 +42,8 @@ struct Cpu : VcpuFrame {
   u32 fpsr;  // QC and IDC; the other sticky flags live in the host's format (VcpuFrame::fp_control)
   u32 fpcr;
 };
+// The mode key: FPCR flushes denormals or wants default NaNs, so that arithmetic is not the IR's own.
+inline constexpr u32 kModeSlowFp = 1;
 inline constexpr u64 kNoExclusive = ~u64{0};
 
 const ir::SlotTable& slot_table();

@@ -158,6 +158,7 @@ u64 set_fpcr(VcpuFrame* frame, u64 value, u64, u64, u64) {
   Cpu& cpu = cpu_of(frame);
   cpu.fpcr = static_cast<u32>(value) & kFpcrWritable;
   fp::set_round(fpcr_round(cpu.fpcr));
+  cpu.mode = fpcr_mode(cpu.fpcr);
   return 0;
 }
 u64 get_fpcr(VcpuFrame* frame, u64, u64, u64, u64) { return cpu_of(frame).fpcr; }

@@ -47,7 +47,7 @@ u32 instruction_length(const u8*) { return kInsnBytes; }
 
 void translate_block(ir::Builder& builder, const TranslateRequest& request) {
   const Features features{request.features};
-  Translator translator(builder);
+  Translator translator(builder, request.mode);
   u32 offset = 0;
   for (u32 count = 0; count < request.max_insns && !builder.ended(); ++count) {
     if (request.code.size - offset < kInsnBytes) break;

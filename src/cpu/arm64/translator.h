@@ -17,9 +17,10 @@ namespace pagoda::arm64 {
 
 class Translator {
  public:
-  explicit Translator(ir::Builder& builder) : b(builder) {}
+  explicit Translator(ir::Builder& builder, u32 block_mode = 0) : b(builder), mode(block_mode) {}
 
   ir::Builder& b;
+  const u32 mode;  // the block's mode key
 
   // --- general registers. Number 31 is zero, or the stack pointer in the *_sp forms. `wide`: 64 bits, else the low 32;
   // writing 32 bits clears the upper ones.

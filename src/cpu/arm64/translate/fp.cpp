@@ -3,7 +3,7 @@
 // results are the low doublewords of registers.
 #include "cpu/arm64/translate/expand_immediate.h"
 #include "cpu/arm64/translate/handlers.h"
-#include "cpu/arm64/translator.h"
+#include "cpu/arm64/translate/vectors.h"
 
 namespace pagoda::arm64::translate {
 
@@ -67,15 +67,49 @@ void fp_move_from_general(Translator& t, const Insn& i) {
   t.set_v_low(i.rd(), i.field(22, 2) == 1 ? value : t.b.and_(value, t.b.i64(mask_of(i))));
 }
 
+namespace {
+
+// Singles and doubles, in the usual modes: arithmetic is an op.
+bool is_plain(const Translator& t, const Insn& i) { return i.field(22, 2) < 2 && has_arithmetic(t); }
+VecOp kind_of(const Insn& i, VecOp ps) { return of_scalars(ps, i.bit(22)); }
+Value negated_number(Translator& t, const Insn& i, Value v) {
+  const u64 sign = i.bit(22) ? u64{1} << 63 : u64{1} << 31;
+  return t.b.xor_(v, t.b.vec_pair(t.b.i64(sign), t.b.i64(0)));
+}
+
+}  // namespace
+
 void fp_one(Translator& t, const Insn& i) {
+  if (i.field(15, 6) == 0b000011 && is_plain(t, i)) {
+    return t.set_v(i.rd(), t.b.vec(kind_of(i, VecOp::psqrt_ps), t.v(i.rn())));
+  }
   t.set_v_low(i.rd(), t.call(HelperId::fp_one, Type::i64, i.bits, t.v_low(i.rn())));
 }
+
+// Opcode, bits 15-12: product, quotient, sum, difference, then minima and maxima, then the negated product.
 void fp_two(Translator& t, const Insn& i) {
+  constexpr VecOp kinds[] = {VecOp::pmul_ps, VecOp::pdiv_ps, VecOp::padd_ps, VecOp::psub_ps};
+  const u32 opcode = i.field(12, 4);
+  if (is_plain(t, i) && (opcode < 4 || opcode == 8)) {
+    const Value n = t.v(i.rn());
+    const Value result = t.b.vec(kind_of(i, kinds[opcode & 3]), n, t.v(i.rm()));
+    return t.set_v(i.rd(), opcode == 8 ? negated_number(t, i, result) : result);
+  }
   const Value a = t.v_low(i.rn());
   const Value b = t.v_low(i.rm());
   t.set_v_low(i.rd(), t.call(HelperId::fp_two, Type::i64, i.bits, a, b));
 }
+
+// o1, bit 21, negates the whole, o0, bit 15, the product.
 void fp_three(Translator& t, const Insn& i) {
+  if (is_plain(t, i)) {
+    Value n = t.v(i.rn());
+    const Value m = t.v(i.rm());
+    Value addend = t.v(i.ra());
+    if (i.bit(21)) addend = negated_number(t, i, addend);
+    if (i.bit(21) != i.bit(15)) n = negated_number(t, i, n);
+    return t.set_v(i.rd(), t.b.vec(kind_of(i, VecOp::pfma_ps), n, m, addend));
+  }
   const Value a = t.v_low(i.rn());
   const Value b = t.v_low(i.rm());
   const Value c = t.v_low(i.ra());
@@ -83,6 +117,17 @@ void fp_three(Translator& t, const Insn& i) {
 }
 
 namespace {
+
+// NZCV by the host's answer, of which Z and C, bits 1 and 2, tell greater, equal, less and unordered apart.
+Value flags_of_comparison(Translator& t, Value answer) {
+  constexpr auto bit = [](ir::Flag flag) { return u64{1} << static_cast<u32>(flag); };
+  constexpr u64 greater = bit(ir::Flag::c), equal = bit(ir::Flag::z) | bit(ir::Flag::c), less = bit(ir::Flag::n),
+                unordered = bit(ir::Flag::c) | bit(ir::Flag::v);
+  static_assert(bit(ir::Flag::z) == 2 && bit(ir::Flag::c) == 4);
+  constexpr u64 table = greater | equal << 8 | less << 16 | unordered << 24;
+  const Value at = t.b.shl(t.b.and_(t.b.vec_low(answer), t.b.i64(6)), t.b.i64(2));
+  return t.b.flags_bits(t.b.trunc(t.b.shr(t.b.i64(table), at), Type::i8));
+}
 
 // The helper looks for the signalling bit where FCCMP has it.
 Value compared(Translator& t, u32 word, Value a, Value b) {
@@ -92,8 +137,15 @@ Value compared(Translator& t, u32 word, Value a, Value b) {
 }  // namespace
 
 void fp_compare(Translator& t, const Insn& i) {
+  const bool with_zero = i.bit(3), signals = i.bit(4);
+  if (is_plain(t, i)) {
+    constexpr VecOp kinds[2][2] = {{VecOp::ucompare_ss, VecOp::ucompare_sd}, {VecOp::compare_ss, VecOp::compare_sd}};
+    const Value n = t.v(i.rn());
+    const Value m = with_zero ? all_of(t, 0) : t.v(i.rm());
+    return t.set_nzcv(flags_of_comparison(t, t.b.vec(kinds[signals][i.field(22, 1)], n, m)));
+  }
   const Value a = t.v_low(i.rn());
-  const Value b = i.bit(3) ? t.b.i64(0) : t.v_low(i.rm());
+  const Value b = with_zero ? t.b.i64(0) : t.v_low(i.rm());
   t.set_nzcv(compared(t, i.bits, a, b));
 }
 
@@ -113,10 +165,31 @@ void fp_conditional_select(Translator& t, const Insn& i) {
   t.set_v_low(i.rd(), t.b.select(holds, yes, no));
 }
 
+// Toward zero, as compilers convert; a NaN gives zero.
 void fp_to_integer(Translator& t, const Insn& i) {
+  if (is_plain(t, i) && i.bit(21) && i.field(19, 2) == 3) {
+    const bool is_double = i.bit(22);
+    Value number = t.v_low(i.rn());
+    number = is_double ? t.b.bitcast(number, Type::f64) : t.b.bitcast(t.b.trunc(number, Type::i32), Type::f32);
+    const Type type = Translator::width(i.is_64());
+    const ir::Sign sign = i.bit(16) ? ir::Sign::is_unsigned : ir::Sign::is_signed;
+    const Value integer = t.b.f_to_i(type, number, ir::Round::to_zero, sign);
+    const Value is_number = t.b.fcmp(ir::FpCompare::eq_quiet, number, number);
+    return t.set_r(i.rd(), t.b.select(is_number, integer, t.constant(i.is_64(), 0)));
+  }
   t.set_x(i.rd(), t.call(HelperId::fp_to_integer, Type::i64, i.bits, t.v_low(i.rn())));
 }
+
 void fp_from_integer(Translator& t, const Insn& i) {
+  if (is_plain(t, i) && i.bit(21)) {
+    const ir::Sign sign = i.bit(16) ? ir::Sign::is_unsigned : ir::Sign::is_signed;
+    const Value integer = t.r(i.rn(), i.is_64());
+    if (i.bit(22)) {
+      return t.set_v_low(i.rd(), t.b.bitcast(t.b.i_to_f(Type::f64, integer, ir::Round::mode, sign), Type::i64));
+    }
+    const Value bits = t.b.bitcast(t.b.i_to_f(Type::f32, integer, ir::Round::mode, sign), Type::i32);
+    return t.set_v_low(i.rd(), t.b.zext(bits, Type::i64));
+  }
   t.set_v_low(i.rd(), t.call(HelperId::fp_from_integer, Type::i64, i.bits, t.x(i.rn())));
 }
 

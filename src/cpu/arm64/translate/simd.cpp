@@ -11,9 +11,6 @@ namespace pagoda::arm64::translate {
 BY_HELPER(simd_across)
 BY_HELPER(simd_sha)
 BY_HELPER(simd_estimate)
-BY_HELPER(simd_fp_three)
-BY_HELPER(simd_fp_by_element)
-BY_HELPER(simd_fp_two)
 BY_HELPER(simd_fp_narrow)
 BY_HELPER(simd_fp_long)
 BY_HELPER(simd_fp_across)
@@ -32,6 +29,9 @@ IN_IR_OR_BY_HELPER(simd_shift, shift_in_ir)
 IN_IR_OR_BY_HELPER(simd_shift_narrow, shift_in_ir)
 IN_IR_OR_BY_HELPER(simd_shift_long, shift_in_ir)
 IN_IR_OR_BY_HELPER(simd_permute, permute_in_ir)
+IN_IR_OR_BY_HELPER(simd_fp_three, fp_three_in_ir)
+IN_IR_OR_BY_HELPER(simd_fp_two, fp_two_in_ir)
+IN_IR_OR_BY_HELPER(simd_fp_by_element, fp_by_element_in_ir)
 #undef IN_IR_OR_BY_HELPER
 
 }  // namespace pagoda::arm64::translate

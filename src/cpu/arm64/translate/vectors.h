@@ -54,6 +54,18 @@ inline ir::Value widened(Translator& t, ir::Value v, u32 size, bool is_unsigned)
 // Doubles of elements of 2^size bytes to elements, in the low half.
 ir::Value narrowed(Translator& t, ir::Value v, u32 size);
 
+// The kind of arithmetic for an operand form, from the row of kinds that begins with `ps`: vectors of singles, of
+// doubles, a single, a double. Nothing where FPCR makes it another arithmetic.
+inline bool has_arithmetic(const Translator& t) { return (t.mode & kModeSlowFp) == 0; }
+constexpr VecOp of_vectors(VecOp ps, bool is_double) { return of_size(ps, is_double); }
+constexpr VecOp of_scalars(VecOp ps, bool is_double) { return of_size(ps, 2u + is_double); }
+static_assert(of_scalars(VecOp::padd_ps, true) == VecOp::padd_sd &&
+              of_scalars(VecOp::pfma_ps, false) == VecOp::pfma_ss);
+// With the signs of all singles or doubles inverted.
+inline ir::Value negated(Translator& t, ir::Value v, bool is_double) {
+  return t.b.xor_(v, all_of(t, is_double ? 0x8000000000000000 : 0x8000000080000000));
+}
+
 // What of a group IR says; false: it is left to the group's helper.
 bool three_same_in_ir(Translator& t, const Insn& i);
 bool three_different_in_ir(Translator& t, const Insn& i);
@@ -61,5 +73,8 @@ bool by_element_in_ir(Translator& t, const Insn& i);
 bool two_misc_in_ir(Translator& t, const Insn& i);
 bool shift_in_ir(Translator& t, const Insn& i);
 bool permute_in_ir(Translator& t, const Insn& i);
+bool fp_three_in_ir(Translator& t, const Insn& i);
+bool fp_two_in_ir(Translator& t, const Insn& i);
+bool fp_by_element_in_ir(Translator& t, const Insn& i);
 
 }  // namespace pagoda::arm64::translate

@@ -76,6 +76,10 @@ inline u32 leave_guest() {
 inline u8 read_flags() { return mxcsr::neutral_flags(mxcsr::read()); }
 inline void write_flags(u8 flags) { mxcsr::write(with_flags(mxcsr::read(), flags)); }
 inline void raise_flags(u8 flags) { mxcsr::write(mxcsr::read() | mxcsr::flag_bits(flags)); }
+inline ir::Round current_round() {
+  constexpr ir::Round rounds[4] = {ir::Round::nearest_even, ir::Round::down, ir::Round::up, ir::Round::to_zero};
+  return rounds[(mxcsr::read() & mxcsr::kRoundMask) >> mxcsr::kRoundShift];
+}
 inline void set_round(ir::Round round) { mxcsr::write(with_round(mxcsr::read(), round)); }
 
 // C++ that computes with floating point and is called in guest mode runs inside one of these; its own flags and

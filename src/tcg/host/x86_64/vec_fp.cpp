@@ -113,6 +113,11 @@ void put_flags(Out to, bool zero, bool parity, bool carry) {
         asm volatile("v" text " %2, %1, %0, %0" : "+x"(x) : "x"(get(b)), "i"(kImm)); \
       })
 
+// Those that propagate NaNs: vec_propagating.cpp.
+#define FP_px(kind, text)
+#define FP_pu(kind, text)
+#define FP_p3(kind, text)
+
 #define HOST_FP(kind, mnemonic, shape, feature) FP_##shape(kind, mnemonic)
 #include "tcg/host/x86_64/vec_insts.def"
 

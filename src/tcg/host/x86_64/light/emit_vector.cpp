@@ -38,7 +38,10 @@ enum class Shape : u8 {
   g32,
   g64,
   ga,
-  cmp
+  cmp,
+  px,
+  pu,
+  p3
 };
 
 struct HostInst {
@@ -169,6 +172,24 @@ bool Compiler::Work::emit_lanes() {
       }
       write_integer();
       return true;
+    case Shape::px:
+      get(x, op->a);
+      if (inst.vex != 0) {
+        emit_inst(inst.vex, x, x, at(op->b, 0));
+      } else {
+        get(y, op->b);
+        emit_inst(inst.id, x, y);
+      }
+      return finish_propagating();
+    case Shape::pu:
+      get(y, op->a);
+      emit_inst(inst.id, x, y);
+      return finish_propagating();
+    case Shape::p3:
+      get(x, op->b);
+      get(y, op->a);
+      emit_inst(inst.id, x, y, at(op->c, 0));
+      return finish_propagating();
     case Shape::cmp: {
       static_assert(static_cast<u32>(ir::Flag::z) == 1 && static_cast<u32>(ir::Flag::c) == 2 &&
                     static_cast<u32>(ir::Flag::p) == 5);
@@ -189,6 +210,55 @@ bool Compiler::Work::emit_lanes() {
     }
   }
   a.movups(at(op->d, 16), x);
+  return true;
+}
+
+// xmm0 is the result, unless a lane is a NaN or the smallest normal number: then tier 0 does it again.
+bool Compiler::Work::finish_propagating() {
+  const asmjit::Label special = a.newLabel(), end = a.newLabel();
+  const x86::Xmm x = x86::xmm0, unordered = x86::xmm1, least = x86::xmm2, number = x86::xmm3;
+  // Kinds come in fours: ps pd ss sd.
+  const u32 form = ((static_cast<u32>(op->imm) & 0xffff) - static_cast<u32>(VecOp::padd_ps)) % 4;
+  const bool is_double = (form & 1) != 0;
+  if (form >= 2) {
+    is_double ? a.ucomisd(x, x) : a.ucomiss(x, x);
+    a.jp(special);
+    is_double ? a.movq(x86::rax, x) : a.movd(x86::eax, x);
+    if (is_double) {
+      a.lea(x86::rcx, x86::ptr(x86::rax, x86::rax));
+      a.ror(x86::rcx, 53);
+      a.cmp(x86::rcx, 1);
+    } else {
+      a.lea(x86::ecx, x86::ptr(x86::rax, x86::rax));
+      a.cmp(x86::ecx, 0x0100'0000);
+    }
+    a.je(special);
+    write_integer();
+  } else {
+    a.movaps(unordered, x);
+    a.movaps(least, x);
+    a.pcmpeqd(number, number);
+    if (is_double) {
+      a.cmppd(unordered, unordered, 3);
+      a.psllq(least, 1);
+      a.psrlq(number, 63);
+      a.psllq(number, 53);
+      a.pcmpeqq(least, number);
+    } else {
+      a.cmpps(unordered, unordered, 3);
+      a.pslld(least, 1);
+      a.psrld(number, 31);
+      a.pslld(number, 24);
+      a.pcmpeqd(least, number);
+    }
+    a.por(unordered, least);
+    is_double ? a.movmskpd(x86::eax, unordered) : a.movmskps(x86::eax, unordered);
+    a.test(x86::eax, x86::eax);
+    a.jnz(special);
+    a.movups(at(op->d, 16), x);
+  }
+  a.bind(end);
+  cold_step(special, end);
   return true;
 }
 

@@ -153,6 +153,7 @@ struct Compiler::Work {
   // --- vectors
   bool emit_lanes();
   void write_integer();
+  bool finish_propagating();
   void move_wide(u16 to, u16 from, u32 bytes);
   void wide_access(bool write);
 
