@@ -55,6 +55,15 @@ TEST(Arm64Disassembler, KnownWords) {
       {0xd5033bbf, "dmb ish"},
       {0xd4000001, "svc #0"},
       {0x90000000, "adrp x0, 0x400000"},
+      {0x1e612800, "fadd d0, d0, d1"},
+      {0x1f420020, "fmadd d0, d1, d2, d0"},
+      {0x9e660001, "fmov x1, d0"},
+      {0xacc10420, "ldp q0, q1, [x1], #32"},
+      {0x4ea28420, "add v0.4s, v1.4s, v2.4s"},
+      {0x0f0c8400, "shrn v0.8b, v0.8h, #4"},
+      {0x4e020020, "tbl v0.16b, { v1.16b }, v2.16b"},
+      {0x4e829404, "sdot v4.4s, v0.16b, v2.16b"},
+      {0x4e0a1c20, "ins v0.h[2], w1"},
       {0xffffffff, ".inst 0xffffffff"},
   };
   for (const Known& k : known) EXPECT_EQ(disassemble(k.word, pc), k.text) << std::hex << k.word;
@@ -216,7 +225,8 @@ TEST(Arm64Disassembler, AgreesWithLlvm) {
       if (n % 4 == 3) word ^= 1u << rng() % 32;
       words.push_back({word, kInsnBytes});
     }
-    const auto texts = llvm_disassemble("--triple=aarch64 --mattr=+crc,+lse,+lor,+rcpc,+flagm,+fullfp16,+rdm,+dotprod,+aes,+sha2", words);
+    const auto texts = llvm_disassemble(
+        "--triple=aarch64 --mattr=+crc,+lse,+lor,+rcpc,+flagm,+fullfp16,+rdm,+dotprod,+aes,+sha2", words);
     ASSERT_EQ(texts.size(), words.size());
     for (std::size_t n = 0; n < words.size(); ++n) comparison.compare(words[n].word, texts[n]);
   }

@@ -66,11 +66,11 @@ void simd_dup(Translator& t, const Insn& i) {
   t.set_v_pair(i.rd(), all, i.bit(30) ? all : t.b.i64(0));
 }
 
-// SMOV (bit 13 clear), UMOV
+// SMOV (bit 12 clear), UMOV
 void simd_to_general(Translator& t, const Insn& i) {
   const auto [size, index] = copied(i);
   const Value bits = extracted_element(t, i.rn(), size, index);
-  if (i.bit(13)) return t.set_x(i.rd(), masked(t, bits, size));
+  if (i.bit(12)) return t.set_x(i.rd(), masked(t, bits, size));
   constexpr Type types[] = {Type::i8, Type::i16, Type::i32};
   t.set_r(i.rd(), t.b.sext(t.b.trunc(bits, types[size]), Translator::width(i.bit(30))));
 }
