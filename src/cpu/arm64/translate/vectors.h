@@ -29,7 +29,7 @@ inline ir::Value all_of(Translator& t, u64 doubleword) {
 inline ir::Value inverted(Translator& t, ir::Value v) { return t.b.not_(v); }
 
 inline ir::Value low_half(Translator& t, ir::Value v) { return t.b.vec_pair(t.b.vec_low(v), t.b.i64(0)); }
-inline ir::Value high_half(Translator& t, ir::Value v) { return t.b.vec_pair(t.b.vec_high(v), t.b.i64(0)); }
+inline ir::Value high_half(Translator& t, ir::Value v) { return t.b.vec(VecOp::shr_bytes, v, {}, {}, 8); }
 
 // By Q, bit 30: all of it, or the low half and zeros. A scalar (bit 28) is the low half: of doublewords only.
 inline void set_sized(Translator& t, const Insn& i, ir::Value value) {
