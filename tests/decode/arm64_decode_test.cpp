@@ -99,8 +99,9 @@ TEST(Arm64Translate, EveryFormMakesASoundBlock) {
       u32 words[3];
       for (u32& word : words) word = random_instruction(form, rng).value();
       builder.start(&block, slot_table());
-      translate_block(builder,
-                      {.code = {.bytes = reinterpret_cast<const u8*>(words), .size = sizeof words}, .max_insns = 3});
+      translate_block(builder, {.code = {.bytes = reinterpret_cast<const u8*>(words), .size = sizeof words},
+                                .mode = n % 2 == 0 ? 0 : kModeSlowFp,
+                                .max_insns = 3});
       const auto errors = ir::verify(block, slot_table(), helper_table());
       ASSERT_TRUE(errors.empty()) << form.row->name << std::hex << " " << words[0] << ": " << errors[0];
     }

@@ -7,6 +7,7 @@
 
 #include "fp_cases.h"
 #include "tcg/host/fp.h"
+#include "tcg/host/propagating.h"
 #include "tcg/host/soft_float.h"
 
 namespace pagoda::fp {
@@ -332,6 +333,26 @@ TEST(FpEnv, host_scope_leaves_no_trace) {
   EXPECT_EQ(inside, 1.0 / 3.0);
   EXPECT_EQ(guest, std::bit_cast<u64>(-1.0 / 3.0));  // up is toward zero here, and so is to nearest
   EXPECT_EQ(control, control_word(Round::up, kOverflow | kInvalid | kInexact));
+}
+
+// A signalling NaN comes before a quiet one, then the first before the second, and of a sum of a product the addend.
+TEST(FpPropagating, NansAndTinyResults) {
+  const auto run = [](auto&& operation) {
+    enter_guest(control_word(Round::nearest_even, 0));
+    const u64 value = operation();
+    return Outcome{value, flags_of(leave_guest())};
+  };
+  constexpr u32 quiet = 0x7fc00001, other = 0x7fc00002, signalling = 0x7f800003, inf = 0x7f800000, one = 0x3f800000;
+  EXPECT_EQ(run([] { return propagating::add<u32>(quiet, other); }), (Outcome{quiet, 0}));
+  EXPECT_EQ(run([] { return propagating::add<u32>(quiet, signalling); }), (Outcome{0x7fc00003, kInvalid}));
+  EXPECT_EQ(run([] { return propagating::sub<u32>(inf, inf); }), (Outcome{0x7fc00000, kInvalid}));
+  EXPECT_EQ(run([] { return propagating::fma<u32>(quiet, one, other); }), (Outcome{other, 0}));
+  EXPECT_EQ(run([] { return propagating::fma<u32>(one, signalling, other); }), (Outcome{0x7fc00003, kInvalid}));
+  EXPECT_EQ(run([] { return propagating::fma<u32>(0, inf, other); }), (Outcome{0x7fc00000, kInvalid}));
+  // (1 + 2^-13) * (1 - 2^-13) * 2^-126 is tiny, and rounds to what is not.
+  EXPECT_EQ(run([] { return propagating::mul<u32>(0x3f800400, 0x007ffc00); }),
+            (Outcome{0x00800000, kUnderflow | kInexact}));
+  EXPECT_EQ(run([] { return propagating::mul<u32>(one, 0x00800000); }), (Outcome{0x00800000, 0}));
 }
 
 }  // namespace
