@@ -157,6 +157,10 @@ void Lowering::Work::backward() {
         } else if (const auto [next, read] = slot_next[op.extra];
                    next < next_look && read >= next && on(Fusion::dead_put) && !may_leave_behind(at)) {
           values[at].is_dead = true;
+          values[at].next_write = slot_next[op.extra].write;
+          // Nobody sees the register, which makes it a good place for the value, if that has no other.
+          ValueInfo& value = values[root(op.args[0])];
+          if (on(Fusion::slot_result) && value.put == kNever) value.put = at;
           break;
         }
         use(op.args[0], at);
