@@ -153,6 +153,10 @@ class Comparison {
 
   // Forms with segment, control, debug or vector registers, far pointers, and reserved nops: no rows yet.
   bool is_other_form(const OracleDecode& wanted) const {
+    if (wanted.is_other_encoding) return true;
+    for (const char* word : {" mm", ", mm"}) {
+      if (wanted.text.find(word) != std::string::npos) return true;
+    }
     if (ambiguous_.count(wanted.mnemonic) == 0) return false;
     if (wanted.mnemonic == "nop") return true;
     for (const char* word : {"cr", "dr", " fs", " gs", " cs", " ds", " es", " ss", "far", "xmm", ", fs", ", gs", ", cs",

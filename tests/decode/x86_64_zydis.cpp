@@ -52,6 +52,8 @@ OracleDecode zydis_decode(std::span<const u8> bytes) {
   }
   result.status = OracleDecode::Status::ok;
   result.length = insn.length;
+  result.is_other_encoding =
+      insn.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && insn.encoding != ZYDIS_INSTRUCTION_ENCODING_VEX;
   result.mnemonic = ZydisMnemonicGetString(insn.mnemonic);
   char text[256];
   CHECK(ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&oracle.formatter, &insn, operands, insn.operand_count_visible,

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <cstring>
 #include <span>
 #include <string>
 
@@ -19,11 +20,34 @@ inline constexpr u64 kDataBytes = 0x2000;
 inline constexpr u64 kGsBase = kDataAddress + 0x340;  // the same in all cases
 inline constexpr u32 kMaxCode = 160;
 
+// Vector and x87 registers: the first bytes of what fxsave stores (SDM volume 1, table 10-2), and the high halves of
+// ymm.
+struct FpImage {
+  static constexpr u32 kControl = 0, kStatus = 2, kTags = 4, kMxcsr = 24, kStack = 32, kXmm = 160;
+  alignas(16) std::array<u8, 416> fx{};
+  std::array<std::array<u8, 16>, 16> high{};
+  template <class T>
+  T get(u32 at) const {
+    T value;
+    std::memcpy(&value, &fx[at], sizeof value);
+    return value;
+  }
+  template <class T>
+  void set(u32 at, T value) {
+    std::memcpy(&fx[at], &value, sizeof value);
+  }
+  FpImage() {
+    set<u16>(kControl, 0x37f);
+    set<u32>(kMxcsr, 0x1f80);
+  }
+};
+
 struct Case {
   std::array<u8, kMaxCode> code{};
   u32 code_bytes = 0;
   u64 gpr[16]{};
   u64 rflags = 0;
+  FpImage fp;
   std::span<const u8> bytes() const { return {code.data(), code_bytes}; }
 };
 
@@ -34,6 +58,7 @@ struct Outcome {
   u64 fault_address = 0;  // page faults
   u64 gpr[16]{};
   u64 rflags = 0;
+  FpImage fp;
 };
 
 // What differs, a line each; empty if nothing. Flags outside the mask are not compared.

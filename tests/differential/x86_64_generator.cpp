@@ -33,6 +33,14 @@ bool on_stack(const Row& row) {
   return is_handler(row, {"push", "pop", "pushf", "popf", "enter", "leave", "call", "call_indirect", "ret"});
 }
 
+bool uses_vectors(const Row& row) {
+  for (u32 i = 0; i < row.specs.count; ++i) {
+    const Method method = row.specs.list[i].method;
+    if (method >= Method::vector_reg && method <= Method::vector_immediate) return true;
+  }
+  return false;
+}
+
 u64 random_value(Rng& rng) {
   constexpr u64 kSpecial[] = {0,      1,          2,          0x7f,       0x80,        0xff,         0x7fff,
                               0x8000, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, ~u64{0} >> 1, u64{1} << 63,
@@ -105,6 +113,115 @@ void set_flags(Rng& rng, Case& c) {
   c.rflags = (rng() & (kStatus | kDirection)) | kFixed;
 }
 
+// 16 bytes of lanes of one kind: noise, numbers that mean something to floating point of one of three widths, or few
+// bits.
+void random_lanes(Rng& rng, u8* to) {
+  constexpr u64 kDoubles[] = {0,
+                              1,
+                              0x000f'ffff'ffff'ffff,
+                              0x0010'0000'0000'0000,
+                              0x3ff0'0000'0000'0000,
+                              0x3ff8'0000'0000'0000,
+                              0x4008'0000'0000'0000,
+                              0x41df'ffff'ffc0'0000,
+                              0x41e0'0000'0000'0000,
+                              0x43e0'0000'0000'0000,
+                              0x47ef'ffff'ffff'ffff,
+                              0x7fef'ffff'ffff'ffff,
+                              0x7ff0'0000'0000'0000,
+                              0x7ff0'0000'0000'0001,
+                              0x7ff8'0000'0000'0000,
+                              0x7ff8'1234'5678'9abc,
+                              0x3690'0000'0000'0000,
+                              0x3fe0'0000'0000'0000};
+  constexpr u32 kSingles[] = {0,          1,          0x007fffff, 0x00800000, 0x3f800000, 0x3fc00000, 0x40400000,
+                              0x4effffff, 0x4f000000, 0x5f000000, 0x7f7fffff, 0x7f800000, 0x7f800001, 0x7fc00000,
+                              0x7fc12345, 0x3f000000, 0x33800000, 0x387fc000, 0x477fe000, 0x477ff000};
+  u64 pair[2];
+  const u64 shape = rng() % 8;
+  for (u64& quad : pair) {
+    quad = rng();
+    const u64 sign = (rng() & 1) << 63;
+    if (shape == 1 || (shape == 2 && rng() % 2 == 0)) {
+      quad = kDoubles[rng() % std::size(kDoubles)] | sign;
+    } else if (shape == 3 || (shape == 4 && rng() % 2 == 0)) {
+      quad = kSingles[rng() % std::size(kSingles)] | (rng() & 1) << 31 |
+             u64{kSingles[rng() % std::size(kSingles)]} << 32 | sign;
+    } else if (shape == 5) {  // ordinary magnitudes
+      quad = (quad & 0x800f'ffff'ffff'ffff) | (0x3e8 + rng() % 48) << 52;
+    } else if (shape == 6) {
+      quad = (quad & 0x807f'ffff'807f'ffff) | (0x70 + rng() % 32) << 23 | (0x70 + rng() % 32) << 55;
+    }
+    if (rng() % 16 == 0) quad = 0;
+  }
+  std::memcpy(to, pair, 16);
+}
+
+// Mostly a full stack of numbers that mean something, all exceptions masked.
+void random_x87(Rng& rng, FpImage& fp) {
+  constexpr u16 kExponents[] = {0,      0,      1,      0x3fff, 0x3fff, 0x4000, 0x3ffe, 0x401e,
+                                0x403e, 0x403d, 0x7ffe, 0x7fff, 0x7fff, 0x3f80, 0x3bff};
+  constexpr u64 kMantissas[] = {u64{1} << 63,
+                                u64{1} << 63,
+                                u64{3} << 62,
+                                ~u64{0},
+                                0,
+                                1,
+                                (u64{1} << 63) + 1,
+                                0xc000'0000'0000'0001,
+                                0xffff'ffff'ffff'f800,
+                                0x8000'0000'0000'0400,
+                                0xa000'0000'0000'0001};
+  const u64 kind = rng() % 4;
+  for (u32 i = 0; i < 8; ++i) {
+    u64 mantissa = rng() | u64{1} << 63;
+    u32 exponent = 0x3ff0 + static_cast<u32>(rng() % 64);
+    if (kind == 0) exponent = rng() & 0x7fff;
+    if (kind == 1 || rng() % 3 == 0) exponent = kExponents[rng() % std::size(kExponents)];
+    if (kind == 1 || rng() % 3 == 0) mantissa = kMantissas[rng() % std::size(kMantissas)];
+    if (rng() % 8 == 0) {  // an integer
+      exponent = 0x3fff + 63;
+      mantissa = rng() >> (rng() & 63);
+      while (mantissa != 0 && mantissa >> 63 == 0) mantissa <<= 1, --exponent;
+      if (mantissa == 0) exponent = 0;
+    }
+    if (rng() % 16 == 0) mantissa = rng();  // pseudo-denormals and what is no number at all
+    fp.set<u64>(FpImage::kStack + 16 * i, mantissa);
+    fp.set<u16>(FpImage::kStack + 16 * i + 8, static_cast<u16>(exponent | (rng() & 1) << 15));
+  }
+  fp.fx[FpImage::kTags] = static_cast<u8>(rng() % 4 == 0 ? rng() : rng() % 2 == 0 ? 0xff : 0x7f);
+  const u32 masks = rng() % 16 == 0 ? rng() & 0x3f : 0x3f;
+  constexpr u16 kPrecisions[] = {0x300, 0x300, 0x200, 0};
+  const u32 control = 0x40 | masks | (rng() & 3) << 10 | kPrecisions[rng() % 4];
+  u32 status = static_cast<u32>(rng()) & 0x7f00;
+  if (rng() % 4 == 0) status |= rng() & 0x7f;
+  if ((status & ~control & 0x3f) != 0) status |= 0x8080;  // pending
+  fp.set<u16>(FpImage::kControl, static_cast<u16>(control));
+  fp.set<u16>(FpImage::kStatus, static_cast<u16>(status));
+}
+
+void special_x87_memory(Rng& rng, const Row& row, Generated& g, u64 address) {
+  const u32 bytes = row.kind & 0xff;
+  if (bytes > 10) return;
+  u8 lanes[16];
+  random_lanes(rng, lanes);
+  if (bytes == 10) {
+    FpImage image;
+    random_x87(rng, image);
+    std::memcpy(lanes, &image.fx[FpImage::kStack], 10);
+    if (std::string_view(row.name) == "fbld") {
+      for (u8& byte : lanes) byte = static_cast<u8>(rng() % 10 << 4 | rng() % 10);
+      lanes[9] = rng() & 0x80;
+    }
+  }
+  if (std::string_view(row.name) == "fldcw") {
+    const u16 control = static_cast<u16>((rng() & 0xf40) | 0x3f);
+    std::memcpy(lanes, &control, 2);
+  }
+  g.poke = {address, {}, bytes};
+  std::memcpy(g.poke.value, lanes, bytes);
+}
+
 // Operands that make something happen: divisions that do not fault, comparisons that hold.
 void special_operands(Rng& rng, const Insn& insn, Generated& g, u64 address) {
   Case& c = g.from;
@@ -119,27 +236,49 @@ void special_operands(Rng& rng, const Insn& insn, Generated& g, u64 address) {
   }
   if (is_handler(row, {"cmpxchg"}) && rng() % 2 == 0) {
     if (first.kind == OperandKind::memory) {
-      g.poke = {address, {c.gpr[kRax], 0}, first.size};
+      g.poke = {address, {c.gpr[kRax], 0, 0, 0}, first.size};
     } else {
       c.gpr[kRax] = first.kind == OperandKind::high_byte ? c.gpr[first.reg] >> 8 : c.gpr[first.reg];
     }
   }
   if (is_handler(row, {"cmpxchg8b"}) && rng() % 2 == 0) {
-    g.poke = {address, {c.gpr[kRdx] << 32 | (c.gpr[kRax] & 0xffffffff), 0}, 8};
+    g.poke = {address, {c.gpr[kRdx] << 32 | (c.gpr[kRax] & 0xffffffff), 0, 0, 0}, 8};
   }
   if (is_handler(row, {"cmpxchg16b"}) && rng() % 2 == 0) g.poke = {address, {c.gpr[kRax], c.gpr[kRdx]}, 16};
   const auto code_address = [&] { return kCodeAddress + 0x100 + rng() % 0x400; };
   if (is_handler(row, {"jmp_indirect", "call_indirect"})) {
     if (first.kind == OperandKind::memory) {
-      g.poke = {address, {code_address(), 0}, 8};
+      g.poke = {address, {code_address(), 0, 0, 0}, 8};
     } else if (first.reg != kRsp) {
       c.gpr[first.reg] = code_address();
     }
   }
-  if (is_handler(row, {"ret"})) g.poke = {c.gpr[kRsp], {code_address(), 0}, 8};
+  if (is_handler(row, {"ret"})) g.poke = {c.gpr[kRsp], {code_address(), 0, 0, 0}, 8};
   if (is_handler(row, {"popf"})) {  // nothing that outlives the case: signals do not restore all of RFLAGS
     const u64 value = rng() & (rflags::kStatus | rflags::kDirection);
-    g.poke = {c.gpr[kRsp], {value, 0}, 8};
+    g.poke = {c.gpr[kRsp], {value, 0, 0, 0}, 8};
+  }
+  if (is_handler(row, {"ldmxcsr"})) {
+    const u64 reserved = rng() % 4 == 0 ? rng() & 0xfffd0000 : 0;  // bit 17 is AMD's
+    g.poke = {address, {(rng() & 0xffff) | 0x1f80 | reserved, 0, 0, 0}, 4};
+  }
+  if (is_handler(row, {"x87_memory"}) && address != 0) special_x87_memory(rng, row, g, address);
+  if (is_handler(row, {"fxrstor"}) && address != 0) {
+    FpImage image;
+    random_x87(rng, image);
+    image.set<u32>(FpImage::kMxcsr, (rng() & 0xffff) | 0x1f80 | (rng() % 8 == 0 ? 0x40000 : 0));
+    g.poke = {address, {}, 32};
+    std::memcpy(g.poke.value, image.fx.data(), 32);
+  }
+  if (is_handler(row, {"fxsave"})) g.ignored = address + FpImage::kMxcsr + 4;
+  if (uses_vectors(row) && address != 0 && g.poke.bytes == 0) {
+    g.poke = {address, {}, 32};
+    u8 lanes[32];
+    random_lanes(rng, lanes);
+    random_lanes(rng, lanes + 16);
+    std::memcpy(g.poke.value, lanes, 32);
+    while (g.poke.bytes != 0 && g.poke.address - kDataAddress > kDataBytes - g.poke.bytes) g.poke.bytes -= 16;
+    if (g.poke.bytes == 0) g.poke = {};
   }
   if (g.poke.address - kDataAddress > kDataBytes - g.poke.bytes) g.poke = {};
 }
@@ -178,6 +317,19 @@ bool place_memory(Rng& rng, const Insn& insn, Case& c, u64& address) {
 
 }  // namespace
 
+void random_vectors(Rng& rng, FpImage& fp) {
+  for (u32 i = 0; i < 16; ++i) {
+    random_lanes(rng, &fp.fx[FpImage::kXmm + 16 * i]);
+    random_lanes(rng, fp.high[i].data());
+    if (i != 0 && rng() % 8 == 0) std::memcpy(&fp.fx[FpImage::kXmm + 16 * i], &fp.fx[FpImage::kXmm + 16 * (i - 1)], 16);
+  }
+  random_x87(rng, fp);
+  // Rounding, flushing of denormals now and then, some flags set already; all exceptions masked.
+  u32 mxcsr = 0x1f80 | (rng() % 2 == 0 ? 0 : (rng() & 3) << 13) | (rng() % 4 == 0 ? rng() & 0x3f : 0);
+  if (rng() % 4 == 0) mxcsr |= rng() & 0x8040;
+  fp.set<u32>(FpImage::kMxcsr, mxcsr);
+}
+
 std::string left_out(const Row& row) {
   if (is_handler(row, {"ud2"})) return "only raises an exception; its vector is a unit test's";
   if (is_handler(row, {"int3"})) return "what ends every case";
@@ -190,8 +342,12 @@ void fill_operands(Rng& rng, Generated& g) {
   CHECK(decode(c.bytes(), kAllFeatures, insn) == Decoded::ok);
   const Row& row = *insn.row;
   g.poke = {};
+  g.ignored = 0;
   for (u64& value : c.gpr) value = random_value(rng);
   set_flags(rng, c);
+  random_vectors(rng, c.fp);
+  if (is_handler(row, {"mask_store_bytes"}))
+    c.gpr[kRdi] = data_address(rng, 16) - (insn.memory.segment == Segment::gs ? kGsBase : 0);
   c.gpr[kRsp] = data_address(rng, 8);
   if (on_stack(row) && rng() % 64 == 0) c.gpr[kRsp] = random_value(rng);
   if (is_handler(row, {"leave"})) c.gpr[kRbp] = data_address(rng, 8);
@@ -221,7 +377,11 @@ void fill_operands(Rng& rng, Generated& g) {
   bool memory_operand = false;
   for (u32 i = 0; i < insn.operand_count; ++i) memory_operand |= insn.operands[i].kind == OperandKind::memory;
   if (memory_operand && !row.has(kString)) {
-    const u64 size = insn.operands[0].size == 0 ? 8 : insn.operands[0].size;
+    u64 size = insn.operands[0].size == 0 ? 8 : insn.operands[0].size;
+    for (u32 i = 0; i < insn.operand_count && uses_vectors(row); ++i) {
+      if (insn.operands[i].kind == OperandKind::memory) size = insn.operands[i].size;
+    }
+    if (is_handler(row, {"fxsave", "fxrstor"})) size = 16;
     address = data_address(rng, size);
     if ((insn.lock || row.has(kAlwaysLocked)) && rng() % 16 != 0) address &= ~(size - 1);
     const bool bits = is_handler(row, {"bt", "bts", "btr", "btc"}) && insn.operands[1].kind == OperandKind::gpr;
@@ -243,7 +403,7 @@ std::optional<Generated> instruction_of(Rng& rng, const Row& row) {
   Generated g;
   Bytes bytes;
   // Processors differ in what 66 does to near branches, and in which bytes movsxd with it reads.
-  const bool short_operands = !jumps(row) && !is_handler(row, {"movsx"});
+  const bool short_operands = !jumps(row) && !is_handler(row, {"movsx", "x87_memory"});
   if (row.encoding.map < Map::vex_0f && short_operands && row.encoding.prefix == Prefix::any && rng() % 4 == 0)
     bytes.add(0x66);
   if (row.encoding.prefix == Prefix::no_rep && rng() % 4 == 0) bytes.add(0x66);

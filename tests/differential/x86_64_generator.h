@@ -16,13 +16,14 @@ using Rng = std::mt19937_64;
 // Memory that a case wants set in both data windows before it runs.
 struct Poke {
   u64 address = 0;  // guest address inside the window; 0: none
-  u64 value[2] = {};
+  u64 value[4] = {};
   u32 bytes = 0;
 };
 
 struct Generated {
   Case from;
   Poke poke;
+  u64 ignored = 0;     // address of four bytes that are the processor's own business; 0: none
   u64 flags_mask = 0;  // RFLAGS that the manual defines after it
 };
 
@@ -31,6 +32,8 @@ std::string left_out(const Row& row);
 
 // Bytes of one instruction of the row; nothing if these random bytes are not to be run.
 std::optional<Generated> instruction_of(Rng& rng, const Row& row);
+// Vector registers and MXCSR.
+void random_vectors(Rng& rng, FpImage& fp);
 // Other operands for the same bytes.
 void fill_operands(Rng& rng, Generated& generated);
 

@@ -33,7 +33,13 @@ u8* place(VcpuFrame* frame, u64 address, u32 size) {
   }
   return static_cast<u8*>(frame->vcpu) + (address - kDataAddress);
 }
-u8* place(VcpuFrame* frame, u64 address, ir::MemOp op) { return place(frame, address, op.size()); }
+u8* place(VcpuFrame* frame, u64 address, ir::MemOp op) {
+  if (op.align && (address & (op.size() - 1)) != 0) {
+    raise(frame, Vector::general_protection, 0);
+    return nullptr;
+  }
+  return place(frame, address, op.size());
+}
 
 u64 load(VcpuFrame* frame, u64 address, u32 bits) {
   const auto op = ir::MemOp::unpack(bits);

@@ -24,11 +24,45 @@ constexpr int kRegisters[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG
 // What programs may set in RFLAGS; interrupts stay on.
 constexpr u64 kUserFlags = 0x244cd5, kInterrupt = 0x200;
 
+// The frame of a signal holds what xsave stores: the image of fxsave, from 512 on the header, at 576 the high halves of
+// ymm (SDM volume 1, 13.4). What the header's first word does not name is in its initial state and not stored.
+constexpr u32 kXsaveHeader = 512, kYmmHigh = 576, kAllStates = 7;
+
+struct FpFrame {
+  FpImage image;
+  u64 states = 0;
+  static u8* of(ucontext_t& context) { return reinterpret_cast<u8*>(context.uc_mcontext.fpregs); }
+  void load(ucontext_t& context) {
+    const u8* frame = of(context);
+    std::memcpy(&states, frame + kXsaveHeader, 8);
+    std::memcpy(image.fx.data(), frame, image.fx.size());
+    std::memcpy(image.high.data(), frame + kYmmHigh, sizeof image.high);
+    if ((states & 1) == 0) {
+      std::memset(image.fx.data(), 0, FpImage::kMxcsr);
+      std::memset(&image.fx[FpImage::kStack], 0, FpImage::kXmm - FpImage::kStack);
+      image.set<u16>(FpImage::kControl, 0x37f);
+    }
+    if ((states & 2) == 0) std::memset(&image.fx[FpImage::kXmm], 0, image.fx.size() - FpImage::kXmm);
+    if ((states & 4) == 0) std::memset(image.high.data(), 0, sizeof image.high);
+  }
+  void store(ucontext_t& context) const {
+    u8* frame = of(context);
+    const u64 all = states | kAllStates;
+    u32 mask;  // of MXCSR: not ours
+    std::memcpy(&mask, frame + FpImage::kMxcsr + 4, 4);
+    std::memcpy(frame + kXsaveHeader, &all, 8);
+    std::memcpy(frame, image.fx.data(), image.fx.size());
+    std::memcpy(frame + FpImage::kMxcsr + 4, &mask, 4);
+    std::memcpy(frame + kYmmHigh, image.high.data(), sizeof image.high);
+  }
+};
+
 struct Shared {
   const Case* from = nullptr;  // null: no case is running or to be entered
   Outcome* to = nullptr;
   bool running = false;
   gregset_t before;
+  FpFrame fp_before;
   struct sigaction old[std::size(kSignals)];
   void* stack = nullptr;
 } shared;
@@ -45,6 +79,10 @@ void handle(int signal, siginfo_t*, void* raw) {
     for (u32 i = 0; i < 16; ++i) registers[kRegisters[i]] = static_cast<greg_t>(shared.from->gpr[i]);
     registers[REG_EFL] = static_cast<greg_t>((shared.from->rflags & kUserFlags) | kInterrupt);
     registers[REG_RIP] = static_cast<greg_t>(kCodeAddress + kCodeOffset);
+    shared.fp_before.load(context);
+    FpFrame entry = shared.fp_before;
+    entry.image = shared.from->fp;
+    entry.store(context);
     shared.running = true;
     return;
   }
@@ -61,6 +99,10 @@ void handle(int signal, siginfo_t*, void* raw) {
     to.vector = Outcome::kRanOn;
     to.fault_address = 0;
   }
+  FpFrame exit;
+  exit.load(context);
+  to.fp = exit.image;
+  shared.fp_before.store(context);
   std::memcpy(registers, shared.before, sizeof shared.before);
   shared.running = false;
   shared.from = nullptr;

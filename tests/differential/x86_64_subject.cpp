@@ -32,6 +32,28 @@ std::vector<HelperFn> helper_functions() {
   return functions;
 }
 
+X87State x87_of(const FpImage& image) {
+  X87State state;
+  state.control = image.get<u16>(FpImage::kControl);
+  state.status = image.get<u16>(FpImage::kStatus);
+  state.tags = 0;
+  for (u32 i = 0; i < 8; ++i) {
+    if ((image.fx[FpImage::kTags] >> i & 1) == 0) state.tags = static_cast<u16>(state.tags | 3 << 2 * i);
+    std::memcpy(state.stack[i], &image.fx[FpImage::kStack + 16 * i], 10);
+  }
+  return state;
+}
+void put_x87(const X87State& state, FpImage& image) {
+  image.set<u16>(FpImage::kControl, state.control);
+  image.set<u16>(FpImage::kStatus, state.status);
+  u32 used = 0;
+  for (u32 i = 0; i < 8; ++i) {
+    used |= u32{(state.tags >> 2 * i & 3) != 3} << i;
+    std::memcpy(&image.fx[FpImage::kStack + 16 * i], state.stack[i], 10);
+  }
+  image.fx[FpImage::kTags] = static_cast<u8>(used);
+}
+
 }  // namespace
 
 struct Subject::Machine {
@@ -120,6 +142,13 @@ void Subject::run(const Case& from, Outcome& to) {
   write_rflags(p, from.rflags | rflags::kInterrupt);  // as any program has it
   p.gs_base = kGsBase;
   p.fs_base = 0;
+  for (u32 i = 0; i < 16; ++i) {
+    std::memcpy(p.vec[i].low, &from.fp.fx[FpImage::kXmm + 16 * i], 16);
+    std::memcpy(p.vec[i].high, from.fp.high[i].data(), 16);
+  }
+  p.x87 = x87_of(from.fp);
+  p.fp_control = from.fp.get<u32>(FpImage::kMxcsr);
+  p.unmasked = 0;
   p.pc = kCodeAddress + kCodeOffset;
   p.fault = p.leave = 0;
   p.budget = i64{1} << 40;
@@ -137,6 +166,12 @@ void Subject::run(const Case& from, Outcome& to) {
   }
   to.pc = p.pc;
   std::memcpy(to.gpr, p.gpr, sizeof to.gpr);
+  for (u32 i = 0; i < 16; ++i) {
+    std::memcpy(&to.fp.fx[FpImage::kXmm + 16 * i], p.vec[i].low, 16);
+    std::memcpy(to.fp.high[i].data(), p.vec[i].high, 16);
+  }
+  put_x87(p.x87, to.fp);
+  to.fp.set<u32>(FpImage::kMxcsr, p.fp_control & ~p.unmasked);
   to.rflags = read_rflags(p) & ~rflags::kInterrupt;
 }
 

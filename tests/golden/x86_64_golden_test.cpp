@@ -61,6 +61,17 @@ constexpr Sequence kSequences[] = {
     {"lock exchange add", "f0480fc1074885c0741e"},
     {"compare and exchange", "f0480fb13775de"},
     {"bit test", "480fa3f7721e"},
+    {"dot product, scalar", "f30f100ef30f590ff30f58c14883c6044883c7044839d675e0"},
+    {"dot product, packed", "0f100e0f10170f59ca0f58c14883c6104883c7104839d675e0"},
+    {"dot product, fused and 256 bits", "c5fc100ec4e275b8074883c6204883c7204839d675e0"},
+    {"multiply and add to memory", "f20f100ef20f59caf20f580ff20f110f48ffc975e0"},
+    {"compare doubles and branch", "660f2ec1771e"},
+    {"root of an integer", "f2480f2ac0f20f51c0f2480f2cc84885c9741e"},
+    {"compare 16 bytes", "f30f6f06660f7407660fd7c03dffff0000751e"},
+    {"copy by 16 bytes", "0f28060f29074883c6104883c71048ffc975e0"},
+    {"sum of lanes", "660fefc0660ffec8660f70d14e660ffeca660f7ec885c0741e"},
+    {"blend pixels", "660f60c1660fd5c2660f71d008660f67c0660fd60748ffc975e0"},
+    {"x87 sum in memory", "dd06dc07dd1f48ffc975e0"},
     {"population count and scan", "f3480fb8c7f3480fbcce4801c84885c0741e"},
 };
 

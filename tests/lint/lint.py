@@ -28,7 +28,7 @@ MAY_INCLUDE = [
                          "devices/net/", "devices/p9/", "devices/serial/char_backend.h"]),
     ("devices/*/", ["base/", "memory/", "devices/bus/", "{own}"]),
     # A guest: its own folder and the shared files beside it, never another guest's.
-    ("cpu/*/", ["base/", "memory/", "tcg/ir/", "tcg/abi/", "tcg/engine.h", "tcg/host/fp.h", "tcg/host/soft_float.h", "devices/bus/", "cpu/.",
+    ("cpu/*/", ["base/", "memory/", "tcg/ir/", "tcg/abi/", "tcg/engine.h", "tcg/host/fp.h", "tcg/host/x87.h", "tcg/host/soft_float.h", "devices/bus/", "cpu/.",
                 "{own}"]),
     # The shared vcpu code drives the translator, whose front doors are interp.h, light.h and tcg/cache; slow-path atomics
     # compute with tier 0's own operations.

@@ -6,9 +6,13 @@
 #include <vector>
 
 #include "cpu/x86_64/handlers.h"
+#include "cpu/x86_64/x87.h"
+#include "tcg/ir/vec.h"
 
 namespace pagoda::x86_64 {
 namespace {
+
+using K = ir::VecOp;
 
 const Row kRows[] = {
 #define INSN(name, opcode, operands, traits, effect, feature, handler) \
@@ -21,9 +25,23 @@ const Row kRows[] = {
    parse_encoding(opcode),                                             \
    parse_operands(operands),                                           \
    op::handler,                                                        \
-   #handler},
+   #handler,                                                           \
+   0},
+#define VINSN(name, opcode, operands, traits, feature, handler, kind) \
+  {name,                                                              \
+   opcode,                                                            \
+   operands,                                                          \
+   "------",                                                          \
+   static_cast<u16>(traits),                                          \
+   Feature::feature,                                                  \
+   parse_encoding(opcode),                                            \
+   parse_operands(operands),                                          \
+   op::handler,                                                       \
+   #handler,                                                          \
+   static_cast<u16>(kind)},
 #include "cpu/x86_64/forms.def"
 #undef INSN
+#undef VINSN
 };
 
 // The rows of each opcode, in table order: rows[first[map][opcode]] up to the next opcode's.
@@ -70,6 +88,7 @@ class Decoder {
     if (candidates.empty()) return Decoded::undefined;
     if (candidates.front()->encoding.modrm) {
       modrm_ = byte();
+      insn_.modrm = modrm_;
       if (short_) return failure();
     }
     for (const Row* row : candidates) {
@@ -221,7 +240,7 @@ class Decoder {
       if (e.exact_modrm ? modrm_ != e.digit : e.digit != kNoDigit && (modrm_ >> 3 & 7) != e.digit) return false;
       if (row.specs.memory_only() ? mod() == 3 : row.specs.register_only() && mod() != 3) return false;
     }
-    return !is_vex_ || vvvv_ == 0 || row.specs.has(Method::vvvv);
+    return !is_vex_ || vvvv_ == 0 || row.specs.has(Method::vvvv) || row.specs.has(Method::vector_vvvv);
   }
 
   void operand_size() {
@@ -278,6 +297,16 @@ class Decoder {
         return (rex_ & 8) != 0 ? 8 : 4;
       case Size::z:
         return insn_.operand_size == 2 ? 2 : 4;
+      case Size::x:
+        return vex_l_ ? 32 : 16;
+      case Size::h:
+        return vex_l_ ? 16 : 8;
+      case Size::f:
+        return vex_l_ ? 8 : 4;
+      case Size::e:
+        return vex_l_ ? 4 : 2;
+      case Size::t:
+        return 10;
       case Size::none:
         break;
     }
@@ -292,6 +321,11 @@ class Decoder {
       operand.kind = OperandKind::high_byte;
       operand.reg = static_cast<u8>(reg - 4);
     }
+  }
+
+  static void vector_register(Operand& operand, u32 reg) {
+    operand.kind = OperandKind::vector;
+    operand.reg = static_cast<u8>(reg);
   }
 
   void immediate(Operand& operand, const OperandSpec& spec) {
@@ -355,6 +389,36 @@ class Decoder {
         case Method::source:
         case Method::destination:
           operand.kind = OperandKind::memory;
+          break;
+        case Method::vector_reg:
+          vector_register(operand, (modrm_ >> 3 & 7) | (rex_ & 4) << 1);
+          break;
+        case Method::vector_rm:
+        case Method::vector_register:
+          if (mod() == 3) {
+            vector_register(operand, (modrm_ & 7) | (rex_ & 1) << 3);
+          } else {
+            operand.kind = OperandKind::memory;
+          }
+          break;
+        case Method::vector_vvvv:
+          vector_register(operand, static_cast<u32>(vvvv_));
+          break;
+        case Method::vector_immediate:
+          vector_register(operand, byte() >> 4);
+          break;
+        case Method::rm_dword:
+          if (mod() == 3) {
+            operand.size = 4;
+            general_register(operand, (modrm_ & 7) | (rex_ & 1) << 3);
+          } else {
+            operand.kind = OperandKind::memory;
+          }
+          break;
+        case Method::x87_register:
+        case Method::x87_top:
+          operand.kind = OperandKind::x87;
+          operand.reg = static_cast<u8>(spec.method == Method::x87_top ? 0 : modrm_ & 7);
           break;
         case Method::none:
           break;

@@ -19,14 +19,16 @@ using InsnHandler = void (*)(Translator&, const Insn&);
 inline constexpr u32 kMaxInsnLength = 15;
 
 enum Trait : u16 {
-  kLockable = 1,        // takes a lock prefix if the first operand is memory
-  kAlwaysLocked = 2,    // locked with memory, prefix or not
-  kDefault64 = 4,       // operand size 64 bits unless 66 makes it 16
-  kForced64 = 8,        // operand size 64 bits, always
-  kString = 16,         // takes repeat prefixes
-  kCompares = 32,       // its repetition looks at ZF
-  kNameBySize = 64,     // the mnemonic names the operand size
-  kNameByAddress = 128  // the mnemonic names the address size
+  kLockable = 1,         // takes a lock prefix if the first operand is memory
+  kAlwaysLocked = 2,     // locked with memory, prefix or not
+  kDefault64 = 4,        // operand size 64 bits unless 66 makes it 16
+  kForced64 = 8,         // operand size 64 bits, always
+  kString = 16,          // takes repeat prefixes
+  kCompares = 32,        // its repetition looks at ZF
+  kNameBySize = 64,      // the mnemonic names the operand size
+  kNameByAddress = 128,  // the mnemonic names the address size
+  kUnaligned = 256,      // vectors: a 16-byte memory operand need not be aligned without VEX
+  kAligned = 512         // it must be with VEX, too
 };
 
 // One instruction form.
@@ -41,15 +43,17 @@ struct Row {
   OperandSpecs specs;
   InsnHandler handler;
   const char* handler_name;
+  u16 kind;  // vectors: ir::VecOp, or what the handler wants
   bool has(Trait trait) const { return (traits & trait) != 0; }
+  bool is_vex() const { return encoding.map >= Map::vex_0f; }
 };
 std::span<const Row> all_rows();
 
-enum class OperandKind : u8 { none, gpr, high_byte, memory, immediate, relative };
+enum class OperandKind : u8 { none, gpr, high_byte, memory, immediate, relative, vector, x87 };
 
 struct Operand {
   OperandKind kind = OperandKind::none;
-  u8 reg = 0;     // gpr: 0..15; high_byte: the register whose bits 8 to 15 it is
+  u8 reg = 0;     // gpr, vector: 0..15; x87: st(n); high_byte: the register whose bits 8 to 15 it is
   u8 size = 0;    // bytes
   u64 value = 0;  // immediate, extended to `size` bytes; relative: offset from the next instruction
 };
@@ -73,6 +77,7 @@ struct Insn {
   const Row* row = nullptr;
   u8 length = 0;        // bytes
   u8 opcode = 0;        // its last byte, which holds condition codes
+  u8 modrm = 0;         // 0 if there is none
   u8 operand_size = 4;  // bytes: 2, 4 or 8
   u8 operand_count = 0;
   bool lock = false;

@@ -24,6 +24,10 @@ const char* size_name(u32 size) {
       return "dword ptr ";
     case 8:
       return "qword ptr ";
+    case 10:
+      return "tbyte ptr ";
+    case 32:
+      return "ymmword ptr ";
     default:
       return "xmmword ptr ";
   }
@@ -69,6 +73,12 @@ void operand_text(std::string& text, const Insn& insn, const Operand& operand) {
       text += kNames[operand.reg];
       return;
     }
+    case OperandKind::vector:
+      fmt::format_to(std::back_inserter(text), "{}mm{}", operand.size == 32 ? 'y' : 'x', operand.reg);
+      return;
+    case OperandKind::x87:
+      fmt::format_to(std::back_inserter(text), "st{}", operand.reg);
+      return;
     case OperandKind::memory:
       text += size_name(operand.size);
       return memory_text(text, insn.memory, operand.size != 0);  // lea has no segment

@@ -3,10 +3,10 @@
 //
 // Opcode column, as in the manual (SDM volume 2, 3.1.1.1), tokens separated by blanks:
 //   NP 66 F3 F2      mandatory prefix (NP: none of the three); NR: neither F3 nor F2, 66 is the operand size
-//   REX.W  W0        REX.W or VEX.W is set, clear
+//   REX.W  W1  W0    REX.W or VEX.W is set, set, clear
 //   NOB              REX.B is clear (90 is nop, but 41 90 is xchg)
 //   0F  0F38  0F3A   the map; the first byte's map if there is none
-//   VEX.LZ VEX.128 VEX.256   VEX encoding with that vector length
+//   VEX.LZ VEX.128 VEX.256 VEX.LIG   VEX encoding with that vector length, with any
 //   5A  5A+r         opcode; with the register number in its low bits
 //   /r  /0../7  /FA  ModRM byte; with an opcode extension in reg; with exactly this value
 //
@@ -16,6 +16,11 @@
 // size; J offset relative to the next instruction; O absolute offset; X, Y string source and destination. Sizes: b w d
 // q 1, 2, 4, 8 bytes, o 16; v the operand size; y 4, or 8 with W; z immediate of 2 or 4 bytes, sign-extended to the
 // operand size; n none, only the address counts. Fixed operands: AL CL DX rAX 1.
+//
+// Vectors: V register by reg; W register or memory by ModRM; U register only (r/m); H register by VEX.vvvv; L register
+// in the top half of an immediate byte. K is a 32-bit general register or memory of the size. Sizes: o 16 bytes, x the
+// vector length, h f e a half, a fourth, an eighth of it. x87: F register by the low bits of ModRM, ST the top of the
+// stack, size t 10 bytes.
 #pragma once
 
 #include "base/types.h"
@@ -58,8 +63,16 @@ enum class Method : u8 {
   destination,
   fixed_register,
   one,
+  vector_reg,
+  vector_rm,
+  vector_register,
+  vector_vvvv,
+  vector_immediate,
+  rm_dword,
+  x87_register,
+  x87_top,
 };
-enum class Size : u8 { b, w, d, q, o, v, y, z, none };
+enum class Size : u8 { b, w, d, q, o, v, y, z, none, x, h, f, e, t };
 
 struct OperandSpec {
   Method method = Method::none;
@@ -72,7 +85,9 @@ struct OperandSpecs {
   u8 count = 0;
   // Whether ModRM must name memory, or a register.
   constexpr bool memory_only() const { return has(Method::memory); }
-  constexpr bool register_only() const { return has(Method::rm_register); }
+  constexpr bool register_only() const {
+    return has(Method::rm_register) || has(Method::vector_register) || has(Method::x87_register);
+  }
   constexpr bool has(Method method) const {
     for (u32 i = 0; i < count; ++i) {
       if (list[i].method == method) return true;
@@ -134,12 +149,14 @@ consteval Encoding parse_encoding(const char* text) {
       e.prefix = Prefix::f3;
     } else if (t.is("F2") && e.map == Map::first) {
       e.prefix = Prefix::f2;
-    } else if (t.is("REX.W")) {
+    } else if (t.is("REX.W") || t.is("W1")) {
       e.w = Want::one;
     } else if (t.is("W0")) {
       e.w = Want::zero;
     } else if (t.is("NOB")) {
       e.no_rex_b = true;
+    } else if (t.is("VEX.LIG")) {
+      vex = true;
     } else if (t.is("VEX.LZ") || t.is("VEX.128") || t.is("VEX.256")) {
       vex = true;
       e.length = t.is("VEX.256") ? Want::one : Want::zero;
@@ -178,16 +195,35 @@ consteval OperandSpecs parse_operands(const char* text) {
       spec = {Method::fixed_register, Size::b, static_cast<u8>(t.is("CL") ? 1 : 0)};
     } else if (t.is("rAX")) {
       spec = {Method::fixed_register, Size::v, 0};
+    } else if (t.is("ST")) {
+      spec = {Method::x87_top, Size::none, 0};
+    } else if (t.is("AX")) {
+      spec = {Method::fixed_register, Size::w, 0};
     } else if (t.is("1")) {
       spec = {Method::one, Size::b, 0};
     } else {
       if (t.length != 2) mistake_in_table();
-      constexpr char kLetters[] = "EMRGBZISJOXY";
-      constexpr Method kMethods[] = {Method::rm,        Method::memory,      Method::rm_register,
-                                     Method::reg,       Method::vvvv,        Method::opcode_register,
-                                     Method::immediate, Method::signed_byte, Method::relative,
-                                     Method::offset,    Method::source,      Method::destination};
-      constexpr char kSizes[] = "bwdqovyzn";
+      constexpr char kLetters[] = "EMRGBZISJOXYVWUHLKF";
+      constexpr Method kMethods[] = {Method::rm,
+                                     Method::memory,
+                                     Method::rm_register,
+                                     Method::reg,
+                                     Method::vvvv,
+                                     Method::opcode_register,
+                                     Method::immediate,
+                                     Method::signed_byte,
+                                     Method::relative,
+                                     Method::offset,
+                                     Method::source,
+                                     Method::destination,
+                                     Method::vector_reg,
+                                     Method::vector_rm,
+                                     Method::vector_register,
+                                     Method::vector_vvvv,
+                                     Method::vector_immediate,
+                                     Method::rm_dword,
+                                     Method::x87_register};
+      constexpr char kSizes[] = "bwdqovyznxhfet";
       bool known_method = false, known_size = false;
       for (u32 i = 0; kLetters[i] != 0; ++i) {
         if (t.text[0] == kLetters[i]) spec.method = kMethods[i], known_method = true;

@@ -9,8 +9,10 @@ struct Insn;
 
 namespace op {
 #define INSN(name, opcode, operands, traits, effect, feature, handler) void handler(Translator& t, const Insn& i);
+#define VINSN(name, opcode, operands, traits, feature, handler, kind) void handler(Translator& t, const Insn& i);
 #include "cpu/x86_64/forms.def"
 #undef INSN
+#undef VINSN
 }  // namespace op
 
 }  // namespace pagoda::x86_64

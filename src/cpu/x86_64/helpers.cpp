@@ -3,7 +3,10 @@
 #include "cpu/x86_64/helpers.h"
 
 #include "cpu/x86_64/processor.h"
+#include "cpu/x86_64/string_compare.h"
 #include "cpu/x86_64/string_repeat.h"
+#include "cpu/x86_64/vector_helpers.h"
+#include "cpu/x86_64/x87.h"
 #include "tcg/ir/types.h"
 
 namespace pagoda::x86_64 {

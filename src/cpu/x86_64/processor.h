@@ -8,6 +8,7 @@
 
 #include "base/types.h"
 #include "tcg/abi/vcpu_frame.h"
+#include "tcg/host/x87.h"
 #include "tcg/ir/block.h"
 
 namespace pagoda::x86_64 {
@@ -25,15 +26,29 @@ inline constexpr u32 kSlotCount = 0
     ;
 // Slot of general register 0 to 15.
 constexpr u32 gpr_slot(u32 reg) { return static_cast<u32>(Slot::rax) + reg; }
+constexpr u32 xmm_slot(u32 reg) { return static_cast<u32>(Slot::xmm0) + reg; }
+constexpr u32 ymm_high_slot(u32 reg) { return static_cast<u32>(Slot::ymmh0) + reg; }
 inline constexpr u32 kRax = 0, kRcx = 1, kRdx = 2, kRbx = 3, kRsp = 4, kRbp = 5, kRsi = 6, kRdi = 7;
+
+// A 256-bit register as two halves.
+struct alignas(32) VectorRegister {
+  u64 low[2], high[2];
+};
 
 struct Processor : VcpuFrame {
   u64 gpr[16];
   u64 string_step;   // DF as what string instructions go by: 1 or -1
   u64 system_flags;  // RFLAGS without DF and the status flags; bit 1 is always set
   u64 fs_base, gs_base;
-  u8 flags;  // status flags, bits numbered as ir::Flag: n is SF, z ZF, c CF, v OF, a AF, p PF
+  VectorRegister vec[16];
+  alignas(16) u64 scratch[2];
+  X87State x87;
+  u32 unmasked;  // MXCSR: bits 7 to 12 that are clear; the host's are always set. The rest is fp_control's
+  u8 flags;      // status flags, bits numbered as ir::Flag: n is SF, z ZF, c CF, v OF, a AF, p PF
 };
+
+// Bits of MXCSR that exist; others fault when they are set.
+inline constexpr u32 kMxcsrMask = 0xffff;
 
 const ir::SlotTable& slot_table();
 
@@ -60,6 +75,7 @@ enum class Vector : u64 {
   stack_fault = 12,
   general_protection = 13,
   page_fault = 14,
+  x87_error = 16,
 };
 
 }  // namespace pagoda::x86_64

@@ -39,6 +39,8 @@ Value Translator::read(const Insn& i, u32 number) {
     case OperandKind::immediate:
       return b.constant(int_type(operand.size), operand.value);
     case OperandKind::relative:
+    case OperandKind::vector:
+    case OperandKind::x87:
     case OperandKind::none:
       break;
   }

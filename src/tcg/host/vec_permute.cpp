@@ -131,6 +131,15 @@ void shuffle2_64(Out d, In a, In b, In, u32 imm) {
   store(d, Lanes<u64>{{x[imm & 1], y[imm >> 1 & 1]}});
 }
 
+void permute_32(Out d, In a, In b, In, u32) {
+  const auto x = load<u32>(a);
+  each<u32>(d, b, [&x](u32 index) { return x[index & 3]; });
+}
+void permute_64(Out d, In a, In b, In, u32) {
+  const auto x = load<u64>(a);
+  each<u64>(d, b, [&x](u64 index) { return x[index >> 1 & 1]; });
+}
+
 void blend_16(Out d, In a, In b, In, u32 imm) { blend<u16>(d, a, b, imm); }
 void blend_32(Out d, In a, In b, In, u32 imm) { blend<u32>(d, a, b, imm); }
 void blend_64(Out d, In a, In b, In, u32 imm) { blend<u64>(d, a, b, imm); }

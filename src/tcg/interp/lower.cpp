@@ -388,6 +388,13 @@ void Lowering::Work::emit_op(u16 at) {
       emit(Handler::mov_8, d, a, 0, 0, 0);
       return emit(Handler::mov_8, static_cast<u16>(d + 8), b, 0, 0, 0);
     }
+    case Op::vec_join: {
+      const u16 a = source(op.args[0]);
+      const u16 b = source(op.args[1]);
+      const u16 d = destination(at);
+      emit(Handler::mov_16, d, a, 0, 0, 0);
+      return emit(Handler::mov_16, static_cast<u16>(d + 16), b, 0, 0, 0);
+    }
     case Op::vec:
     case Op::vec_fp: {
       const u16 a = source(op.args[0]);

@@ -77,6 +77,7 @@ class Builder {
   Value vec_low(Value a) { return emit(Op::vec_low, Type::i64, 0, 0, 0, a); }
   Value vec_high(Value a) { return emit(Op::vec_high, Type::i64, 0, 0, 0, a); }
   Value vec_pair(Value low, Value high) { return emit(Op::vec_pair, Type::v128, 0, 0, 0, low, high); }
+  Value vec_join(Value low, Value high) { return emit(Op::vec_join, Type::v256, 0, 0, 0, low, high); }
   // Operands that the kind does not have are those before them.
   Value vec(VecOp kind, Value a, Value b = {}, Value c = {}, u32 imm = 0) {
     if (!b) b = a;

@@ -39,6 +39,8 @@ bool contains(TypeSet set, Type type) {
       return type == Type::f32;
     case TypeSet::V128:
       return type == Type::v128;
+    case TypeSet::V256:
+      return type == Type::v256;
     case TypeSet::Mem:
       return (is_integer(type) && type != Type::i1) || is_float(type) || is_vector(type);
     case TypeSet::Flags:

@@ -38,7 +38,7 @@ enum Effect : u16 {
 };
 
 // Sets of types an op's own type field may have.
-enum class TypeSet : u8 { None, I8, I16, I64, Int, IntW, Bits, Fp, Fp32, V128, Mem, Flags, Any };
+enum class TypeSet : u8 { None, I8, I16, I64, Int, IntW, Bits, Fp, Fp32, V128, V256, Mem, Flags, Any };
 bool contains(TypeSet set, Type type);
 
 // How an operand or result column is typed.

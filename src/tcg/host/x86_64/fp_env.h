@@ -82,6 +82,10 @@ inline ir::Round current_round() {
 }
 inline void set_round(ir::Round round) { mxcsr::write(with_round(mxcsr::read(), round)); }
 
+// In guest mode: the whole control word in the form of MXCSR, for guests that have that register. Masks stay set.
+inline u32 read_control() { return mxcsr::read(); }
+inline void write_control(u32 control) { mxcsr::write(control); }
+
 // C++ that computes with floating point and is called in guest mode runs inside one of these; its own flags and
 // rounding leave no trace in the guest's.
 class HostFpScope {
