@@ -152,6 +152,9 @@ class X86Differential : public testing::Test {
       Outcome ours;
       subjects_[i].run(g.from, ours);
       if (ignored < kDataBytes - 4) std::memcpy(subjects_[i].data() + ignored, native_->data() + ignored, 4);
+      if (g.any_fault_address && ours.fault_address != 0 && host.fault_address != 0) {
+        ours.fault_address = host.fault_address;
+      }
       std::string differs = difference(host, ours, g.flags_mask);
       if (std::memcmp(native_->data(), subjects_[i].data(), kDataBytes) != 0) {
         for (u64 at = 0; at < kDataBytes; ++at) {

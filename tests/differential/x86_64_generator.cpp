@@ -343,6 +343,8 @@ void fill_operands(Rng& rng, Generated& g) {
   const Row& row = *insn.row;
   g.poke = {};
   g.ignored = 0;
+  g.any_fault_address = is_handler(row, {"mask_store_bytes", "mask_load", "mask_store", "fxsave", "fxrstor"}) ||
+                        (is_handler(row, {"x87_memory"}) && (row.kind & 0xff) >= 28);
   for (u64& value : c.gpr) value = random_value(rng);
   set_flags(rng, c);
   random_vectors(rng, c.fp);

@@ -307,6 +307,8 @@ class Decoder {
         return vex_l_ ? 4 : 2;
       case Size::t:
         return 10;
+      case Size::u:
+        return kAreaSize;
       case Size::none:
         break;
     }

@@ -51,6 +51,8 @@ std::span<const Row> all_rows();
 
 enum class OperandKind : u8 { none, gpr, high_byte, memory, immediate, relative, vector, x87 };
 
+inline constexpr u8 kAreaSize = 64;  // stands for memory whose size the instruction knows
+
 struct Operand {
   OperandKind kind = OperandKind::none;
   u8 reg = 0;     // gpr, vector: 0..15; x87: st(n); high_byte: the register whose bits 8 to 15 it is

@@ -15,6 +15,7 @@ namespace {
 const char* size_name(u32 size) {
   switch (size) {
     case 0:  // an address without an access
+    case kAreaSize:
       return "";
     case 1:
       return "byte ptr ";

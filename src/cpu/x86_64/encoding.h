@@ -20,7 +20,7 @@
 // Vectors: V register by reg; W register or memory by ModRM; U register only (r/m); H register by VEX.vvvv; L register
 // in the top half of an immediate byte. K is a 32-bit general register or memory of the size. Sizes: o 16 bytes, x the
 // vector length, h f e a half, a fourth, an eighth of it. x87: F register by the low bits of ModRM, ST the top of the
-// stack, size t 10 bytes.
+// stack, size t 10 bytes, u some area.
 #pragma once
 
 #include "base/types.h"
@@ -72,7 +72,7 @@ enum class Method : u8 {
   x87_register,
   x87_top,
 };
-enum class Size : u8 { b, w, d, q, o, v, y, z, none, x, h, f, e, t };
+enum class Size : u8 { b, w, d, q, o, v, y, z, none, x, h, f, e, t, u };
 
 struct OperandSpec {
   Method method = Method::none;
@@ -223,7 +223,7 @@ consteval OperandSpecs parse_operands(const char* text) {
                                      Method::vector_immediate,
                                      Method::rm_dword,
                                      Method::x87_register};
-      constexpr char kSizes[] = "bwdqovyznxhfet";
+      constexpr char kSizes[] = "bwdqovyznxhfetu";
       bool known_method = false, known_size = false;
       for (u32 i = 0; kLetters[i] != 0; ++i) {
         if (t.text[0] == kLetters[i]) spec.method = kMethods[i], known_method = true;

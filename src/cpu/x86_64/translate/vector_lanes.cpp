@@ -121,6 +121,12 @@ void vec_narrow(Translator& t, const Insn& i) {
 void vec_to_half(Translator& t, const Insn& i) {
   const Wide a = read_vector(t, i, 1);
   const u32 imm = immediate_of(i);
+  if (Translator::is_memory(i, 0)) {  // flags may be raised only if the store will not fault
+    const ir::MemOp quad = Translator::access(8);
+    const Value address = t.address(i);
+    t.b.atomic_rmw(ir::Rmw::or_, address, t.b.i64(0), quad);
+    if (a.high) t.b.atomic_rmw(ir::Rmw::or_, t.b.add(address, t.b.i64(8)), t.b.i64(0), quad);
+  }
   Value result = t.b.vec(kind_of(i), a.low, {}, {}, imm);
   if (a.high) result = t.b.vec(VecOp::zip_low_64, result, t.b.vec(kind_of(i), a.high, {}, {}, imm));
   write_vector(t, i, 0, {result, {}});

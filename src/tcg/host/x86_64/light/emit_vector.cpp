@@ -19,6 +19,7 @@ enum class Shape : u8 {
   none,
   rr,
   rri,
+  rxi,
   ub,
   ubi,
   pred,
@@ -108,12 +109,13 @@ bool Compiler::Work::emit_lanes() {
     }
     case Shape::ub:
     case Shape::ubi:
+    case Shape::rxi:
       get(x, op->a);
       get(y, op->b);
       if (inst.shape == Shape::ub) {
         emit_inst(inst.id, x, y);
       } else {
-        emit_inst(inst.id, x, y, asmjit::Imm(imm & 15));
+        emit_inst(inst.id, x, y, asmjit::Imm(inst.shape == Shape::ubi ? imm & 15 : imm));
       }
       break;
     case Shape::u:
