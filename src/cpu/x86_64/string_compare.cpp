@@ -64,6 +64,8 @@ u32 aggregate(const Text& a, const Text& b, u32 count, u32 mode) {
 
 }  // namespace
 
+namespace helper {
+
 u64 compare_strings(VcpuFrame* frame, u64 a, u64 b, u64, u64 imm) {
   Processor& p = *static_cast<Processor*>(frame);
   const StringCompareJob job = StringCompareJob::unpack(imm);
@@ -99,4 +101,5 @@ u64 compare_strings(VcpuFrame* frame, u64 a, u64 b, u64, u64 imm) {
   return 0;
 }
 
+}  // namespace helper
 }  // namespace pagoda::x86_64

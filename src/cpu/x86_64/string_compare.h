@@ -24,7 +24,11 @@ struct StringCompareJob {
   }
 };
 
+namespace helper {
+
 // a, b = lengths, sign-extended.
 u64 compare_strings(VcpuFrame* frame, u64 a, u64 b, u64, u64 imm);
+
+}  // namespace helper
 
 }  // namespace pagoda::x86_64

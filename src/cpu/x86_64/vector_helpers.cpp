@@ -30,6 +30,8 @@ struct MaskJob {
 
 }  // namespace
 
+namespace helper {
+
 u64 read_mxcsr(VcpuFrame* frame, u64, u64, u64, u64) { return fp::read_control() & ~processor_of(frame).unmasked; }
 
 u64 write_mxcsr(VcpuFrame* frame, u64 a, u64, u64, u64) {
@@ -73,4 +75,5 @@ u64 mask_store(VcpuFrame* frame, u64 a, u64, u64, u64 imm) {
   return 0;
 }
 
+}  // namespace helper
 }  // namespace pagoda::x86_64

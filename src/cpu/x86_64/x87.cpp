@@ -65,6 +65,8 @@ u8 used_registers(const X87State& state) {
 
 }  // namespace
 
+namespace helper {
+
 u64 x87_register(VcpuFrame* frame, u64, u64, u64, u64 imm) {
   Processor& p = processor_of(frame);
   const X87Job job = X87Job::unpack(imm);
@@ -149,4 +151,5 @@ u64 fxrstor(VcpuFrame* frame, u64 a, u64, u64, u64) {
   return 0;
 }
 
+}  // namespace helper
 }  // namespace pagoda::x86_64

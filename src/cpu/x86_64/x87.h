@@ -24,9 +24,13 @@ struct X87Job {
   }
 };
 
+namespace helper {
+
 u64 x87_register(VcpuFrame* frame, u64, u64, u64, u64 imm);
 u64 x87_memory(VcpuFrame* frame, u64 a, u64, u64, u64 imm);
 u64 fxsave(VcpuFrame* frame, u64 a, u64, u64, u64);
 u64 fxrstor(VcpuFrame* frame, u64 a, u64, u64, u64);
+
+}  // namespace helper
 
 }  // namespace pagoda::x86_64
