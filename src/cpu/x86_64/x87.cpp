@@ -130,8 +130,8 @@ u64 fxsave(VcpuFrame* frame, u64 a, u64, u64, u64) {
 u64 fxrstor(VcpuFrame* frame, u64 a, u64, u64, u64) {
   Processor& p = processor_of(frame);
   if ((a & 15) != 0) return raise(frame, Vector::general_protection);
-  u8 image[kFxUsed];
-  if (!read_bytes(frame, a, image, kFxUsed)) return 0;
+  u8 image[kFxBytes];
+  if (!read_bytes(frame, a, image, kFxBytes)) return 0;
   u32 mxcsr;
   std::memcpy(&mxcsr, image + 24, 4);
   if ((mxcsr & ~kMxcsrMask) != 0) return raise(frame, Vector::general_protection);
