@@ -21,7 +21,8 @@ void vex(Rng& rng, const Row& row, Bytes& bytes) {
   const Encoding& e = row.encoding;
   const u32 map = static_cast<u32>(e.map) - static_cast<u32>(Map::vex_0f) + 1;
   constexpr u8 kCodes[] = {0, 0, 1, 2, 3, 0};  // by Prefix
-  const u64 vvvv = row.specs.has(Method::vvvv) || row.specs.has(Method::vector_vvvv) || rng() % 8 == 0 ? rng() & 15 : 15;
+  const u64 vvvv =
+      row.specs.has(Method::vvvv) || row.specs.has(Method::vector_vvvv) || rng() % 8 == 0 ? rng() & 15 : 15;
   const u64 length = e.length == Want::any ? rng() & 1 : e.length == Want::one;
   const u64 w = e.w == Want::any ? rng() & 1 : e.w == Want::one;
   const u64 last = vvvv << 3 | (rng() % 16 == 0 ? length ^ 1 : length) << 2 | kCodes[static_cast<u32>(e.prefix)];

@@ -23,9 +23,9 @@ struct Poke {
 struct Generated {
   Case from;
   Poke poke;
-  u64 ignored = 0;     // address of four bytes that are the processor's own business; 0: none
+  u64 ignored = 0;                 // address of four bytes that are the processor's own business; 0: none
   bool any_fault_address = false;  // of several accesses, any may fault first
-  u64 flags_mask = 0;  // RFLAGS that the manual defines after it
+  u64 flags_mask = 0;              // RFLAGS that the manual defines after it
 };
 
 // Why the row is not compared with the host, or empty.
