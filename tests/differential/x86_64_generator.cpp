@@ -348,8 +348,10 @@ void fill_operands(Rng& rng, Generated& g) {
   for (u64& value : c.gpr) value = random_value(rng);
   set_flags(rng, c);
   random_vectors(rng, c.fp);
-  if (is_handler(row, {"mask_store_bytes"}))
-    c.gpr[kRdi] = data_address(rng, 16) - (insn.memory.segment == Segment::gs ? kGsBase : 0);
+  if (is_handler(row, {"mask_store_bytes"})) {
+    // Whether bytes that are not selected fault is the processor's own business (SDM volume 2, MASKMOVDQU).
+    c.gpr[kRdi] = kDataAddress + rng() % (kDataBytes - 16) - (insn.memory.segment == Segment::gs ? kGsBase : 0);
+  }
   c.gpr[kRsp] = data_address(rng, 8);
   if (on_stack(row) && rng() % 64 == 0) c.gpr[kRsp] = random_value(rng);
   if (is_handler(row, {"leave"})) c.gpr[kRbp] = data_address(rng, 8);
