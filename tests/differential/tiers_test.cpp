@@ -287,6 +287,84 @@ TEST(Tiers, RunsOfAccesses) {
   });
 }
 
+// Floating-point registers computed with, moved, loaded, stored and used as integers: tier 1 keeps copies of them in
+// vector registers, which slow paths and odd operands make void.
+void copies_of_floats(ir::Rng& rng, ir::Block& block) {
+  const auto below = [&](u64 n) { return rng() % n; };
+  constexpr ToySlot kSlots[] = {ToySlot::a0, ToySlot::a1, ToySlot::a2, ToySlot::b0, ToySlot::b1};
+  const auto any = [&] { return static_cast<u32>(kSlots[below(std::size(kSlots))]); };
+  ir::Builder b;
+  b.start(&block, toy_slots(), false);
+  const auto wide = [&] { return b.bitcast(b.get_slot(any()), ir::Type::f64); };
+  const auto narrow = [&] { return b.f32_unbox(b.get_slot(any())); };
+  const u32 insns = static_cast<u32>(3 + below(10));
+  for (u32 i = 0; i < insns; ++i) {
+    b.insn(i * 4, 4);
+    const auto put = [&](ir::Value value) {
+      b.put_slot(any(), value.type == ir::Type::f32   ? b.f32_box(value)
+                        : value.type == ir::Type::f64 ? b.bitcast(value, ir::Type::i64)
+                                                      : value);
+    };
+    const ir::Value address =
+        b.add(b.get_slot(static_cast<u32>(below(2) == 0 ? ToySlot::base0 : ToySlot::base1)), b.i64(below(16) * 8));
+    switch (below(12)) {
+      case 0:
+        put(b.load(ir::Type::i64, address, {.size_log2 = static_cast<u8>(2 + below(2))}));
+        break;
+      case 1:
+        put(b.load(ir::Type::f32, address, {.size_log2 = 2}));
+        break;
+      case 2:
+        b.store(address, b.get_slot(any()), {.size_log2 = static_cast<u8>(2 + below(2))});
+        break;
+      case 3:
+        put(b.get_slot(any()));
+        break;
+      case 4:
+        put(b.add(b.get_slot(any()), b.i64(below(3) << 52)));
+        break;
+      case 5:
+        put(b.i_to_f(ir::Type::f64, b.get_slot(any()), ir::Round::mode,
+                     below(2) == 0 ? ir::Sign::is_signed : ir::Sign::is_unsigned));
+        break;
+      case 6:
+        put(b.zext(b.fcmp(ir::FpCompare::lt_signal, wide(), wide()), ir::Type::i64));
+        break;
+      case 7:
+        put(b.f_to_i(ir::Type::i64, wide(), ir::Round::to_zero, ir::Sign::is_signed));
+        break;
+      case 8:
+        put(b.fma(wide(), wide(), wide(), ir::Round::mode));
+        break;
+      case 9:
+        put(below(2) == 0 ? b.f_to_f(ir::Type::f64, narrow(), ir::Round::mode)
+                          : b.f_to_f(ir::Type::f32, wide(), ir::Round::mode));
+        break;
+      case 10:
+        put(below(2) == 0 ? b.fmul(narrow(), narrow(), ir::Round::mode) : b.fsub(narrow(), narrow(), ir::Round::mode));
+        break;
+      default:
+        put(below(2) == 0 ? b.fadd(wide(), wide(), ir::Round::mode) : b.fmul(wide(), wide(), ir::Round::mode));
+    }
+  }
+  block.guest_insns = insns;
+  block.guest_bytes = insns * 4;
+  b.jump(insns * 4);
+}
+
+TEST(Tiers, CopiesOfFloats) {
+  compare_variants(6, 4000, copies_of_floats, [](ir::Rng& rng, ToyState& state) {
+    const auto number = [&]() -> u64 {
+      if (rng() % 8 == 0) return rng();
+      if (rng() % 3 == 0) return ~u64{0} << 32 | (0x3f80'0000 + (rng() & 0xff'ffff));
+      return 0x3ff0'0000'0000'0000 + (rng() & 0xff'ffff'ffff'ffff);
+    };
+    for (u64& value : state.a) value = number();
+    for (u64& value : state.b) value = number();
+    for (u64& base : state.base) base = kToyMemoryBase + (rng() % 4) * 4096 + rng() % 500 * 8;
+  });
+}
+
 // Helpers take doublewords: a narrower operand arrives zero-extended, whatever lies beside it in the state.
 TEST(Tiers, HelperOperandsAreExtended) {
   const HelperTable helpers = toy_helpers();

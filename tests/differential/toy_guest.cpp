@@ -310,6 +310,7 @@ bool Toy::run_compiled(ToyHost& host, interp::Lowering& lowering, const ir::Bloc
   prepare();
   state_->helpers = helper_functions();
   Unit* unit = lowering.lower(block);
+  unit->linkable = false;  // once, even if it leads to itself
   const bool compiled = host.compiler->compile(*unit, 0);
   if (compiled) {
     unit->host.entry.store(unit->host.start, std::memory_order_relaxed);

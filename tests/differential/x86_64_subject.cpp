@@ -93,6 +93,7 @@ struct Subject::Machine {
         builder, {.code = {.bytes = code.data(), .size = static_cast<u32>(code.size()), .pc = p.pc}, .max_insns = 48});
     ir::verify_or_die(block, slot_table(), helper_table());
     Unit* unit = lowering.lower(block);
+    unit->linkable = false;  // once, even if it leads to itself
     unit->phys = p.pc;
     ++runs;
     interp::LeaveInfo left;

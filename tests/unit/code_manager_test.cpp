@@ -102,6 +102,16 @@ TEST(CodeManager, CodeThatWritesTheNextBlockRunsWhatItWrote) {
   EXPECT_EQ(bench.x(t0), 7u);
 }
 
+TEST(CodeManager, ALoopThatWritesItsOwnCodeRunsItInTheNextRound) {
+  CpuBench bench;
+  bench.put(kCode, {addi(t0, t0, 1), sw(a1, a0, 0), addi(t1, t1, 1), bne(t1, a2, -12), j(0)});
+  bench.x(a0) = kCode;
+  bench.x(a1) = addi(t0, t0, 16);
+  bench.x(a2) = 5;
+  bench.run_from(kCode, 200);
+  EXPECT_EQ(bench.x(t0), 1 + 4 * 16u);
+}
+
 TEST(CodeManager, ALinkDiesWithWhatItLeadsTo) {
   CpuBench bench;
   bench.put(kCode, {addi(t0, t0, 1), j(60)});

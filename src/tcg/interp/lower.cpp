@@ -469,7 +469,13 @@ void Lowering::Work::emit_terminal() {
       }
       break;
     case ir::Terminal::Kind::jump_indirect:
-      emit(Handler::jump_indirect, 0, source(terminal.value), 0, insn, 0);
+      if (values[now].form == Form::immediate) {
+        const Inst& mask = inst(terminal.value);
+        count(Fusion::const_operand);
+        emit(Handler::jump_indirect, 0, source(mask.args[0]), 0, insn, inst(mask.args[1]).imm);
+      } else {
+        emit(Handler::jump_indirect, 0, source(terminal.value), 0, insn, ~u64{0});
+      }
       break;
     case ir::Terminal::Kind::exit:
       emit(terminal.exit == ir::Exit::lookup      ? Handler::exit_lookup

@@ -136,7 +136,15 @@ void Lowering::Work::backward() {
       use(terminal.value, end);
     }
   } else if (terminal.kind == ir::Terminal::Kind::jump_indirect) {
-    use(terminal.value, end);
+    // Of the address all bits but the lowest: part of the jump.
+    const Inst& mask = inst(terminal.value);
+    if (on(Fusion::const_operand) && mask.op == Op::and_ && mask.type == Type::i64 && is_constant(mask.args[1]) &&
+        static_cast<i64>(inst(mask.args[1]).imm) == static_cast<i32>(inst(mask.args[1]).imm)) {
+      values[end].form = Form::immediate;
+      use(mask.args[0], end);
+    } else {
+      use(terminal.value, end);
+    }
   }
   for (u16 at = end; at-- > 0;) {  // what most ops are is done here
     const Inst& op = inst(at);

@@ -57,6 +57,7 @@ Value Builder::binary(Op op, Value a, Value b) {
 }
 
 Value Builder::unary(Op op, Value a) {
+  if (op == Op::f32_unbox && inst_of(a).op == Op::f32_box) return {inst_of(a).args[0], Type::f32};
   // f32_box/f32_unbox have their own type field; all others take the operand's.
   const Type type = op == Op::f32_box ? Type::i64 : op == Op::f32_unbox ? Type::f32 : a.type;
   return emit(op, type, 0, 0, 0, a);

@@ -145,6 +145,7 @@ class Builder {
   Value unary(Op op, Value a);
   Value convert(Op op, Value a, Type type);
   Value fp(Op op, Round round, Value a, Value b = {}, Value c = {});
+  const Inst& inst_of(Value value) const { return block_->insts[value.id]; }
   bool is_constant(Value value) const { return block_->insts[value.id].op == Op::constant; }
   u64 constant_of(Value value) const { return block_->insts[value.id].imm; }
   void forget_state();

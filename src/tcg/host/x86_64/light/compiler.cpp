@@ -102,22 +102,28 @@ void Compiler::Work::emit_step(u32 index) {
 
 void Compiler::Work::cold_step(const asmjit::Label& at_label, const asmjit::Label& end) {
   const u32 index = static_cast<u32>(op - unit->code), at_insn = insn;
-  cold.push_back([this, at_label, end, index, at_insn] {
+  cold.push_back([this, at_label, end, index, at_insn, at_end = copies] {
     a.bind(at_label);
     insn = at_insn;
     emit_step(index);
+    load_copies(at_end);
     a.jmp(end);
   });
 }
 
 bool Compiler::Work::emit(Handler handler, const ThreadedOp& step) {
   op = &step;
-  if (emit_integer(handler) || emit_memory(handler) || emit_atomic(handler) || emit_control(handler) ||
-      emit_flags(handler) || emit_float(handler) || emit_vector(handler))
-    return true;
+  const bool is_emitted = emit_op(handler);
+  after_op(is_emitted ? handler : Handler::call);  // a step calls C++
+  if (is_emitted) return true;
   if (!interp::is_plain(handler)) return false;  // only an emitter of its own can do it
   emit_step(static_cast<u32>(&step - unit->code));
   return true;
+}
+
+bool Compiler::Work::emit_op(Handler handler) {
+  return emit_integer(handler) || emit_memory(handler) || emit_atomic(handler) || emit_control(handler) ||
+         emit_flags(handler) || emit_float(handler) || emit_vector(handler);
 }
 
 Compiler::Compiler(const Stubs& stubs) : work_(std::make_unique<Work>(stubs)), stubs_(stubs) {}
@@ -145,10 +151,15 @@ bool Compiler::compile(Unit& unit, u32 memory_mode) {
   w.stepped = 0;
   w.fault_exit_used = false;
   w.fault_exit = w.a.newLabel();
+  w.entry = w.a.newLabel();
 
+  w.copies = {};
+  w.busy_copies = 0;
+  w.has_floats = w.has_float_result = false;
   w.handlers.assign(unit.op_count, Handler::count);
   for (u32 i = 0; i < unit.op_count; i += interp::ops_of(w.handlers[i])) {
     w.handlers[i] = interp::handler_of(unit.code[i].handler);
+    w.has_floats |= w.handlers[i] >= Handler::fadd_f32 && w.handlers[i] <= Handler::f32_unbox;
   }
   w.runs.find(unit, w.handlers);
   w.prologue();

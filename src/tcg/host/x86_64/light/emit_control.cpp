@@ -10,6 +10,7 @@ x86::CondCode branch_condition(Operation operation);
 
 // Every unit starts with the poll and the budget; who comes here has set pc_page.
 void Compiler::Work::prologue() {
+  a.bind(entry);
   const asmjit::Label poll = a.newLabel(), budget = a.newLabel();
   a.cmp(at(offsetof(VcpuFrame, poll), 4), 0);
   a.jne(poll);
@@ -33,7 +34,16 @@ void Compiler::Work::exit_to(Left left, i64 pc_offset) {
   jump_to(stubs.leave_at);
 }
 
+// A loop of one unit needs no link: its entry polls, and who takes a unit's code away makes all vcpus poll.
+bool Compiler::Work::is_own_start(u32 side) const {
+  return unit->exit_offset[side] == 0 && !unit->exit_is_far[side] && unit->linkable;
+}
+
 void Compiler::Work::chain(u32 side) {
+  if (is_own_start(side)) {
+    a.jmp(entry);
+    return;
+  }
   if (unit->exit_is_far[side]) return chain_far(side);
   a.jmp(x86::qword_ptr(x86::rip, 0));
   data_reference(static_cast<u32>(offsetof(HostData, links) + side * sizeof(HostLink) + offsetof(HostLink, jump)));
@@ -103,6 +113,7 @@ void Compiler::Work::chain_far(u32 side) {
 void Compiler::Work::jump_indirect() {
   static_assert(sizeof(JumpCacheEntry) == 32 && offsetof(VcpuFrame, code_epoch) == offsetof(VcpuFrame, mode) + 4);
   move(x86::rax, op->a, true);
+  if (op->imm != ~u64{0}) a.and_(x86::rax, static_cast<i32>(op->imm));
   // The index times 32.
   a.mov(x86::ecx, x86::eax);
   a.shl(x86::ecx, 4);
@@ -188,6 +199,12 @@ void Compiler::Work::finish_insn(const ThreadedOp& slow_op) {
 bool Compiler::Work::emit_control(Handler handler) {
   const u32 number = static_cast<u32>(handler);
   const auto finish_branch = [&](x86::CondCode taken) {
+    for (const u32 side : {0u, 1u}) {
+      if (!is_own_start(side)) continue;
+      a.j(side == 0 ? taken : x86::negateCond(taken), entry);
+      chain(1 - side);
+      return true;
+    }
     const asmjit::Label yes = a.newLabel();
     a.j(taken, yes);
     chain(1);

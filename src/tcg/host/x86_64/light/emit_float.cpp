@@ -5,19 +5,68 @@
 #include "tcg/host/x86_64/light/emitter.h"
 
 namespace pagoda::light {
-namespace {
+u32 Compiler::Work::find_copy(u16 place, bool wide) const {
+  if (!has_floats) return FloatCopies::kCount;
+  for (u32 i = 0; i < FloatCopies::kCount; ++i) {
+    if (copies.place[i] == place && (!wide || (copies.is_wide >> i & 1) != 0)) return i;
+  }
+  return FloatCopies::kCount;
+}
 
-x86::Xmm first() { return x86::xmm0; }
-x86::Xmm second() { return x86::xmm1; }
+x86::Xmm Compiler::Work::new_float() {
+  do {
+    next_copy = (next_copy + 1) % FloatCopies::kCount;
+  } while ((busy_copies >> next_copy & 1) != 0);
+  busy_copies |= 1u << next_copy;
+  copies.place[next_copy] = 0;
+  return copy_register(next_copy);
+}
 
-}  // namespace
-
-void Compiler::Work::read_float(x86::Xmm to, u16 place, bool wide) {
+void Compiler::Work::load_float(x86::Xmm to, u16 place, bool wide) {
   const x86::Gp* reg = pinned(place);
   if (reg != nullptr) {
     wide ? a.movq(to, *reg) : a.movd(to, reg->r32());
   } else {
     wide ? a.movsd(to, at(place, 8)) : a.movss(to, at(place, 4));
+  }
+}
+
+x86::Xmm Compiler::Work::float_source(u16 place, bool wide) {
+  u32 number = find_copy(place, wide);
+  if (number == FloatCopies::kCount) {
+    const x86::Xmm reg = new_float();
+    load_float(reg, place, wide);
+    number = reg.id() - FloatCopies::kFirst;
+    drop_copies(place, 8);
+    copies.place[number] = place;
+    copies.is_wide = static_cast<u16>((copies.is_wide & ~(1u << number)) | (wide ? 1u << number : 0));
+  }
+  busy_copies |= 1u << number;
+  return copy_register(number);
+}
+
+void Compiler::Work::drop_copies(u16 place, u32 bytes) {
+  for (u16& copy : copies.place) {
+    if (copy < place + bytes && copy + 8 > place) copy = 0;
+  }
+}
+
+void Compiler::Work::load_copies(const FloatCopies& from) {
+  for (u32 i = 0; i < FloatCopies::kCount; ++i) {
+    if (from.place[i] != 0) load_float(copy_register(i), from.place[i], (from.is_wide >> i & 1) != 0);
+  }
+}
+
+// What an op wrote, or may have written, is not in copies any more.
+void Compiler::Work::after_op(Handler handler) {
+  if (!has_floats) return;
+  busy_copies = 0;
+  if (has_float_result) {
+    has_float_result = false;
+  } else if (interp::is_plain(handler) || (handler >= Handler::load_u8 && handler <= Handler::store_64)) {
+    drop_copies(op->d, 32);  // no result is longer
+  } else {
+    copies = {};
   }
 }
 
@@ -28,6 +77,11 @@ void Compiler::Work::write_float(u16 place, x86::Xmm from, bool wide) {
   } else {
     wide ? a.movsd(at(place, 8), from) : a.movss(at(place, 4), from);
   }
+  const u32 number = from.id() - FloatCopies::kFirst;
+  drop_copies(place, 8);
+  copies.place[number] = place;
+  copies.is_wide = static_cast<u16>((copies.is_wide & ~(1u << number)) | (wide ? 1u << number : 0));
+  has_float_result = true;
 }
 
 // Stores a result whose NaNs must be the canonical one.
@@ -38,7 +92,7 @@ void Compiler::Work::finish_float(x86::Xmm result, bool wide) {
   write_float(op->d, result, wide);
   a.bind(end);
   const u16 d = op->d;
-  cold.push_back([this, nan, end, d, wide] {
+  cold.push_back([this, nan, end, d, result, wide] {
     a.bind(nan);
     constant(x86::rax, wide ? fp::Format<u64>::kNan : fp::Format<u32>::kNan);
     const x86::Gp* reg = pinned(d);
@@ -47,42 +101,43 @@ void Compiler::Work::finish_float(x86::Xmm result, bool wide) {
     } else {
       a.mov(at(d, wide ? 8 : 4), wide ? x86::Gp(x86::rax) : x86::Gp(x86::eax));
     }
+    a.movq(result, x86::rax);
     a.jmp(end);
   });
 }
 
 bool Compiler::Work::float_arithmetic(Handler base, bool wide) {
   if (op->imm != 0) return false;  // a rounding of its own
-  read_float(first(), op->a, wide);
-  read_float(second(), op->b, wide);
+  const x86::Xmm left = float_source(op->a, wide), right = float_source(op->b, wide), result = new_float();
+  a.movaps(result, left);
   switch (base) {
     case Handler::fadd_f32:
-      wide ? a.addsd(first(), second()) : a.addss(first(), second());
+      wide ? a.addsd(result, right) : a.addss(result, right);
       break;
     case Handler::fsub_f32:
-      wide ? a.subsd(first(), second()) : a.subss(first(), second());
+      wide ? a.subsd(result, right) : a.subss(result, right);
       break;
     case Handler::fmul_f32:
-      wide ? a.mulsd(first(), second()) : a.mulss(first(), second());
+      wide ? a.mulsd(result, right) : a.mulss(result, right);
       break;
     default:
-      wide ? a.divsd(first(), second()) : a.divss(first(), second());
+      wide ? a.divsd(result, right) : a.divss(result, right);
   }
-  finish_float(first(), wide);
+  finish_float(result, wide);
   return true;
 }
 
 bool Compiler::Work::fused_multiply_add(bool wide) {
   if (op->imm != 0 || !has_fma) return false;
-  read_float(first(), op->a, wide);
-  read_float(second(), op->b, wide);
-  read_float(x86::xmm2, op->c, wide);
-  wide ? a.vfmadd213sd(first(), second(), x86::xmm2) : a.vfmadd213ss(first(), second(), x86::xmm2);
+  const x86::Xmm left = float_source(op->a, wide), right = float_source(op->b, wide),
+                 addend = float_source(op->c, wide), result = new_float();
+  a.movaps(result, left);
+  wide ? a.vfmadd213sd(result, right, addend) : a.vfmadd213ss(result, right, addend);
   // The flags of a NaN result are not the host's (inf * 0 + NaN): done again by the handler.
   const asmjit::Label nan = a.newLabel(), end = a.newLabel();
-  wide ? a.ucomisd(first(), first()) : a.ucomiss(first(), first());
+  wide ? a.ucomisd(result, result) : a.ucomiss(result, result);
   a.jp(nan);
-  write_float(op->d, first(), wide);
+  write_float(op->d, result, wide);
   a.bind(end);
   cold_step(nan, end);
   return true;
@@ -93,10 +148,9 @@ bool Compiler::Work::float_compare(bool wide) {
   const bool signals = compare >= ir::FpCompare::eq_signal;
   const bool equal = compare == ir::FpCompare::eq_quiet || compare == ir::FpCompare::eq_signal;
   const bool or_equal = compare == ir::FpCompare::le_quiet || compare == ir::FpCompare::le_signal;
-  read_float(first(), op->a, wide);
-  read_float(second(), op->b, wide);
+  const x86::Xmm first = float_source(op->a, wide), second = float_source(op->b, wide);
   // Less-than asks with the operands exchanged: "above" is false for unordered ones.
-  const x86::Xmm left = equal ? first() : second(), right = equal ? second() : first();
+  const x86::Xmm left = equal ? first : second, right = equal ? second : first;
   if (signals) {
     wide ? a.comisd(left, right) : a.comiss(left, right);
   } else {
@@ -123,16 +177,16 @@ bool Compiler::Work::float_to_unsigned(bool wide, u32 bits) {
   const u64 limit = bits == 64 ? (wide ? 0x43e0'0000'0000'0000 : 0x5f00'0000)   // 2^63
                                : (wide ? 0x41f0'0000'0000'0000 : 0x4f80'0000);  // 2^32
   const asmjit::Label odd = a.newLabel(), end = a.newLabel();
-  read_float(first(), op->a, wide);
+  const x86::Xmm from = float_source(op->a, wide), bound = x86::xmm0;
   constant(x86::rax, limit);
-  a.movq(second(), x86::rax);
-  wide ? a.ucomisd(first(), second()) : a.ucomiss(first(), second());
+  a.movq(bound, x86::rax);
+  wide ? a.ucomisd(from, bound) : a.ucomiss(from, bound);
   a.jp(odd);
   a.jae(odd);
-  a.xorps(second(), second());
-  wide ? a.ucomisd(first(), second()) : a.ucomiss(first(), second());
+  a.xorps(bound, bound);
+  wide ? a.ucomisd(from, bound) : a.ucomiss(from, bound);
   a.jb(odd);
-  wide ? a.cvttsd2si(x86::rax, first()) : a.cvttss2si(x86::rax, first());
+  wide ? a.cvttsd2si(x86::rax, from) : a.cvttss2si(x86::rax, from);
   done(op->d, x86::rax);
   a.bind(end);
   cold_step(odd, end);
@@ -149,12 +203,12 @@ bool Compiler::Work::float_to_int(bool wide) {
   if (round != ir::Round::mode && round != ir::Round::to_zero) return false;
   const bool truncate = round == ir::Round::to_zero;
   const bool to64 = bits == 64;
-  read_float(first(), op->a, wide);
+  const x86::Xmm from = float_source(op->a, wide);
   const x86::Gp to = to64 ? x86::Gp(x86::rax) : x86::Gp(x86::eax);
   if (wide) {
-    truncate ? a.cvttsd2si(to, first()) : a.cvtsd2si(to, first());
+    truncate ? a.cvttsd2si(to, from) : a.cvtsd2si(to, from);
   } else {
-    truncate ? a.cvttss2si(to, first()) : a.cvtss2si(to, first());
+    truncate ? a.cvttss2si(to, from) : a.cvtss2si(to, from);
   }
   const asmjit::Label odd = a.newLabel(), end = a.newLabel();
   if (to64) {
@@ -191,9 +245,10 @@ bool Compiler::Work::int_to_float(bool wide) {
   } else {
     a.mov(x86::eax, read32(op->a, x86::rax));
   }
-  a.xorps(first(), first());  // the old upper half must not delay it
-  wide ? a.cvtsi2sd(first(), x86::rax) : a.cvtsi2ss(first(), x86::rax);
-  write_float(op->d, first(), wide);
+  const x86::Xmm result = new_float();
+  a.xorps(result, result);  // the old upper half must not delay it
+  wide ? a.cvtsi2sd(result, x86::rax) : a.cvtsi2ss(result, x86::rax);
+  write_float(op->d, result, wide);
   a.bind(end);
   if (may_be_odd) cold_step(odd, end);
   return true;
@@ -210,18 +265,21 @@ bool Compiler::Work::emit_float(Handler handler) {
     return true;
   }
   if (handler == Handler::f32_unbox) {
-    move(x86::rax, op->a, true);
-    a.mov(x86::rcx, x86::rax);
-    a.shr(x86::rcx, 32);
-    a.mov(x86::edx, fp::Format<u32>::kNan);
-    a.cmp(x86::ecx, -1);
-    a.cmovne(x86::eax, x86::edx);
-    const x86::Gp* reg = pinned(op->d);
+    const asmjit::Label nan = a.newLabel(), end = a.newLabel();
+    const x86::Gp* reg = pinned(op->a);
     if (reg != nullptr) {
-      a.mov(reg->r32(), x86::eax);
+      a.mov(x86::rax, *reg);
+      a.shr(x86::rax, 32);
+      a.cmp(x86::eax, -1);
     } else {
-      a.mov(at(op->d, 4), x86::eax);
+      a.cmp(at(op->a + 4u, 4), -1);
     }
+    a.jne(nan);
+    const x86::Xmm from = float_source(op->a, false), result = new_float();
+    a.movaps(result, from);
+    write_float(op->d, result, false);
+    a.bind(end);
+    cold_step(nan, end);
     return true;
   }
   if (number < group || number > static_cast<u32>(Handler::f_to_f_f64)) return false;
@@ -233,12 +291,14 @@ bool Compiler::Work::emit_float(Handler handler) {
     case Handler::fmul_f32:
     case Handler::fdiv_f32:
       return float_arithmetic(base, wide);
-    case Handler::fsqrt_f32:
+    case Handler::fsqrt_f32: {
       if (op->imm != 0) return false;
-      read_float(second(), op->a, wide);
-      wide ? a.sqrtsd(first(), second()) : a.sqrtss(first(), second());
-      finish_float(first(), wide);
+      const x86::Xmm from = float_source(op->a, wide), result = new_float();
+      a.xorps(result, result);
+      wide ? a.sqrtsd(result, from) : a.sqrtss(result, from);
+      finish_float(result, wide);
       return true;
+    }
     case Handler::fma_f32:
       return fused_multiply_add(wide);
     case Handler::fcmp_f32:
@@ -258,13 +318,14 @@ bool Compiler::Work::emit_float(Handler handler) {
       return float_to_int(wide);
     case Handler::i_to_f_f32:
       return int_to_float(wide);
-    case Handler::f_to_f_f32:
+    case Handler::f_to_f_f32: {
       if (!wide && op->imm != 0) return false;
-      read_float(second(), op->a, !wide);
-      a.xorps(first(), first());
-      wide ? a.cvtss2sd(first(), second()) : a.cvtsd2ss(first(), second());
-      finish_float(first(), wide);
+      const x86::Xmm from = float_source(op->a, !wide), result = new_float();
+      a.xorps(result, result);
+      wide ? a.cvtss2sd(result, from) : a.cvtsd2ss(result, from);
+      finish_float(result, wide);
       return true;
+    }
     default:
       return false;
   }

@@ -146,12 +146,9 @@ void Compiler::Work::multiply_high(Operation operation, bool wide, bool immediat
 void Compiler::Work::divide(Operation operation, bool wide, bool immediate, bool extend) {
   const bool is_signed = operation == Operation::div_s || operation == Operation::rem_s;
   const bool quotient = operation == Operation::div_s || operation == Operation::div_u;
-  const x86::Gp divisor = sized(x86::rcx, wide), rax = sized(x86::rax, wide), rdx = sized(x86::rdx, wide);
-  if (immediate) {
-    constant(x86::rcx, wide ? op->imm : static_cast<u32>(op->imm));
-  } else {
-    move(divisor, op->b, wide);
-  }
+  const x86::Gp rax = sized(x86::rax, wide), rdx = sized(x86::rdx, wide);
+  if (immediate) constant(x86::rcx, wide ? op->imm : static_cast<u32>(op->imm));
+  const x86::Gp divisor = immediate ? sized(x86::rcx, wide) : read(op->b, wide, x86::rcx);
   move(rax, op->a, wide);
   const asmjit::Label zero = a.newLabel(), minus_one = a.newLabel(), end = a.newLabel();
   a.test(divisor, divisor);
@@ -416,6 +413,13 @@ bool Compiler::Work::emit_move(Handler handler) {
   };
   switch (handler) {
     case Handler::mov_8: {
+      if (const u32 copy = find_copy(op->a, true); copy != FloatCopies::kCount && pinned(op->d) == nullptr) {
+        busy_copies |= 1u << copy;
+        const x86::Xmm result = new_float();
+        a.movaps(result, copy_register(copy));
+        write_float(op->d, result, true);
+        return true;
+      }
       if (pinned(op->d) != nullptr) {
         move(*pinned(op->d), op->a, true);
       } else {

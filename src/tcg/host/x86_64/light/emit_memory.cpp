@@ -94,9 +94,15 @@ void Compiler::Work::probe(std::size_t tag, const asmjit::Label& found) {
 }
 
 x86::Mem Compiler::Work::host_memory(u32 size, bool write) {
-  const PageRun* run = runs.of(op_index());
+  const u32 index = op_index();
+  const PageRun* run = runs.of(index);
+  if (run != nullptr && run->first != index && runs.of(index - 1) == run) {  // rcx is the addend, and right
+    return x86::ptr(read64(op->a, x86::rax), x86::rcx, 0, static_cast<i32>(op->imm), size);
+  }
+  u32 last = index;
+  while (run != nullptr && last + 1 < unit->op_count && runs.of(last + 1) == run) ++last;
   SlowAccess access{
-      .op = op, .run = run, .insn = insn, .slow = a.newLabel(), .found = {}, .end = a.newLabel(), .address = {}};
+      .op = op, .run = run, .last = last, .slow = a.newLabel(), .found = {}, .end = a.newLabel(), .address = {}};
   x86::Mem memory;
   if (run == nullptr) {
     access.address = address_of(op->a, op->imm);
@@ -104,12 +110,12 @@ x86::Mem Compiler::Work::host_memory(u32 size, bool write) {
     memory = x86::ptr(access.address, x86::rcx, 0, 0, size);
   } else {
     access.address = read64(op->a, x86::rax);
-    if (run->first == op_index()) {
+    if (run->first == index) {
       access.found = a.newLabel();
       check_run(*run, access.address, access);
       if (run->kept) a.mov(at(addend_of(*run), 8), x86::rcx);
     } else {
-      if (runs.of(op_index() - 1) != run) a.mov(x86::rcx, at(addend_of(*run), 8));  // else rcx still holds it
+      a.mov(x86::rcx, at(addend_of(*run), 8));
       a.test(x86::rcx, x86::rcx);
       a.jz(access.slow);
     }
@@ -121,64 +127,87 @@ x86::Mem Compiler::Work::host_memory(u32 size, bool write) {
 
 void Compiler::Work::load(u32 size, bool sign) {
   const x86::Mem from = host_memory(size, false);
+  if (has_floats && size >= 4 && !sign && pinned(op->d) == nullptr) {  // perhaps a floating-point register
+    const x86::Xmm to = new_float();
+    size == 8 ? a.movsd(to, from) : a.movss(to, from);
+    write_float(op->d, to, true);
+    return end_access();
+  }
   const x86::Gp to = target(op->d, x86::rax);
   load_sized(a, to, from, size, sign);
   if (pinned(op->d) == nullptr) a.mov(at(op->d, 8), to);
-  a.bind(slow_accesses.back().end);
+  end_access();
 }
 
 void Compiler::Work::store(u32 size) {
   const x86::Mem to = host_memory(size, true);
-  if (is_zero(op->b)) {
+  const u32 copy = size >= 4 ? find_copy(op->b, size == 8) : FloatCopies::kCount;
+  if (copy != FloatCopies::kCount) {
+    size == 8 ? a.movsd(to, copy_register(copy)) : a.movss(to, copy_register(copy));
+  } else if (is_zero(op->b)) {
     a.mov(to, 0);
   } else {
     a.mov(to, low_part(read64(op->b, x86::rdx), size));
   }
-  a.bind(slow_accesses.back().end);
+  end_access();
+}
+
+void Compiler::Work::end_access() {
+  SlowAccess& access = slow_accesses.back();
+  if (access.last != op_index()) return;
+  access.copies = copies;
+  a.bind(access.end);
 }
 
 // By the stub, which looks into the TLB on its own; what runs found out before is void afterwards.
 void Compiler::Work::emit_slow_access(SlowAccess access) {
-  op = access.op;
-  insn = access.insn;
-  const u32 index = op_index();
-  const Handler handler = handlers[index];
-  const bool write = is_store(handler);
+  const u32 first = static_cast<u32>(access.op - unit->code);
   const PageRun* run = access.run;
+  const bool write = is_store(handlers[first]);
   a.bind(access.slow);
-  if (run != nullptr && run->first == index) {
+  if (run != nullptr && run->first == first) {
     probe(tag_of(write), access.found);
     if (run->kept) a.mov(at(addend_of(*run), 8), 0);
   }
-  if (run == nullptr) {
-    if (access.address.id() != x86::rax.id()) a.mov(x86::rax, access.address);
-  } else if (access.address.id() != x86::rax.id() || op->imm != 0) {
-    a.lea(x86::rax, x86::ptr(access.address, static_cast<i32>(op->imm)));
-  }
-  if (write) {
-    if (is_zero(op->b)) {
-      a.mov(at(offsetof(VcpuFrame, call_args), 8), 0);
+  for (u32 index = first; index <= access.last; ++index) {
+    op = unit->code + index;
+    insn = op->c;
+    if (run == nullptr) {
+      if (access.address.id() != x86::rax.id()) a.mov(x86::rax, access.address);
     } else {
-      a.mov(at(offsetof(VcpuFrame, call_args), 8), read64(op->b, x86::rcx));
+      const x86::Gp base = read64(op->a, x86::rax);
+      if (base.id() != x86::rax.id() || op->imm != 0) a.lea(x86::rax, x86::ptr(base, static_cast<i32>(op->imm)));
+    }
+    if (write) {
+      if (is_zero(op->b)) {
+        a.mov(at(offsetof(VcpuFrame, call_args), 8), 0);
+      } else {
+        a.mov(at(offsetof(VcpuFrame, call_args), 8), read64(op->b, x86::rcx));
+      }
+    }
+    a.mov(x86::ecx, write ? op->d : op->b);
+    a.mov(x86::edx, site());
+    const u32 number = static_cast<u32>(handlers[index]);
+    if (write) {
+      call_stub(stubs.store[memory_mode][number - static_cast<u32>(Handler::store_8)]);
+    } else {
+      call_stub(stubs.load[memory_mode][number - static_cast<u32>(Handler::load_u8)]);
+    }
+    const asmjit::Label special = a.newLabel();
+    a.jne(special);
+    if (!write) done(op->d, x86::rax);
+    cold.push_back([this, special, index] {
+      a.bind(special);
+      finish_insn(unit->code[index]);
+    });
+  }
+  for (const PageRun& other : runs.all()) {
+    if (other.kept && &other != run && other.first < first && access.last < other.last) {
+      a.mov(at(addend_of(other), 8), 0);
     }
   }
-  a.mov(x86::ecx, write ? op->d : op->b);
-  a.mov(x86::edx, site());
-  if (write) {
-    call_stub(stubs.store[memory_mode][static_cast<u32>(handler) - static_cast<u32>(Handler::store_8)]);
-  } else {
-    call_stub(stubs.load[memory_mode][static_cast<u32>(handler) - static_cast<u32>(Handler::load_u8)]);
-  }
-  const asmjit::Label special = a.newLabel();
-  a.jne(special);
-  if (!write) done(op->d, x86::rax);
-  for (const PageRun& other : runs.all()) {
-    if (other.kept && &other != run && other.first < index && index < other.last) a.mov(at(addend_of(other), 8), 0);
-  }
-  if (run != nullptr && index + 1 < unit->op_count && runs.of(index + 1) == run) a.xor_(x86::ecx, x86::ecx);
+  load_copies(access.copies);
   a.jmp(access.end);
-  a.bind(special);
-  finish_insn(*access.op);
 }
 
 bool Compiler::Work::emit_memory(Handler handler) {

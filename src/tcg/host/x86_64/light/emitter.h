@@ -51,6 +51,14 @@ void load_sized(x86::Assembler& a, x86::Gp to, const x86::Mem& from, u32 size, b
 
 using X86Feature = asmjit::CpuFeatures::X86;
 
+// Places whose floating-point value a vector register holds as well. The frame has it, too: code that makes the
+// registers void, which is cold code, loads them again, and nobody else has to know of them.
+struct FloatCopies {
+  static constexpr u32 kFirst = 4, kCount = 12;
+  u16 place[kCount] = {};  // 0: none
+  u16 is_wide = 0;         // by bit: 8 bytes of the place, not 4
+};
+
 struct Compiler::Work {
   explicit Work(const Stubs& from);
 
@@ -78,18 +86,20 @@ struct Compiler::Work {
   std::vector<Fixup> fixups;
   // Code that rarely runs, put behind the rest.
   std::vector<std::function<void()>> cold;
-  // The same for loads and stores that need more than the first level of the TLB.
+  // The same for loads and stores that need more than the first level of the TLB. What follows at once in the same run
+  // is done there too: it has no test of its own.
   struct SlowAccess {
     const ThreadedOp* op;
     const PageRun* run;  // null: it shares no check
-    u32 insn;
+    u32 last;            // index of the last op
+    FloatCopies copies;  // at the end
     asmjit::Label slow, found, end;
     x86::Gp address;
   };
   std::vector<SlowAccess> slow_accesses;
   std::vector<Handler> handlers;  // by op
   PageRuns runs;
-  asmjit::Label fault_exit;
+  asmjit::Label entry, fault_exit;
   bool fault_exit_used = false;
   std::vector<u8> index_of_place;  // by frame offset / 8: index into kPinned + 1
 
@@ -125,6 +135,7 @@ struct Compiler::Work {
 
   // --- groups; false: no emitter for this handler
   bool emit(Handler handler, const ThreadedOp& step);
+  bool emit_op(Handler handler);
   bool emit_integer(Handler handler);
   bool emit_two_operand(Operation operation, u32 width, bool immediate, bool extend);
   bool emit_unary(u32 operation, u32 width);
@@ -138,8 +149,19 @@ struct Compiler::Work {
   void emit_step(u32 index);
 
   // --- floating point
-  void read_float(x86::Xmm to, u16 place, bool wide);
-  void write_float(u16 place, x86::Xmm from, bool wide);
+  FloatCopies copies;
+  u32 next_copy = 0, busy_copies = 0;  // busy: by bit, those that the op being emitted uses
+  bool has_floats = false;             // the unit computes with floating-point values
+  bool has_float_result = false;       // the op's result is in a copy
+  static x86::Xmm copy_register(u32 number) { return x86::xmm(FloatCopies::kFirst + number); }
+  u32 find_copy(u16 place, bool wide) const;  // kCount: none
+  x86::Xmm new_float();                       // a register for the op's result: given to write_float or lost
+  x86::Xmm float_source(u16 place, bool wide);
+  void drop_copies(u16 place, u32 bytes);
+  void load_copies(const FloatCopies& from);  // cold: the registers are void
+  void after_op(Handler handler);
+  void load_float(x86::Xmm to, u16 place, bool wide);
+  void write_float(u16 place, x86::Xmm from, bool wide);  // `from` is new_float's
   void finish_float(x86::Xmm result, bool wide);
   bool float_arithmetic(Handler base, bool wide);
   bool fused_multiply_add(bool wide);
@@ -179,6 +201,7 @@ struct Compiler::Work {
   // Memory operand of a load or store. On a miss jumps to the cold code of the access that this adds.
   x86::Mem host_memory(u32 size, bool write);
   void check_run(const PageRun& run, x86::Gp base, const SlowAccess& access);
+  void end_access();
   void emit_slow_access(SlowAccess access);
   void load(u32 size, bool sign);
   void store(u32 size);
@@ -197,6 +220,7 @@ struct Compiler::Work {
   void zero_extend(x86::Gp reg, u32 size);
   void call_helper(const ThreadedOp& step);
   void exit_to(Left left, i64 pc_offset);
+  bool is_own_start(u32 side) const;
   void chain(u32 side);
   void chain_far(u32 side);
   // rax = a page: leaves its place in the first-level table in rcx and its tag in rax, and compares; "equal" if the

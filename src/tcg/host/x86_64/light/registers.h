@@ -5,6 +5,7 @@
 //   r15        the instruction budget, the current block's instructions taken off
 //   kPinned    guest registers, in the order of Layout::pinned
 //   rax rcx rdx, xmm0..xmm3   scratch within one op
+//   xmm4..xmm15               copies of floating-point values in the frame, until the block's end (FloatCopies)
 #pragma once
 
 #include <asmjit/x86.h>
