@@ -34,7 +34,7 @@ bool right_shift(Translator& t, Value n, u32 size, u32 count, bool is_unsigned, 
   auto& b = t.b;
   if (size == 0) {
     if (!is_unsigned) return false;
-    const u64 mask = 0x0101010101010101 * (0xffu >> count);
+    const u64 mask = u64{0x0101010101010101} * (0xffu >> count);
     *result = b.and_(b.vec(VecOp::shri_16, n, {}, {}, count), all_of(t, mask));
   } else if (is_unsigned) {
     *result = b.vec(from_16(VecOp::shri_16, size), n, {}, {}, count);
@@ -67,7 +67,7 @@ bool shift_in_ir(Translator& t, const Insn& i) {
     case 0b01010: {
       if (i.bit(29)) return false;
       Value value = b.vec(from_16(VecOp::shli_16, size == 0 ? 1 : size), t.v(i.rn()), {}, {}, left);
-      if (size == 0) value = b.and_(value, all_of(t, 0x0101010101010101 * (0xffu << left & 0xff)));
+      if (size == 0) value = b.and_(value, all_of(t, u64{0x0101010101010101} * (0xffu << left & 0xff)));
       set_sized(t, i, value);
       return true;
     }
