@@ -144,14 +144,12 @@ void CodeManager::code_written(GuestPhys address, u64 size) {
 // Where units may have died since there were `deaths`: no vcpu enters one again by its jump cache, and who runs in one
 // that jumps to itself leaves by the poll. Their memory is freed when every vcpu has been between units.
 void CodeManager::after_deaths(u64 deaths) {
-  if (cache_.deaths() != deaths) {
-    for (Vcpu* vcpu : rendezvous_.vcpus()) {
-      next_code_epoch(vcpu->frame());
-      vcpu->poke();
-    }
+  const bool died = cache_.deaths() != deaths;
+  if (!cache_.take_epoch_request() && !died) return;
+  for (Vcpu* vcpu : rendezvous_.vcpus()) {
+    if (died) next_code_epoch(vcpu->frame());
+    vcpu->poke();
   }
-  if (!cache_.take_epoch_request()) return;
-  for (Vcpu* vcpu : rendezvous_.vcpus()) vcpu->poke();
 }
 
 Unit* CodeManager::find_or_translate(Vcpu& vcpu, const Source& source) {

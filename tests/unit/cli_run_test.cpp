@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Options about debugging and the program's own life: -gdb -S -mon -rtc -action -semihosting-config -global
 // -readconfig.
+#include <unistd.h>
 #include <cstdio>
 #include <fstream>
 
@@ -114,7 +115,7 @@ TEST(CliRun, LifeOfTheProgram) {
 
 class CliReadConfig : public testing::Test {
  protected:
-  std::string path = testing::TempDir() + "/pagoda_readconfig.cfg";
+  std::string path = testing::TempDir() + "pagoda_readconfig_" + std::to_string(getpid()) + ".cfg";
   void TearDown() override { std::remove(path.c_str()); }
   Words options(const std::string& text) {
     std::ofstream(path) << text;

@@ -171,14 +171,8 @@ bool Compiler::compile(Unit& unit, u32 memory_mode) {
     i += interp::ops_of(w.handlers[i]);
   }
   if (w.listing != nullptr) w.listing->assign(w.logger.data(), w.logger.dataSize());
-  for (std::size_t i = 0, k = 0; i < w.cold.size() || k < w.slow_accesses.size();) {  // both may add more
-    if (k < w.slow_accesses.size()) {
-      w.emit_slow_access(w.slow_accesses[k++]);
-    } else {
-      const auto write = std::move(w.cold[i++]);
-      write();
-    }
-  }
+  for (const auto& access : w.slow_accesses) w.emit_slow_access(access);  // adds to what is cold
+  for (const auto& write : w.cold) write();
   if (w.fault_exit_used) {
     w.a.bind(w.fault_exit);
     w.a.mov(x86::rdx, x86::ptr(x86::rip, 0));
