@@ -34,10 +34,10 @@ def small_cache_and_disk():
         in_lockstep("tier1-threshold=1,code-cache=1M", *virtio_disk(disk_file(folder, 4)), command=work, skipped=5)
 
 
-def statistics_of(accel, *more):
+def statistics_of(accel, *more, smp=1):
     with scratch() as folder:
         path = os.path.join(folder, "statistics.json")
-        status, out, err = invoke(linux("-accel", "tiered," + accel, "-stats-json", path, *more,
+        status, out, err = invoke(linux("-accel", "tiered," + accel, "-stats-json", path, *more, smp=smp,
                                         append='guest_run="echo sum $((40+2)); /bin/poweroff"'), 900)
         check_equal((status, err), (0, ""), "(status, stderr)")
         check("sum 42" in out, "the guest's command did not run")
@@ -56,6 +56,8 @@ def hardly_anything_falls_back():
 @boot_test()
 def small_cache_and_failures():
     found = statistics_of("tier1-threshold=1,code-cache=1M", "-icount", "shift=3,sleep=off")
-    check(found["cache"]["evicted"] > 1000, "units evicted: %r" % found["cache"])
+    check(found["cache"]["evictions"] > 1000, "generations evicted: %r" % found["cache"])
+    found = statistics_of("code-cache=1M", smp=4)
+    check(found["cache"]["evictions"] > 1000, "generations evicted with four CPUs: %r" % found["cache"])
     found = statistics_of("tier1-threshold=1,fail-every=100", "-icount", "shift=3,sleep=off")
     check(found["tier1"]["refused"] > 100, "steps that failed: %r" % found["tier1"])
