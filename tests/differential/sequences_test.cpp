@@ -4,6 +4,8 @@
 // exact counts.
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -216,31 +218,37 @@ std::string describe(const Sequence& s) {
 }
 
 TEST(Sequences, FusedOrNotOrOneByOneOrCompiled) {
-  constexpr u64 kSeed = 1;
+  // Until so many sequences and so many instructions on each side are done.
+  const char *seed_text = std::getenv("PAGODA_SEED"), *count_text = std::getenv("PAGODA_SEQUENCE_INSTRUCTIONS");
+  const u64 seed = seed_text != nullptr ? std::strtoull(seed_text, nullptr, 0) : 1;
+  const u64 least_instructions = count_text != nullptr ? std::strtoull(count_text, nullptr, 0) : 0;
   constexpr u32 kSequences = 12'000;
-  Maker maker(kSeed);
+  Maker maker(seed);
   Side fused({}, true), plain({.fusions = 0, .forward_state = false}, false),
       single({.fusions = 0, .max_block_insns = 1, .forward_state = false}, false),
       compiled({.max_tier = 1, .min_tier = 1}, true);
-  u64 causes[16] = {}, overflows = 0;
-  for (u32 n = 0; n < kSequences; ++n) {
+  u64 causes[16] = {}, overflows = 0, instructions = 0;
+  u32 n = 0;
+  for (; n < kSequences || instructions < least_instructions; ++n) {
     const Sequence s = maker.make();
+    instructions += static_cast<u64>(s.count);
     fused.run(s);
     plain.run(s);
     single.run(s);
     compiled.run(s);
     const std::string from_plain = fused.difference(plain), from_single = plain.difference(single);
-    ASSERT_TRUE(from_plain.empty()) << "seed " << kSeed << ", sequence " << n << ", fused against plain\n"
+    ASSERT_TRUE(from_plain.empty()) << "seed " << seed << ", sequence " << n << ", fused against plain\n"
                                     << from_plain << describe(s);
-    ASSERT_TRUE(from_single.empty()) << "seed " << kSeed << ", sequence " << n
+    ASSERT_TRUE(from_single.empty()) << "seed " << seed << ", sequence " << n
                                      << ", blocks against single instructions\n"
                                      << from_single << describe(s);
     const std::string from_compiled = fused.difference(compiled);
-    ASSERT_TRUE(from_compiled.empty()) << "seed " << kSeed << ", sequence " << n << ", tier 0 against tier 1\n"
+    ASSERT_TRUE(from_compiled.empty()) << "seed " << seed << ", sequence " << n << ", tier 0 against tier 1\n"
                                        << from_compiled << describe(s);
     if (single.cause() < std::size(causes)) ++causes[single.cause()];
     overflows += single.cause() == (cause::kInterrupt | irq::kLcofi) ? 1 : 0;
   }
+  std::printf("%u sequences, %llu instructions on each side\n", n, static_cast<unsigned long long>(instructions));
   EXPECT_GT(compiled.code_bytes(), 0u) << "tier 1 compiled nothing";
   EXPECT_GT(overflows, 100u);
   // Illegal instructions, breakpoints, misaligned atomics, access faults, calls: all of them happened.

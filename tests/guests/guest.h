@@ -43,6 +43,8 @@ template <class T>
 void store_release(T& to, T value) {
   __atomic_store_n(&to, value, __ATOMIC_RELEASE);
 }
+// A hint that the hart waits for another one: the host's processor is given away.
+inline void pause() { asm volatile(".4byte 0x0100000f"); }
 inline void fence() { asm volatile("fence rw, rw" ::: "memory"); }
 inline void fence_i() { asm volatile("fence.i" ::: "memory"); }
 

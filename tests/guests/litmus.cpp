@@ -4,7 +4,10 @@
 
 namespace {
 
-constexpr u32 kPlaces = 512, kBatches = 12;
+#ifndef LITMUS_BATCHES
+#define LITMUS_BATCHES 12
+#endif
+constexpr u32 kPlaces = 512, kBatches = LITMUS_BATCHES;
 struct alignas(64) Place {
   u64 value;
 };

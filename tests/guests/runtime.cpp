@@ -56,8 +56,7 @@ void barrier(u32 harts) {
     store(arrived, 0u);
     store_release(phase, now + 1);
   } else {
-    while (load_acquire(phase) == now) {
-    }
+    while (load_acquire(phase) == now) pause();
   }
 }
 
