@@ -3,13 +3,23 @@
 #pragma once
 
 #include <array>
-#include <random>
+#include <span>
 
 #include "cpu/x86_64/decode.h"
 
 namespace pagoda::x86_64 {
 
-using Rng = std::mt19937_64;
+// Numbers that cost next to nothing (splitmix64): a case takes hundreds of them.
+struct Rng {
+  u64 state;
+  explicit Rng(u64 seed) : state(seed * 0xd1342543de82ef95) {}
+  u64 operator()() {
+    u64 z = state += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+  }
+};
 
 struct Bytes {
   std::array<u8, 24> data{};

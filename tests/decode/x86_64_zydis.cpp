@@ -54,6 +54,7 @@ OracleDecode zydis_decode(std::span<const u8> bytes) {
   result.length = insn.length;
   result.is_other_encoding =
       insn.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && insn.encoding != ZYDIS_INSTRUCTION_ENCODING_VEX;
+  result.is_coprocessor = insn.meta.isa_ext == ZYDIS_ISA_EXT_KNC;
   result.mnemonic = ZydisMnemonicGetString(insn.mnemonic);
   char text[256];
   CHECK(ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&oracle.formatter, &insn, operands, insn.operand_count_visible,

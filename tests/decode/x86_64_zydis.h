@@ -13,6 +13,7 @@ struct OracleDecode {
   enum class Status : u8 { ok, undefined, truncated, too_long } status = Status::undefined;
   u32 length = 0;
   bool is_other_encoding = false;  // EVEX and the like: no rows
+  bool is_coprocessor = false;     // what only Knights Corner had
   std::string mnemonic;            // without prefixes
   std::string text;
 };

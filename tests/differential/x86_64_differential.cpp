@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 // x86-64 instructions on all tiers against the host processor.
 //
-// PAGODA_X86_CASES: executions a form (quick: 60, long suite: 20000); PAGODA_X86_SEQUENCES; PAGODA_SEED;
-// PAGODA_X86_ROW: only rows with this mnemonic. The host executes the instruction itself, so what it lacks is left out
-// by name.
+// PAGODA_X86_CASES: executions a form on each side (quick: 60, long suite: 20000); PAGODA_X86_SEQUENCES; PAGODA_SEED;
+// PAGODA_X86_ROW: only rows with this mnemonic; PAGODA_X86_TABLE: a file for the table of forms with their counts. The
+// host executes the instruction itself, so what it lacks is left out by name.
 #include <cpuid.h>
+#include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <vector>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -56,6 +59,40 @@ std::string difference(const Outcome& host, const Outcome& ours, u64 flags_mask)
 }
 
 namespace {
+
+// What difference() looks at, without its text.
+bool is_same(const Outcome& a, const Outcome& b, u64 flags_mask) {
+  return a.vector == b.vector && a.pc == b.pc && a.fault_address == b.fault_address &&
+         std::memcmp(a.gpr, b.gpr, sizeof a.gpr) == 0 && ((a.rflags ^ b.rflags) & flags_mask) == 0 &&
+         std::memcmp(&a.fp.fx[FpImage::kStack], &b.fp.fx[FpImage::kStack], a.fp.fx.size() - FpImage::kStack) == 0 &&
+         a.fp.high == b.fp.high && a.fp.get<u32>(FpImage::kControl) == b.fp.get<u32>(FpImage::kControl) &&
+         a.fp.fx[FpImage::kTags] == b.fp.fx[FpImage::kTags] &&
+         a.fp.get<u32>(FpImage::kMxcsr) == b.fp.get<u32>(FpImage::kMxcsr);
+}
+
+// A table of the forms that were executed, a line each.
+class Table {
+ public:
+  Table() {
+    if (const char* path = std::getenv("PAGODA_X86_TABLE")) file_ = std::fopen(path, "w");
+    if (file_ != nullptr) fmt::print(file_, "mnemonic,opcode,operands,executions,faults,encodings,differences\n");
+  }
+  ~Table() {
+    if (file_ != nullptr) std::fclose(file_);
+  }
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+  void add(const Row& row, u64 executions, u64 faults, u64 encodings, u64 differences) {
+    if (file_ == nullptr) return;
+    std::string operands = row.operands;
+    std::ranges::replace(operands, ',', ' ');
+    fmt::print(file_, "{},{},{},{},{},{},{}\n", row.name, row.opcode, operands, executions, faults, encodings,
+               differences);
+  }
+
+ private:
+  std::FILE* file_ = nullptr;
+};
 
 u64 environment(const char* name, u64 otherwise) {
   const char* text = std::getenv(name);
@@ -141,50 +178,73 @@ class X86Differential : public testing::Test {
     return text + fmt::format("rflags={:#x}\n", c.rflags);
   }
 
-  // False after a difference.
-  bool run(const Generated& g) {
+  // On the host and the first `sides` of ours. False after a difference.
+  bool run(const Generated& g, u32 sides) {
     poke(g.poke);
     Outcome host;
     native_->run(g.from, host);
     bool same = true;
     const u64 ignored = g.ignored - kDataAddress;
-    for (u32 i = 0; i < 3; ++i) {
+    for (u32 i = 0; i < sides && same; ++i) {
+      Subject& subject = subjects_[i];
       Outcome ours;
-      subjects_[i].run(g.from, ours);
-      if (ignored < kDataBytes - 4) std::memcpy(subjects_[i].data() + ignored, native_->data() + ignored, 4);
+      subject.run(g.from, ours);
+      if (ignored < kDataBytes - 4) std::memcpy(subject.data() + ignored, native_->data() + ignored, 4);
       if (g.any_fault_address && ours.fault_address != 0 && host.fault_address != 0) {
         ours.fault_address = host.fault_address;
       }
+      const bool same_memory = std::memcmp(native_->data(), subject.data(), kDataBytes) == 0;
+      if (same_memory && is_same(host, ours, g.flags_mask)) continue;
       std::string differs = difference(host, ours, g.flags_mask);
-      if (std::memcmp(native_->data(), subjects_[i].data(), kDataBytes) != 0) {
-        for (u64 at = 0; at < kDataBytes; ++at) {
-          if (native_->data()[at] == subjects_[i].data()[at]) continue;
-          differs += fmt::format("  memory {:#x}: host {:#x}, ours {:#x}\n", kDataAddress + at, native_->data()[at],
-                                 subjects_[i].data()[at]);
-          break;
-        }
+      for (u64 at = 0; at < kDataBytes && !same_memory; ++at) {
+        if (native_->data()[at] == subject.data()[at]) continue;
+        differs += fmt::format("  memory {:#x}: host {:#x}, ours {:#x}\n", kDataAddress + at, native_->data()[at],
+                               subject.data()[at]);
+        break;
       }
-      if (differs.empty()) continue;
+      if (differs.empty()) continue;  // #SS and #GP are taken for the same
       same = false;
-      ADD_FAILURE() << kTierNames[i] << ":\n" << text_of(g.from) << differs;
-      break;
+      ADD_FAILURE() << kSides[i].name << ":\n" << text_of(g.from) << differs;
     }
     if (!same) copy_memory();
     ++executions_;
+    faults_ += host.vector != Outcome::kRanOn;
     return same;
   }
 
+  // Executes one form `cases` times; returns the number of differences.
+  u64 run_form(const Row& row, u64 cases) {
+    const u64 sets = std::clamp<u64>(cases / 200, 8, kMostSets);
+    u64 done = 0, differences = 0, encodings = 0;
+    faults_ = 0;
+    for (u64 tries = 0; done < cases && tries < cases * 50 + 1000 && differences < 3; ++tries) {
+      auto generated = instruction_of(rng_, row);
+      if (!generated) continue;
+      ++encodings;
+      for (u64 set = 0; set < sets && done < cases && differences < 3; ++set, ++done) {
+        if (set != 0) fill_operands(rng_, *generated, set % 16 == 0);
+        if (!run(*generated, kFormSides)) ++differences;
+        if (done % 256 == 255) randomize_memory();
+      }
+    }
+    table_.add(row, done, faults_, encodings, differences);
+    EXPECT_TRUE(done >= cases || differences != 0) << row.name << " " << row.opcode << ": only " << done << " cases";
+    fewest_ = std::min(fewest_, done);
+    return differences;
+  }
+
+  static constexpr u64 kMostSets = 64;  // operand sets for one encoding
   Rng rng_{environment("PAGODA_SEED", 11)};
   std::unique_ptr<NativeProcessor> native_;
-  Subject subjects_[3]{Subject(Tier::reference), Subject(Tier::fused), Subject(Tier::compiled)};
-  u64 executions_ = 0;
+  std::vector<Subject> subjects_{std::begin(kSides), std::end(kSides)};
+  Table table_;
+  u64 executions_ = 0, faults_ = 0, fewest_ = ~u64{0};
 };
 
 TEST_F(X86Differential, EveryForm) {
   const u64 cases = environment("PAGODA_X86_CASES", 60);
   const char* only = std::getenv("PAGODA_X86_ROW");
   const Features features = host_features();
-  constexpr u64 kOperandSets = 8;
   u32 forms = 0, failed = 0;
   for (const Row& row : all_rows()) {
     if (only != nullptr && std::string_view(only) != row.name) continue;
@@ -197,34 +257,33 @@ TEST_F(X86Differential, EveryForm) {
       continue;
     }
     ++forms;
-    u64 done = 0, differences = 0;
-    for (u64 tries = 0; done < cases && tries < cases * 50 + 1000 && differences < 3; ++tries) {
-      auto generated = instruction_of(rng_, row);
-      if (!generated) continue;
-      for (u64 set = 0; set < kOperandSets && done < cases && differences < 3; ++set, ++done) {
-        if (set != 0) fill_operands(rng_, *generated);
-        if (!run(*generated)) ++differences;
-        if (done % 256 == 255) randomize_memory();
-      }
-    }
-    if (differences != 0) ++failed;
-    EXPECT_TRUE(done >= cases || differences != 0) << row.name << " " << row.opcode << ": only " << done << " cases";
+    failed += run_form(row, cases) != 0;
     if (failed == 40) break;
   }
-  fmt::print("{} forms, {} executions on each of 3 tiers and the host; {} of {} blocks ran as host code\n", forms,
-             executions_, subjects_[2].compiled_runs(), subjects_[2].runs());
+  fmt::print("{} forms, none with fewer than {} executions (asked for: {}), {} executions on the host and on each of:",
+             forms, fewest_, cases, executions_);
+  for (u32 i = 0; i < kFormSides; ++i) {
+    fmt::print(" {} ({} of {} blocks as host code)", kSides[i].name, subjects_[i].compiled_runs(), subjects_[i].runs());
+    EXPECT_EQ(subjects_[i].compiled_runs() != 0, kSides[i].compiled);
+  }
+  fmt::print("\n");
+  EXPECT_GE(fewest_, cases);
   EXPECT_TRUE(only != nullptr || forms >= 150);
-  EXPECT_GT(subjects_[2].compiled_runs(), 0u);
 }
 
 TEST_F(X86Differential, Sequences) {
   const u64 cases = environment("PAGODA_X86_SEQUENCES", 3000);
   u32 differences = 0;
-  for (u64 i = 0; i < cases && differences < 5; ++i) {
-    if (!run(sequence(rng_))) ++differences;
-    if (i % 64 == 63) randomize_memory();
+  for (u64 made = 0; executions_ < cases && differences < 5; ++made) {
+    Generated generated = sequence(rng_);
+    for (u32 set = 0; set < 4 && differences < 5; ++set) {
+      if (set != 0) fill_sequence(rng_, generated);
+      if (!run(generated, std::size(kSides))) ++differences;
+    }
+    if (made % 16 == 15) randomize_memory();
   }
-  fmt::print("{} sequences\n", executions_);
+  fmt::print("{} executions of sequences, {} with a fault, on the host and on each of {} sides\n", executions_, faults_,
+             std::size(kSides));
 }
 
 }  // namespace

@@ -41,6 +41,8 @@ bool uses_vectors(const Row& row) {
   return false;
 }
 
+bool uses_x87(const Row& row) { return is_handler(row, {"x87_register", "x87_memory", "fxsave", "fxrstor"}); }
+
 u64 random_value(Rng& rng) {
   constexpr u64 kSpecial[] = {0,      1,          2,          0x7f,       0x80,        0xff,         0x7fff,
                               0x8000, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, ~u64{0} >> 1, u64{1} << 63,
@@ -336,7 +338,7 @@ std::string left_out(const Row& row) {
   return "";
 }
 
-void fill_operands(Rng& rng, Generated& g) {
+void fill_operands(Rng& rng, Generated& g, bool all) {
   Case& c = g.from;
   Insn insn;
   CHECK(decode(c.bytes(), kAllFeatures, insn) == Decoded::ok);
@@ -347,7 +349,7 @@ void fill_operands(Rng& rng, Generated& g) {
                         (is_handler(row, {"x87_memory"}) && (row.kind & 0xff) >= 28);
   for (u64& value : c.gpr) value = random_value(rng);
   set_flags(rng, c);
-  random_vectors(rng, c.fp);
+  if (all || uses_vectors(row) || uses_x87(row)) random_vectors(rng, c.fp);
   if (is_handler(row, {"mask_store_bytes"})) {
     // Whether bytes that are not selected fault is the processor's own business (SDM volume 2, MASKMOVDQU).
     c.gpr[kRdi] = kDataAddress + rng() % (kDataBytes - 16) - (insn.memory.segment == Segment::gs ? kGsBase : 0);

@@ -3,15 +3,13 @@
 #pragma once
 
 #include <optional>
-#include <random>
 #include <string>
 
 #include "cpu/x86_64/decode.h"
+#include "decode/x86_64_bytes.h"
 #include "differential/x86_64_case.h"
 
 namespace pagoda::x86_64 {
-
-using Rng = std::mt19937_64;
 
 // Memory that a case wants set in both data windows before it runs.
 struct Poke {
@@ -35,11 +33,14 @@ std::string left_out(const Row& row);
 std::optional<Generated> instruction_of(Rng& rng, const Row& row);
 // Vector registers and MXCSR.
 void random_vectors(Rng& rng, FpImage& fp);
-// Other operands for the same bytes.
-void fill_operands(Rng& rng, Generated& generated);
+// Other operands for the same bytes; with `all`, other values also in vector and x87 registers of instructions that do
+// not use them.
+void fill_operands(Rng& rng, Generated& generated, bool all = true);
 
 // A run of instructions on registers and on memory off r15, with flags from one used by others; ends with what tells
 // them.
 Generated sequence(Rng& rng);
+// Other operands for the same sequence.
+void fill_sequence(Rng& rng, Generated& generated);
 
 }  // namespace pagoda::x86_64

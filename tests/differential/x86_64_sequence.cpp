@@ -94,13 +94,18 @@ Generated sequence(Rng& rng) {
     }
     if (c.code_bytes > kMaxCode - 32) break;
   }
+  fill_sequence(rng, g);
+  return g;
+}
+
+void fill_sequence(Rng& rng, Generated& g) {
+  Case& c = g.from;
   for (u64& value : c.gpr) value = rng() % 3 == 0 ? rng() % 4 : rng() >> (rng() & 63);
   random_vectors(rng, c.fp);
   c.gpr[kBase] = kDataAddress + 0x800 + (rng() % 0x1000);
   if (rng() % 8 == 0) c.gpr[kBase] = kDataAddress + kDataBytes - rng() % 0x400;  // some accesses fault
   c.gpr[kRsp] = kDataAddress + 0x1000;
   c.rflags = (rng() & rflags::kStatus) | rflags::kFixed;
-  return g;
 }
 
 }  // namespace pagoda::x86_64

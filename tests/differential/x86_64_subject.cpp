@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Blocks are made anew for each case and run one after another until control leaves the case's bytes.
+// Blocks are made where control comes to, kept as long as cases have the same bytes, and run one after another until
+// control leaves these.
 #include "differential/x86_64_subject.h"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <vector>
 
@@ -57,8 +60,7 @@ void put_x87(const X87State& state, FpImage& image) {
 }  // namespace
 
 struct Subject::Machine {
-  explicit Machine(Tier with)
-      : tier(with), lowering(slot_table(), helper_table(), with == Tier::reference ? 0 : interp::kAllFusions) {
+  explicit Machine(const Side& side) : lowering(slot_table(), helper_table(), side.fusions) {
     for (u32 i = 0; i < kJumpCacheEntries; ++i)
       jump_cache[i] = {.pc = ~u64{0}, .unit = &none, .key = 0, .entry = nullptr};
     Processor& p = frame->processor;
@@ -74,7 +76,7 @@ struct Subject::Machine {
     p.code_epoch.store(1, std::memory_order_relaxed);
     p.helpers = functions.data();
     p.fp_control = fp::control_word(ir::Round::nearest_even, 0);
-    if (tier != Tier::compiled) return;
+    if (!side.compiled) return;
     auto memory = CodeMemory::create(std::size_t{1} << 20);
     if (!memory) return;
     code_memory = std::move(*memory);
@@ -86,27 +88,54 @@ struct Subject::Machine {
     compiler = std::make_unique<light::Compiler>(*stubs);
   }
 
-  interp::Leave run_block(std::span<const u8> code) {
-    Processor& p = frame->processor;
+  ~Machine() { forget(); }
+
+  // Block of the code's bytes from `offset` on.
+  struct Made {
+    u32 offset;
+    bool compiled;
+    Unit* unit;
+  };
+
+  void forget() {
+    for (const Made& one : made) {
+      if (one.compiled) code_memory->release(one.unit->host.start, one.unit->host.data);
+      interp::free_unit(one.unit);
+    }
+    made.clear();
+  }
+
+  void set_code(std::span<const u8> bytes) {
+    if (std::ranges::equal(bytes, std::span(code).first(code_bytes))) return;
+    forget();
+    std::ranges::copy(bytes, code.begin());
+    code_bytes = static_cast<u32>(bytes.size());
+  }
+
+  const Made& block_at(u32 offset) {
+    for (const Made& one : made) {
+      if (one.offset == offset) return one;
+    }
+    const u64 pc = kCodeAddress + kCodeOffset + offset;
     builder.start(&block, slot_table());
-    translate_block(
-        builder, {.code = {.bytes = code.data(), .size = static_cast<u32>(code.size()), .pc = p.pc}, .max_insns = 48});
+    translate_block(builder,
+                    {.code = {.bytes = &code[offset], .size = code_bytes - offset, .pc = pc}, .max_insns = 48});
     ir::verify_or_die(block, slot_table(), helper_table());
     Unit* unit = lowering.lower(block);
     unit->linkable = false;  // once, even if it leads to itself
-    unit->phys = p.pc;
+    unit->phys = pc;
+    const bool compiled = compiler != nullptr && compiler->compile(*unit, 0);
+    if (compiled) unit->host.entry.store(unit->host.start, std::memory_order_relaxed);
+    return made.emplace_back(offset, compiled, unit);
+  }
+
+  interp::Leave run_block(u32 offset) {
+    const Made& at = block_at(offset);
     ++runs;
-    interp::LeaveInfo left;
-    if (compiler != nullptr && compiler->compile(*unit, 0)) {
-      unit->host.entry.store(unit->host.start, std::memory_order_relaxed);
-      left = light::execute(*stubs, p, *unit);
-      code_memory->release(unit->host.start, unit->host.data);
-      ++compiled_runs;
-    } else {
-      left = interp::execute(p, *unit);
-    }
-    interp::free_unit(unit);
-    return left.reason;
+    compiled_runs += at.compiled;
+    return (at.compiled ? light::execute(*stubs, frame->processor, *at.unit)
+                        : interp::execute(frame->processor, *at.unit))
+        .reason;
   }
 
   // Compiled code finds the tables behind the state.
@@ -116,7 +145,6 @@ struct Subject::Machine {
     SecondTlbTable second_tlb;
   };
 
-  const Tier tier;
   std::unique_ptr<Frame> frame = std::make_unique<Frame>();
   alignas(4096) std::array<u8, kDataBytes> data{};
   Unit none;
@@ -128,16 +156,20 @@ struct Subject::Machine {
   std::unique_ptr<CodeMemory> code_memory;
   std::unique_ptr<light::Stubs> stubs;
   std::unique_ptr<light::Compiler> compiler;
+  std::array<u8, kMaxCode> code{};
+  u32 code_bytes = 0;
+  std::vector<Made> made;
   u64 runs = 0, compiled_runs = 0;
 };
 
-Subject::Subject(Tier tier) : machine_(std::make_unique<Machine>(tier)) {}
+Subject::Subject(const Side& side) : machine_(std::make_unique<Machine>(side)) {}
 Subject::~Subject() = default;
 u8* Subject::data() { return machine_->data.data(); }
 u64 Subject::compiled_runs() const { return machine_->compiled_runs; }
 u64 Subject::runs() const { return machine_->runs; }
 
 void Subject::run(const Case& from, Outcome& to) {
+  machine_->set_code(from.bytes());
   Processor& p = machine_->frame->processor;
   std::memcpy(p.gpr, from.gpr, sizeof p.gpr);
   write_rflags(p, from.rflags | rflags::kInterrupt);  // as any program has it
@@ -159,7 +191,7 @@ void Subject::run(const Case& from, Outcome& to) {
     CHECK(blocks < kMaxBlocks, "the case does not end: {:02x}", fmt::join(from.bytes(), " "));
     const u64 offset = p.pc - (kCodeAddress + kCodeOffset);
     if (offset >= from.code_bytes) break;
-    const interp::Leave reason = machine_->run_block(from.bytes().subspan(offset));
+    const interp::Leave reason = machine_->run_block(static_cast<u32>(offset));
     if (reason != interp::Leave::exception) continue;
     to.vector = static_cast<u32>(p.fault_cause);
     to.fault_address = to.vector == static_cast<u32>(Vector::page_fault) ? p.fault_value : 0;
