@@ -87,7 +87,8 @@ void CodeManager::compile(Vcpu& vcpu, Unit& unit) {
     if (options_.perf_map != nullptr) [[unlikely]] {
       const VcpuFrame& frame = vcpu.frame();
       options_.perf_map->add(unit.host.start, unit.host.bytes,
-                             fmt::format("{}_{:x}_mode{:x}", guest_.name, frame.pc, frame.mode));
+                             fmt::format("{}_{:x}_mode{:x}_{}_insns_{}_bytes", guest_.name, frame.pc, frame.mode,
+                                         unit.guest_insns, unit.host.bytes));
     }
     return cache_.attach(&unit);
   }
