@@ -3,6 +3,7 @@
 #include "differential/arm64_generator.h"
 
 #include <bit>
+#include <cstddef>
 #include <cstring>
 #include <string_view>
 
@@ -131,28 +132,72 @@ u32 Generator::confine(const Insn& i) {
   return word;
 }
 
-void Generator::fill(Case& c) {
-  for (auto& x : c.x) x = random_integer(rng_);
-  if (one_in(4)) c.x[below(31)] = c.x[below(31)];
-  c.sp = random_integer(rng_);
-  for (auto& v : c.v) fill_vector(v);
-  for (auto& byte : c.memory) byte = static_cast<Byte>(one_in(8) ? 0 : rng_());
-  if (one_in(3)) {
-    for (u32 at = 0; at < kWindow; at += 8) {
-      const u64 value = random_integer(rng_);
-      std::memcpy(c.memory + at, &value, 8);
-    }
-  }
+RowTraits traits_of(const InsnRow& row) {
+  RowTraits t{};
+  t.memory = is_memory(row);
+  t.vector_memory = is_vector_memory(row);
+  t.literal = is_literal(row);
+  t.relative_jump = is_relative_jump(row);
+  t.register_jump = is_register_jump(row);
+  t.store_exclusive = is_store_exclusive(row);
+  t.exclusive_pair = t.store_exclusive && has(row, "{Su}");
+  t.bare = is_bare(row);
+  t.index = has(row, "{index");
+  t.compare_and_swap = t.memory && has(row, "cas");
+  t.cas_pair = is(row, "casp");
+  t.writes_fpcr = is(row, "msr");
+  t.zero_often = starts(row, "cb") || starts(row, "cs");
+  t.floats = has_float_operands(row);
+  t.vectors = row.needs >= Feature::fp;
+  return t;
+}
+
+void Generator::fill_controls(Case& c) {
   c.nzcv = static_cast<Word>(below(16) << 28);
   const auto sometimes = [&](u32 bit, u64 seldom) { return one_in(seldom) ? 1u << bit : 0u; };
   c.fpcr =
       static_cast<Word>(below(4) << 22) | sometimes(24, 5) | sometimes(25, 5) | sometimes(26, 5) | sometimes(19, 5);
   c.fpsr = one_in(4) ? static_cast<Word>(rng_()) & 0x0800009f : 0;
+}
+
+void Generator::fill_memory(Case& c) {
+  const bool edges = one_in(3);
+  for (u32 at = 0; at < kWindow; at += 8) {
+    u64 value = edges ? random_integer(rng_) : rng_();
+    if (one_in(8)) value &= ~(u64{0xff} << 8 * below(8));
+    std::memcpy(c.memory + at, &value, 8);
+  }
+}
+
+// Every register.
+void Generator::fill(Case& c) {
+  for (auto& x : c.x) x = random_integer(rng_);
+  if (one_in(4)) c.x[below(31)] = c.x[below(31)];
+  c.sp = random_integer(rng_);
+  for (auto& v : c.v) fill_vector(v);
+  fill_controls(c);
   c.window = kWindowAt;
 }
 
-void Generator::set_base(const Insn& i, u64 offset, u32 bytes, Case& c) {
-  const bool must_align = is_bare(*i.row) && !is_vector_memory(*i.row);
+// The registers that an instruction may name, and those behind them, which lists and pairs have.
+void Generator::refresh(const Insn& i, const RowTraits& traits, Case& c) {
+  for (const u32 reg : {i.rd(), i.rn(), i.rm(), i.ra()}) {
+    if (reg < 31) c.x[reg] = random_integer(rng_);
+    if (reg < 30 && traits.cas_pair) c.x[reg + 1] = random_integer(rng_);
+    if (traits.vectors) fill_vector(c.v[reg]);
+  }
+  if (traits.vectors) {
+    for (u32 next = 1; next < 4; ++next) {
+      for (const u32 reg : {i.rd(), i.rn()}) c.v[(reg + next) % 32] = {{rng_(), rng_()}};
+    }
+  }
+  if (i.rn() == 31 || i.rd() == 31) c.sp = random_integer(rng_);
+  if (one_in(8)) c.x[below(31)] = c.x[below(31)];
+  fill_controls(c);
+}
+
+void Generator::set_base(const Insn& i, const RowTraits& traits, u64 offset, u32 bytes, Case& c) {
+  const bool must_align = traits.bare && !traits.vector_memory;
   u64 address = c.window + 64 + below(96);
   if (must_align || one_in(2)) address &= ~u64{bytes - 1};
   if (one_in(64)) address = one_in(2) ? 0x1000 : kDataBase + kDataSize + 64;  // nothing there
@@ -171,8 +216,7 @@ void Generator::fill_vector(Vector128& v) {
   }
 }
 
-// The width of the numbers that a floating-point instruction reads, in bits.
-static u32 float_width(const Insn& i) {
+u32 float_width(const Insn& i) {
   const InsnRow& row = *i.row;
   const std::string_view name = row.name;
   if (name.starts_with("fcvtl")) return i.bit(22) ? 32 : 16;
@@ -191,8 +235,7 @@ static u32 float_width(const Insn& i) {
   return i.bit(22) ? 64 : 32;
 }
 
-void Generator::place_floats(const Insn& i, Case& c) {
-  const u32 width = float_width(i);
+void Generator::place_floats(const Insn& i, u32 width, Case& c) {
   const u64 mask = width == 64 ? ~u64{0} : (u64{1} << width) - 1;
   const bool small = width == 16 && i.bit(28) == 0;  // register number of half-precision elements
   const u32 registers[] = {i.rn(), one_in(2) || !small ? i.rm() : i.field(16, 4), i.rd(), i.ra()};
@@ -208,57 +251,50 @@ void Generator::place_floats(const Insn& i, Case& c) {
   }
 }
 
-u32 float_classes(const Insn& i, const Case& c) {
-  const u32 width = float_width(i);
+u32 float_classes(const Insn& i, u32 width, const Case& c) {
   const u64 box = width == 64 ? 0 : ~u64{0} << width;
   return float_class(c.v[i.rn()].half[0] | box, width);
 }
 
-void Generator::place_operands(const Insn& i, Case& c) {
-  const InsnRow& row = *i.row;
-  if (has_float_operands(row)) place_floats(i, c);
-  if (is_memory(row)) {
+// Compare-and-swap finds what it expects.
+void Generator::place_expected(const Insn& i, const RowTraits& traits, Case& c) {
+  const u64 at = base_register(c, i.rn()) - c.window;
+  if (at >= kWindow - 16) return;
+  const auto expect = [&](u32 reg, u64 from) {
+    if (reg != 31) std::memcpy(&c.x[reg], c.memory + from, 8);
+  };
+  if (!traits.cas_pair) {
+    if (i.rm() != i.rn()) expect(i.rm(), at);
+  } else if (i.bit(30)) {
+    expect(i.rm(), at);
+    expect(i.rm() + 1, at + 8);
+  } else {
+    u64 both;
+    std::memcpy(&both, c.memory + at, 8);
+    if (i.rm() != 31) c.x[i.rm()] = both;
+    if (i.rm() + 1 != 31) c.x[i.rm() + 1] = both >> 32;
+  }
+}
+
+void Generator::place_operands(const Insn& i, const RowTraits& traits, Case& c) {
+  if (traits.floats) place_floats(i, float_width(i), c);
+  if (traits.memory) {
     u64 offset = access_offset(i);
-    if (has(row, "{index")) {
+    if (traits.index) {
       if (i.rm() != 31 && one_in(2)) c.x[i.rm()] = below(2) == 0 ? below(64) : 0 - below(64);
       offset = extended_index(i, i.rm() == 31 ? 0 : c.x[i.rm()]);
     }
-    set_base(i, offset, is_bare(row) || is_vector_memory(row) ? 16 : 8, c);
-    // Compare-and-swap finds what it expects in every other case.
-    if (has(row, "cas") && one_in(2)) {
-      const u64 at = base_register(c, i.rn()) - c.window;
-      if (at < kWindow - 16) {
-        const auto expect = [&](u32 reg, u64 from) {
-          if (reg != 31) std::memcpy(&c.x[reg], c.memory + from, 8);
-        };
-        if (is(row, "casp")) {
-          const bool wide = i.bit(30);
-          u64 both;
-          std::memcpy(&both, c.memory + at, 8);
-          if (wide) {
-            expect(i.rm(), at);
-            expect(i.rm() + 1, at + 8);
-          } else {
-            if (i.rm() != 31) c.x[i.rm()] = both;
-            if (i.rm() + 1 != 31) c.x[i.rm() + 1] = both >> 32;
-          }
-        } else if (i.rm() != i.rn()) {
-          expect(i.rm(), at);
-        }
-      }
-    }
+    set_base(i, traits, offset, traits.bare || traits.vector_memory ? 16 : 8, c);
   }
-  if (is_register_jump(row)) {
-    if (i.rn() != 31) c.x[i.rn()] = kCodeBase + 0x10000 + below(0x1000) * 4;
-  }
+  if (traits.register_jump && i.rn() != 31) c.x[i.rn()] = kCodeBase + 0x10000 + below(0x1000) * 4;
   // FPCR bits of FEAT_AFP, which is not implemented; and the oracle does not take them back between cases.
-  if (is(row, "msr") && i.rd() != 31) c.x[i.rd()] &= ~u64{7};
-  if ((starts(row, "cb") || starts(row, "cs")) && one_in(2) && i.rd() != 31) c.x[i.rd()] = one_in(2) ? 0 : u64{1} << 32;
+  if (traits.writes_fpcr && i.rd() != 31) c.x[i.rd()] &= ~u64{7};
+  if (traits.zero_often && one_in(2) && i.rd() != 31) c.x[i.rd()] = one_in(2) ? 0 : u64{1} << 32;
   // Register 31 is zero: a jump there is a fetch of nothing.
 }
 
-bool Generator::append(const Form& form, std::vector<Case>& cases) {
-  constexpr u32 kTries = 2000, kSets = 12;
+bool Generator::make(const Form& form, std::span<Case> cases) {
+  constexpr u32 kTries = 2000;
   Insn insn{};
   bool found = false;
   for (u32 attempt = 0; attempt < kTries && !found; ++attempt) {
@@ -269,37 +305,44 @@ bool Generator::append(const Form& form, std::vector<Case>& cases) {
     found = is_usable(insn) && !(is_register_jump(*insn.row) && insn.rn() == 31);
   }
   if (!found) return false;
-  const u64 pc =
-      is_literal(*insn.row) ? kWindowAt + 64 - static_cast<u64>(insn.signed_field(5, 19) * 4) : code_address();
-  for (u32 set = 0; set < kSets; ++set) {
-    Case c{};
-    fill(c);
-    c.pc = pc;
-    c.words = 1;
-    place_operands(insn, c);
-    c.code[0] = insn.bits;
-    if (is_store_exclusive(*insn.row) && set % 4 != 0) {
-      // The load that goes with it, into registers that the store does not use.
-      const u32 load = (insn.bits | 1u << 22 | 31u << 16) & ~0x7c1fu;
-      u32 first = 0, second = 0;
-      const auto free = [&](u32 reg) {
-        return reg != insn.rn() && reg != insn.rd() && reg != insn.ra() && reg != insn.rm();
-      };
-      while (!free(first)) ++first;
-      second = first + 1;
-      while (!free(second)) ++second;
-      c.code[0] = load | first | (has(*insn.row, "{Su}") ? second : 31u) << 10;
-      c.code[1] = insn.bits;
-      c.words = 2;
+  const RowTraits traits = traits_of(*insn.row);
+  Case first{};
+  fill(first);
+  first.words = 1;
+  first.code[0] = insn.bits;
+  if (!traits.relative_jump && !traits.register_jump) first.kinds |= kStraight;
+  if (traits.memory || traits.literal) first.kinds |= kUsesMemory;
+  first.pc = traits.literal ? kWindowAt + 64 - static_cast<u64>(insn.signed_field(5, 19) * 4) : code_address();
+  if (traits.store_exclusive && !one_in(4)) {
+    // The load that goes with it, into registers that the store does not use.
+    const u32 load = (insn.bits | 1u << 22 | 31u << 16) & ~0x7c1fu;
+    u32 into = 0, second = 0;
+    const auto free = [&](u32 reg) {
+      return reg != insn.rn() && reg != insn.rd() && reg != insn.ra() && reg != insn.rm();
+    };
+    while (!free(into)) ++into;
+    second = into + 1;
+    while (!free(second)) ++second;
+    first.code[0] = load | into | (traits.exclusive_pair ? second : 31u) << 10;
+    first.code[1] = insn.bits;
+    first.words = 2;
+  }
+  for (Case& c : cases) {
+    refresh(insn, traits, first);
+    place_operands(insn, traits, first);
+    if ((first.kinds & kUsesMemory) != 0) {
+      std::memcpy(&c, &first, sizeof c);
+      fill_memory(c);
+      if (traits.compare_and_swap && one_in(2)) place_expected(insn, traits, c);
+    } else {
+      std::memcpy(&c, &first, offsetof(Case, memory));
     }
-    c.pc -= is_literal(*insn.row) ? 0 : 4u * (c.words - 1);
-    cases.push_back(c);
   }
   return true;
 }
 
-void Generator::append_sequence(const std::vector<Form>& all, std::vector<Case>& cases) {
-  constexpr u32 kSets = 4;
+void Generator::make_sequence(const std::vector<Form>& all, std::span<Case> cases) {
+  bool jumps = false;
   Case code{};
   code.words = static_cast<Word>(2 + below(kMostWords - 3));
   code.pc = code_address();
@@ -319,18 +362,18 @@ void Generator::append_sequence(const std::vector<Form>& all, std::vector<Case>&
       continue;
     }
     if (is_relative_jump(row) != (last && one_in(2))) continue;
+    jumps = jumps || is_relative_jump(row);
     const u32 drawn = random_instruction(form, rng_).value();
     Insn insn{};
     if (!decode(few(drawn), kAllFeatures, insn) || insn.row != &row) decode(drawn, kAllFeatures, insn);
     code.code[n++] = confine(insn);
   }
-  for (u32 set = 0; set < kSets; ++set) {
-    Case c{};
+  for (Case& c : cases) {
     fill(c);
     c.pc = code.pc;
     c.words = code.words;
+    c.kinds = jumps ? Word{0} : Word{kStraight};
     std::memcpy(c.code, code.code, sizeof c.code);
-    cases.push_back(c);
   }
 }
 

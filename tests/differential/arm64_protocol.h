@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Cases and outcomes of ARM64 (see protocol.h): up to eight instructions; the words around them are 0, which is UDF.
+//
+// They lie in memory that both sides map. A batch is a half of it: the host names it and says how many cases it holds,
+// the harness sends the same back when their outcomes are there.
 #pragma once
 
 #include "protocol.h"
@@ -12,15 +15,23 @@ struct Vector128 {
   Double half[2];
 };
 
+// Case::kinds.
+enum : Word {
+  kStraight = 1,    // control reaches what follows the last instruction, unless an instruction traps
+  kUsesMemory = 2,  // the window counts; else nobody looks at it
+};
+
 struct Case {
   Double x[31];
   Double sp;
   Vector128 v[32];
-  Double pc;      // where the first instruction stands
+  Double pc;      // where the first instruction stands, not the first word of a page
   Double window;  // address of the bytes below
   Word code[kMostWords];
   Word words;  // of them
-  Word nzcv;   // bits 31-28, as in PSTATE
+  Word kinds;
+  Word nzcv;  // bits 31-28, as in PSTATE
+  Word unused;
   Word fpcr;
   Word fpsr;
   Byte memory[kWindow];
@@ -38,4 +49,15 @@ struct Outcome {
   Word fpsr;
   Word unused;
   Byte memory[kWindow];
+};
+
+inline constexpr Word kHalf = 256;  // cases
+struct SharedHalf {
+  Case cases[kHalf];
+  Outcome outcomes[kHalf];
+};
+inline constexpr Double kSharedBase = 0x50000000;
+inline constexpr int kSharedFd = 3;
+struct ArmBatch {
+  Word half, count;  // count 0: the end
 };

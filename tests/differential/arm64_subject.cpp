@@ -91,7 +91,8 @@ void Subject::run(const Case& from, Outcome& to) {
   Machine& machine = *machine_;
   Cpu& cpu = machine.vcpu().state<Cpu>();
   machine.place(from.pc, {reinterpret_cast<const u8*>(from.code), sizeof from.code});
-  machine.put(from.window, from.memory, kWindow);
+  const bool memory = (from.kinds & kUsesMemory) != 0;
+  if (memory) machine.put(from.window, from.memory, kWindow);
   std::memcpy(cpu.x, from.x, sizeof cpu.x);
   cpu.sp = from.sp;
   std::memcpy(cpu.v, from.v, sizeof cpu.v);
@@ -111,7 +112,7 @@ void Subject::run(const Case& from, Outcome& to) {
   std::memcpy(to.v, cpu.v, sizeof cpu.v);
   to.nzcv = pstate_of(cpu.nzcv);
   to.fpsr = cpu.fpsr | fpsr_bits(fp::flags_of(cpu.fp_control));
-  machine.get(from.window, to.memory, kWindow);
+  if (memory) machine.get(from.window, to.memory, kWindow);
 }
 
 }  // namespace pagoda::arm64

@@ -13,6 +13,8 @@
 namespace pagoda {
 namespace {
 
+constexpr int kShared = 3;
+
 bool write_all(int fd, const void* data, std::size_t size) {
   const char* at = static_cast<const char*>(data);
   while (size != 0) {
@@ -39,17 +41,20 @@ bool read_all(int fd, void* data, std::size_t size) {
 
 }  // namespace
 
-Oracle::~Oracle() {
+Oracle::~Oracle() { stop(); }
+
+// The harness ends where its input does.
+void Oracle::stop() {
   if (to_ >= 0) {
-    const Batch end{0};
-    write_all(to_, &end, sizeof end);
     ::close(to_);
     ::close(from_);
   }
   if (pid_ > 0) ::waitpid(pid_, nullptr, 0);
+  to_ = from_ = pid_ = -1;
 }
 
-Result<> Oracle::start(const std::string& emulator, const std::string& model, const std::string& harness) {
+Result<> Oracle::start(const std::string& emulator, const std::string& model, const std::string& harness, int shared) {
+  stop();
   ::signal(SIGPIPE, SIG_IGN);
   if (::access(emulator.c_str(), X_OK) != 0) return fail("{}: {}", emulator, std::strerror(errno));
   if (::access(harness.c_str(), R_OK) != 0) return fail("{}: {}", harness, std::strerror(errno));
@@ -61,6 +66,7 @@ Result<> Oracle::start(const std::string& emulator, const std::string& model, co
   if (pid_ == 0) {
     ::dup2(to[0], 0);
     ::dup2(from[1], 1);
+    if (shared >= 0 && (shared == kShared ? ::fcntl(shared, F_SETFD, 0) : ::dup2(shared, kShared)) < 0) ::_exit(126);
     ::execl(emulator.c_str(), emulator.c_str(), "-cpu", model.c_str(), harness.c_str(), nullptr);
     ::_exit(127);
   }
@@ -71,11 +77,14 @@ Result<> Oracle::start(const std::string& emulator, const std::string& model, co
   return {};
 }
 
-Result<> Oracle::send_bytes(Word count, std::span<const std::byte> cases) {
-  const Batch header{count};
-  if (!write_all(to_, &header, sizeof header) || !write_all(to_, cases.data(), cases.size()))
-    return fail("the oracle does not take cases any more");
+Result<> Oracle::put_bytes(std::span<const std::byte> bytes) {
+  if (!write_all(to_, bytes.data(), bytes.size())) return fail("the oracle does not take cases any more");
   return {};
+}
+
+Result<> Oracle::send_bytes(Word count, std::span<const std::byte> cases) {
+  TRY(tell(Batch{count}));
+  return put_bytes(cases);
 }
 
 Result<> Oracle::receive_bytes(std::span<std::byte> outcomes) {

@@ -39,6 +39,7 @@ struct Action {
   unsigned long mask;
 };
 
+#include "harness_base.inc"
 #include "harness.inc"
 
 Double placed_pc;
