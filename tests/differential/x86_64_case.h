@@ -45,6 +45,7 @@ struct FpImage {
 struct Case {
   std::array<u8, kMaxCode> code{};
   u32 code_bytes = 0;
+  bool falls_through = false;  // control leaves at the code's end, if there is no exception
   u64 gpr[16]{};
   u64 rflags = 0;
   FpImage fp;

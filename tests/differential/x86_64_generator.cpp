@@ -422,6 +422,7 @@ std::optional<Generated> instruction_of(Rng& rng, const Row& row) {
   Insn insn;
   if (decode(bytes.span(), kAllFeatures, insn) != Decoded::ok || insn.row != &row) return std::nullopt;
   g.from.code_bytes = insn.length;
+  g.from.falls_through = !jumps(row);
   std::memcpy(g.from.code.data(), bytes.data.data(), insn.length);
   if (insn.operands[0].kind == OperandKind::relative) {
     const u64 to = insn.length + insn.operands[0].value;

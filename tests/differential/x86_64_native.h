@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The host processor as oracle: runs a case's bytes natively, on a stack and in memory of its own.
 //
-// Everything goes through signals: one enters the case with all its registers, the exception that ends it (the
-// breakpoint behind the code, at the latest) gives them back. One object at a time, one thread; it takes over the
+// A case is entered with all its registers; it comes back by a jump behind its code or, after an exception (the
+// breakpoints behind the code, at the latest), by a signal. One object at a time, one thread; it takes over the
 // handlers of the synchronous signals while it lives.
 #pragma once
 
@@ -22,6 +22,8 @@ class NativeProcessor {
 
  private:
   NativeProcessor() = default;
+  u32 code_bytes_ = 0;  // of the case that is in the code page
+  bool falls_through_ = false;
 };
 
 }  // namespace pagoda::x86_64

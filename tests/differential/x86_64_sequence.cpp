@@ -81,6 +81,7 @@ Generated sequence(Rng& rng) {
   Generated g;
   g.flags_mask = rflags::kStatus | rflags::kDirection;
   Case& c = g.from;
+  c.falls_through = true;
   const auto& rows = suitable_rows();
   const u64 count = 2 + rng() % 10;
   // All flags defined at any moment, or no reader behind what leaves some undefined: the latter rows come rarely.

@@ -219,7 +219,7 @@ void Lowering::Work::emit_memory(u16 at, const Inst& op) {
   switch (op.op) {
     case Op::load: {
       const u16 d = destination(at);
-      if (wide) return emit(Handler::load_wide, d, a, bits, insn, 0);
+      if (wide) return emit(Handler::load_wide, d, a, bits, insn, imm);
       if (slow) return emit(Handler::load_slow, d, a, bits, insn, 0);
       const Handler handler =
           mem.size_log2 == 3 ? Handler::load_u64 : Handler::load_u8 + mem.size_log2 * 2 + (mem.sign ? 1 : 0);
@@ -228,7 +228,7 @@ void Lowering::Work::emit_memory(u16 at, const Inst& op) {
     case Op::store: {
       const u16 b = source(op.args[1]);
       if (wide || slow) {
-        emit(wide ? Handler::store_wide : Handler::store_slow, bits, a, b, insn, 0);
+        emit(wide ? Handler::store_wide : Handler::store_slow, bits, a, b, insn, imm);
       } else {
         emit(Handler::store_8 + mem.size_log2, bits, a, b, insn, imm);
       }

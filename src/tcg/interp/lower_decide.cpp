@@ -76,8 +76,8 @@ void Lowering::Work::decide(u16 at) {
     case Op::store: {
       const ir::MemOp mem = ir::MemOp::unpack(op.extra);
       const Inst& address = inst(op.args[0]);
-      if (on(Fusion::address_offset) && mem.mode == 0 && !mem.big_endian && mem.size_log2 <= 3 &&
-          address.op == Op::add && is_constant(address.args[1])) {
+      if (on(Fusion::address_offset) && mem.mode == 0 && !mem.big_endian && address.op == Op::add &&
+          is_constant(address.args[1])) {
         info.form = Form::address;
         use(address.args[0], at);
       } else {

@@ -14,13 +14,9 @@ enum class Logic : u8 { and_, or_, xor_ };
 
 Value no_carry(Translator& t) { return t.b.constant(Type::i1, 0); }
 
-void set_flags_of_add(Translator& t, Value a, Value b, Value result) {
-  t.set_flags(t.b.flags_add(a, b, no_carry(t)));
-  t.remember(result);
-}
-void set_flags_of_sub(Translator& t, Value a, Value b, Value result) {
-  t.set_flags(t.b.flags_sub(a, b, no_carry(t)));
-  t.remember(result);
+// Flags come before the result: that may take the first operand's register.
+Value flags_of(Translator& t, bool subtract, Value a, Value b, Value carry) {
+  return subtract ? t.b.flags_sub(a, b, carry) : t.b.flags_add(a, b, carry);
 }
 void set_flags_of_logic(Translator& t, Value result) {
   t.set_flags(t.b.flags_logic(result));
@@ -36,15 +32,17 @@ Value atomic(Translator& t, const Insn& i, Rmw kind, Value operand) {
 void add_or_sub(Translator& t, const Insn& i, bool subtract) {
   const Value b = t.read(i, 1);
   const bool locked = Translator::is_atomic(i);
-  Value a, result;
+  Value a;
   if (locked) {
     a = atomic(t, i, Rmw::add, subtract ? t.b.sub(t.constant_like(b, 0), b) : b);
   } else {
     a = t.read(i, 0);
   }
-  result = subtract ? t.b.sub(a, b) : t.b.add(a, b);
+  const Value flags = flags_of(t, subtract, a, b, no_carry(t));
+  const Value result = subtract ? t.b.sub(a, b) : t.b.add(a, b);
   if (!locked) t.write(i, 0, result);
-  subtract ? set_flags_of_sub(t, a, b, result) : set_flags_of_add(t, a, b, result);
+  t.set_flags(flags);
+  t.remember(result);
 }
 
 // With the carry there is no host step that does all: the sum is stored if memory still holds what was added to.
@@ -53,8 +51,8 @@ void with_carry(Translator& t, const Insn& i, bool subtract) {
   const Value a = t.read(i, 0);
   const Value carry = t.carry();
   const Value carry_in = t.b.zext(carry, a.type);
+  const Value flags = flags_of(t, subtract, a, b, carry);
   const Value result = subtract ? t.b.sub(t.b.sub(a, b), carry_in) : t.b.add(t.b.add(a, b), carry_in);
-  const Value flags = subtract ? t.b.flags_sub(a, b, carry) : t.b.flags_add(a, b, carry);
   if (Translator::is_atomic(i)) {
     const Value address = t.address(i);
     const ir::MemOp access = Translator::access(i.operands[0].size, ir::Order::seq_cst);
@@ -91,10 +89,11 @@ void step(Translator& t, const Insn& i, bool down) {
   const bool locked = Translator::is_atomic(i);
   const Value one = t.b.constant(int_type(i.operands[0].size), 1);
   const Value a = locked ? atomic(t, i, Rmw::add, down ? t.b.sub(t.constant_like(one, 0), one) : one) : t.read(i, 0);
+  const Value old = t.flags();
+  const Value now = t.b.flags_merge(old, flags_of(t, down, a, one, no_carry(t)), kAllFlags & ~kCf);
   const Value result = down ? t.b.sub(a, one) : t.b.add(a, one);
   if (!locked) t.write(i, 0, result);
-  const Value now = down ? t.b.flags_sub(a, one, no_carry(t)) : t.b.flags_add(a, one, no_carry(t));
-  t.set_flags(now, kAllFlags & ~kCf);
+  t.set_flags(now);
   t.remember(result);
 }
 
@@ -135,16 +134,18 @@ void not_(Translator& t, const Insn& i) {
 void neg(Translator& t, const Insn& i) {
   const Value a = t.read(i, 0);
   const Value zero = t.constant_like(a, 0);
+  const Value flags = flags_of(t, true, zero, a, no_carry(t));
   const Value result = t.b.sub(zero, a);
   if (Translator::is_atomic(i)) {
     const Value address = t.address(i);
     const ir::MemOp access = Translator::access(i.operands[0].size, ir::Order::seq_cst);
     const Value stored = t.b.eq(t.b.atomic_cas(address, a, result, access), a);
-    t.set_flags(t.b.select(stored, t.b.flags_sub(zero, a, no_carry(t)), t.flags()));
+    t.set_flags(t.b.select(stored, flags, t.flags()));
     return t.end_or_again(stored);
   }
   t.write(i, 0, result);
-  set_flags_of_sub(t, zero, a, result);
+  t.set_flags(flags);
+  t.remember(result);
 }
 
 // The chains of adcx and adox: CF or OF is carry in and out.

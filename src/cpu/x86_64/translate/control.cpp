@@ -29,7 +29,18 @@ void loop_while(Translator& t, const Insn& i, Value also) {
 
 }  // namespace
 
-void jcc(Translator& t, const Insn& i) { t.b.branch(t.condition(code_of(i)), t.branch_offset(i), t.next_offset()); }
+// Comparisons take a constant as their second operand: where it would be the first, the opposite condition goes the
+// other way.
+void jcc(Translator& t, const Insn& i) {
+  const u32 code = code_of(i);
+  const Value holds = t.condition(code);
+  const ir::Inst& made = t.b.inst(holds);
+  const bool compares = made.op >= ir::Op::lt_s && made.op <= ir::Op::le_u;
+  if (compares && t.b.inst(t.b.value(made.args[0])).op == ir::Op::constant) {
+    return t.b.branch(t.condition(code ^ 1), t.next_offset(), t.branch_offset(i));
+  }
+  t.b.branch(holds, t.branch_offset(i), t.next_offset());
+}
 
 void setcc(Translator& t, const Insn& i) { t.write(i, 0, t.b.zext(t.condition(code_of(i)), Type::i8)); }
 

@@ -284,7 +284,7 @@ void Compiler::Work::wide_access(bool write) {
   const std::size_t tag = write ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag);
   const asmjit::Label slow = a.newLabel(), found = a.newLabel(), end = a.newLabel();
   const bool inline_access = access.mode == 0 && !access.big_endian && !(access.align && size > 16);
-  const x86::Gp address = read64(step.a, x86::rax);
+  const x86::Gp address = address_of(step.a, step.imm);
   if (!inline_access) {
     a.jmp(slow);
   } else {
@@ -318,10 +318,8 @@ void Compiler::Work::wide_access(bool write) {
     a.bind(slow);
     if (inline_access) {
       probe(tag, found);
-      if (address.id() != x86::rax.id()) a.mov(x86::rax, address);
-    } else {
-      move(x86::rax, step.a, true);
     }
+    if (address.id() != x86::rax.id()) a.mov(x86::rax, address);
     a.lea(x86::rcx, at(write ? step.b : static_cast<std::size_t>(kWideBuffer), 8));
     a.mov(at(offsetof(VcpuFrame, call_args), 8), x86::rcx);
     a.mov(x86::ecx, access.pack());
