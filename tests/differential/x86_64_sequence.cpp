@@ -11,16 +11,17 @@
 namespace pagoda::x86_64 {
 namespace {
 
-// r15 is the only base of memory operands and rsp the stack pointer: neither is written.
+// r15 is the only base of memory operands, and only pushes and pops change rsp.
 constexpr u32 kBase = 15;
 
 bool is_suitable(const Row& row) {
   const std::string_view name = row.handler_name;
-  for (const std::string_view other :
-       {"jcc",    "jmp",    "jmp_indirect", "call",  "call_indirect", "ret",   "jrcxz", "loop",    "loope",
-        "loopne", "int3",   "ud2",          "enter", "leave",         "pushf", "popf",  "xlat",    "push",
-        "pop",    "div",    "idiv",         "shld",  "shrd",          "bsf",   "bsr",   "ldmxcsr", "mask_store_bytes",
-        "fxsave", "fxrstor"}) {
+  for (const std::string_view other : {"jcc",    "jmp",    "jmp_indirect", "call",    "call_indirect",
+                                       "ret",    "jrcxz",  "loop",         "loope",   "loopne",
+                                       "int3",   "ud2",    "enter",        "leave",   "pushf",
+                                       "popf",   "xlat",   "div",          "idiv",    "shld",
+                                       "shrd",   "bsf",    "bsr",          "ldmxcsr", "mask_store_bytes",
+                                       "fxsave", "fxrstor"}) {
     if (name == other) return false;
   }
   // Environments hold addresses of earlier instructions, which ours leaves out.
@@ -28,11 +29,27 @@ bool is_suitable(const Row& row) {
   return !environment && !row.has(kString) && left_out(row).empty();
 }
 
+bool is_stack(const Row& row) {
+  const std::string_view name = row.handler_name;
+  return name == "push" || name == "pop";
+}
+
 const std::vector<const Row*>& suitable_rows() {
   static const std::vector<const Row*> rows = [] {
     std::vector<const Row*> result;
     for (const Row& row : all_rows()) {
       if (is_suitable(row)) result.push_back(&row);
+    }
+    return result;
+  }();
+  return rows;
+}
+// Pushes and pops come in runs.
+const std::vector<const Row*>& stack_rows() {
+  static const std::vector<const Row*> rows = [] {
+    std::vector<const Row*> result;
+    for (const Row& row : all_rows()) {
+      if (is_stack(row)) result.push_back(&row);
     }
     return result;
   }();
@@ -85,8 +102,10 @@ Generated sequence(Rng& rng) {
   const auto& rows = suitable_rows();
   const u64 count = 2 + rng() % 10;
   // All flags defined at any moment, or no reader behind what leaves some undefined: the latter rows come rarely.
+  const u64 stacks = rng() % 4 == 0 ? 2 : 24;  // one of that many rows is a push or pop
   for (u64 made = 0; made < count;) {
-    const Row& row = *rows[rng() % rows.size()];
+    const auto& from = rng() % stacks == 0 ? stack_rows() : rows;
+    const Row& row = *from[rng() % from.size()];
     if (leaves_undefined_flags(row)) continue;
     for (u32 tries = 0; tries < 64; ++tries) {
       if (!add(rng, row, c)) continue;
@@ -105,7 +124,9 @@ void fill_sequence(Rng& rng, Generated& g) {
   random_vectors(rng, c.fp);
   c.gpr[kBase] = kDataAddress + 0x800 + (rng() % 0x1000);
   if (rng() % 8 == 0) c.gpr[kBase] = kDataAddress + kDataBytes - rng() % 0x400;  // some accesses fault
-  c.gpr[kRsp] = kDataAddress + 0x1000;
+  // Around the boundary of the pages, misaligned now and then, or where accesses fault soon.
+  c.gpr[kRsp] = kDataAddress + 0x1000 + 8 * (rng() % 13) - 48 + (rng() % 8 == 0 ? rng() % 8 : 0);
+  if (rng() % 16 == 0) c.gpr[kRsp] = kDataAddress + (rng() % 2 == 0 ? kDataBytes : 0) + 8 * (rng() % 9) - 32;
   c.rflags = (rng() & rflags::kStatus) | rflags::kFixed;
 }
 

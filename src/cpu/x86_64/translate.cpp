@@ -104,6 +104,19 @@ Value Translator::address(const Insn& i, u32 rsp_offset) {
   return address_;
 }
 
+Value Translator::stack(i64 bytes) {
+  const Value rsp = gpr64(kRsp);
+  if (top_.rsp != rsp.id) top_ = {.rsp = rsp.id, .base = rsp, .offset = 0};
+  return b.add(top_.base, b.i64(static_cast<u64>(top_.offset + bytes)));
+}
+
+void Translator::move_stack(i64 bytes) {
+  const Value rsp = stack(bytes);
+  top_.rsp = rsp.id;
+  top_.offset += bytes;
+  set_slot(Slot::rsp, rsp);
+}
+
 ir::MemOp Translator::access(u32 bytes, ir::Order order) {
   return {.size_log2 = static_cast<u8>(std::countr_zero(bytes)), .order = order};
 }

@@ -87,6 +87,12 @@ class Translator {
   // Whether condition code 0..15 holds (SDM volume 2, appendix B.1).
   ir::Value condition(u32 code);
 
+  // --- stack
+  // rsp plus `bytes`. Pushes and pops in a row are all off the same value, so that their accesses share a page check.
+  ir::Value stack(i64 bytes);
+  // rsp := stack(bytes).
+  void move_stack(i64 bytes);
+
   // --- where this instruction stands
   i64 offset() const { return static_cast<i64>(b.insn_offset()); }
   i64 next_offset() const { return offset() + b.insn_length(); }
@@ -125,6 +131,12 @@ class Translator {
     ir::Value result;
   };
   ResultOf result_of_;
+  struct StackTop {
+    ir::ValueId rsp = ir::kNoValue;  // the value in the slot that this is about: `base` plus `offset`
+    ir::Value base;
+    i64 offset = 0;
+  };
+  StackTop top_;
   ir::Value address_;
 };
 

@@ -13,9 +13,8 @@ using ir::Value;
 u32 code_of(const Insn& i) { return i.opcode & 15; }
 
 void push_return_address(Translator& t) {
-  const Value rsp = t.b.sub(t.gpr64(kRsp), t.b.i64(8));
-  t.store(rsp, t.b.pc(static_cast<u64>(t.next_offset())));
-  t.set_slot(Slot::rsp, rsp);
+  t.store(t.stack(-8), t.b.pc(static_cast<u64>(t.next_offset())));
+  t.move_stack(-8);
 }
 
 // loop and its like: rcx, or ecx, less one decides, and ZF if it is asked.
@@ -66,10 +65,9 @@ void call_indirect(Translator& t, const Insn& i) {
 }
 
 void ret(Translator& t, const Insn& i) {
-  const Value rsp = t.gpr64(kRsp);
-  const Value to = t.load(Type::i64, rsp);
+  const Value to = t.load(Type::i64, t.stack(0));
   const u64 dropped = i.operand_count != 0 ? i.operands[0].value : 0;
-  t.set_slot(Slot::rsp, t.b.add(rsp, t.b.i64(8 + dropped)));
+  t.move_stack(static_cast<i64>(8 + dropped));
   t.b.jump_indirect(to, Hint::ret);
 }
 

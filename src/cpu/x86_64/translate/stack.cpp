@@ -11,22 +11,20 @@ using ir::Value;
 // The operand is what it was before rsp changes: push rsp stores the old value.
 void push(Translator& t, const Insn& i) {
   const Value value = t.read(i, 0);
-  const Value rsp = t.b.sub(t.gpr64(kRsp), t.b.i64(i.operand_size));
-  t.store(rsp, value);
-  t.set_slot(Slot::rsp, rsp);
+  const i64 bytes = i.operand_size;
+  t.store(t.stack(-bytes), value);
+  t.move_stack(-bytes);
 }
 
 // A memory operand's address is computed with rsp already past the element (SDM volume 2, POP); pop rsp keeps what it
 // read.
 void pop(Translator& t, const Insn& i) {
-  const Value rsp = t.gpr64(kRsp);
-  const Value value = t.load(int_type(i.operand_size), rsp);
-  const Value above = t.b.add(rsp, t.b.i64(i.operand_size));
+  const Value value = t.load(int_type(i.operand_size), t.stack(0));
   if (Translator::is_memory(i, 0)) {
     t.store(t.address(i, i.operand_size), value);
-    return t.set_slot(Slot::rsp, above);
+    return t.move_stack(i.operand_size);
   }
-  t.set_slot(Slot::rsp, above);
+  t.move_stack(i.operand_size);
   t.write(i, 0, value);
 }
 
