@@ -258,7 +258,7 @@ void special_operands(Rng& rng, const Insn& insn, Generated& g, u64 address) {
   if (is_handler(row, {"ret"})) g.poke = {c.gpr[kRsp], {code_address(), 0, 0, 0}, 8};
   if (is_handler(row, {"popf"})) {  // nothing that outlives the case: signals do not restore all of RFLAGS
     const u64 value = rng() & (rflags::kStatus | rflags::kDirection);
-    g.poke = {c.gpr[kRsp], {value, 0, 0, 0}, 8};
+    g.poke = {c.gpr[kRsp], {value, 0, 0, 0}, insn.operand_size};
   }
   if (is_handler(row, {"ldmxcsr"})) {
     const u64 reserved = rng() % 4 == 0 ? rng() & 0xfffd0000 : 0;  // bit 17 is AMD's
