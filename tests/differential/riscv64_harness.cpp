@@ -40,6 +40,7 @@ struct Action {
 };
 
 #include "harness_base.inc"
+
 #include "harness.inc"
 
 Double placed_pc;
