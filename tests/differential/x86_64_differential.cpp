@@ -73,17 +73,20 @@ bool is_same(const Outcome& a, const Outcome& b, u64 flags_mask) {
 // A table of the forms that were executed, a line each.
 class Table {
  public:
-  Table() {
-    if (const char* path = std::getenv("PAGODA_X86_TABLE")) file_ = std::fopen(path, "w");
-    if (file_ != nullptr) fmt::print(file_, "mnemonic,opcode,operands,executions,faults,encodings,differences\n");
-  }
+  Table() = default;
   ~Table() {
     if (file_ != nullptr) std::fclose(file_);
   }
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
   void add(const Row& row, u64 executions, u64 faults, u64 encodings, u64 differences) {
-    if (file_ == nullptr) return;
+    const char* path = std::getenv("PAGODA_X86_TABLE");
+    if (path == nullptr) return;
+    if (file_ == nullptr) {
+      file_ = std::fopen(path, "w");
+      ASSERT_NE(file_, nullptr) << path;
+      fmt::print(file_, "mnemonic,opcode,operands,executions,faults,encodings,differences\n");
+    }
     std::string operands = row.operands;
     std::ranges::replace(operands, ',', ' ');
     fmt::print(file_, "{},{},{},{},{},{},{}\n", row.name, row.opcode, operands, executions, faults, encodings,
