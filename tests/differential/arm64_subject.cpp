@@ -100,6 +100,7 @@ void Subject::run(const Case& from, Outcome& to) {
   cpu.fpcr = from.fpcr;
   cpu.mode = fpcr_mode(from.fpcr);
   cpu.fpsr = from.fpsr & kFpsrHeld;
+  cpu.saturated = {};
   cpu.fp_control = fp::control_word(fpcr_round(from.fpcr), flags_of_fpsr(from.fpsr));
   cpu.exclusive_address = kNoExclusive;
   cpu.pc = from.pc;
@@ -110,8 +111,8 @@ void Subject::run(const Case& from, Outcome& to) {
   std::memcpy(to.x, cpu.x, sizeof cpu.x);
   to.sp = cpu.sp;
   std::memcpy(to.v, cpu.v, sizeof cpu.v);
-  to.nzcv = pstate_of(cpu.nzcv);
-  to.fpsr = cpu.fpsr | fpsr_bits(fp::flags_of(cpu.fp_control));
+  to.nzcv = pstate_of(static_cast<u8>(cpu.nzcv));
+  to.fpsr = held_fpsr(cpu) | fpsr_bits(fp::flags_of(cpu.fp_control));
   if (memory) machine.get(from.window, to.memory, kWindow);
 }
 

@@ -176,7 +176,7 @@ class FusedShapes {
                                    : builder_.flags_sub(a, b, carry);
     if (below(3) == 0) {
       const ir::Value old = builder_.get_slot(static_cast<u32>(ToySlot::cc));
-      made = builder_.flags_merge(old, made, static_cast<u8>(below(64)));
+      made = builder_.flags_merge(old, made, static_cast<u8>(below(256) & ir::kAllFlags));
     }
     if (below(2) == 0) keep(builder_.zext(add ? builder_.add(a, b) : builder_.sub(a, b), ir::Type::i64));
     pending_.push_back(made);

@@ -131,10 +131,11 @@ class Generator {
         inst.imm = below(64) * 2;
         break;
       case Aux::Flag:
-        inst.aux = static_cast<u8>(below(static_cast<u32>(Flag::p) + 1));
+        do inst.aux = static_cast<u8>(below(8));
+        while ((kAllFlags >> inst.aux & 1) == 0);
         break;
       case Aux::FlagMask:
-        inst.aux = static_cast<u8>(below(2u << static_cast<u32>(Flag::p)));
+        inst.aux = static_cast<u8>(below(256) & kAllFlags);
         break;
       case Aux::MemRmw:
         inst.aux = static_cast<u8>(below(static_cast<u32>(Rmw::max_u) + 1));

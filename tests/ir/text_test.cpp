@@ -109,7 +109,7 @@ TEST(IrText, every_kind_of_line) {
       "  v13 = fcmp.f64 v10, v11 [le_signal]\n"
       "  v14 = flags_add.i64 v1, v3, v13\n"
       "  v15 = flags_sub.i64 v1, v3, v8\n"
-      "  v16 = flags_merge.flags v14, v15 [zcp]\n"
+      "  v16 = flags_merge.flags v14, v15 [cpz]\n"
       "  v17 = flags_merge.flags v16, v15 []\n"
       "  v18 = flag.flags v17 [v]\n"
       "insn +4 len 2\n"

@@ -352,6 +352,12 @@ TEST(FpPropagating, NansAndTinyResults) {
   // (1 + 2^-13) * (1 - 2^-13) * 2^-126 is tiny, and rounds to what is not.
   EXPECT_EQ(run([] { return propagating::mul<u32>(0x3f800400, 0x007ffc00); }),
             (Outcome{0x00800000, kUnderflow | kInexact}));
+  EXPECT_EQ(run([] { return propagating::min<u32>(0, 0x80000000); }), (Outcome{0x80000000, 0}));
+  EXPECT_EQ(run([] { return propagating::max<u32>(0x80000000, 0); }), (Outcome{0, 0}));
+  EXPECT_EQ(run([] { return propagating::max<u32>(one, quiet); }), (Outcome{quiet, 0}));
+  EXPECT_EQ(run([] { return propagating::number(one, quiet, propagating::max<u32>); }), (Outcome{one, 0}));
+  EXPECT_EQ(run([] { return propagating::number(signalling, quiet, propagating::min<u32>); }),
+            (Outcome{0x7fc00003, kInvalid}));
   EXPECT_EQ(run([] { return propagating::mul<u32>(one, 0x00800000); }), (Outcome{0x00800000, 0}));
 }
 

@@ -35,11 +35,12 @@ struct Cpu : VcpuFrame {
   u64 x[31];
   u64 sp;
   alignas(16) Vector v[32];
+  Vector saturated;  // any bit: FPSR.QC is set
   u64 tpidr_el0;
   // The exclusive monitor: address and what was loaded from it; kNoExclusive when it is open.
   u64 exclusive_address, exclusive_value[2];
-  u8 nzcv;   // as ir::Flag numbers bits
-  u32 fpsr;  // QC and IDC; the other sticky flags live in the host's format (VcpuFrame::fp_control)
+  u64 nzcv;  // as ir::Flag numbers bits
+  u32 fpsr;  // QC, unless it is in `saturated`, and IDC; the other sticky flags live in the host's format (VcpuFrame::fp_control)
   u32 fpcr;
 };
 // The mode key: FPCR flushes denormals or wants default NaNs, so that arithmetic is not the IR's own.

@@ -26,6 +26,11 @@ inline constexpr u32 kFpsrQ = 1u << 27, kFpsrInputDenormal = 1u << 7;
 // What Cpu::fpsr holds: these and the flags of AArch32 comparisons, which are nothing but bits here.
 inline constexpr u32 kFpsrHeld = 0xf000'0000 | kFpsrQ | kFpsrInputDenormal;
 
+// FPSR without the five flags that the host's unit has.
+inline u32 held_fpsr(const Cpu& cpu) {
+  return cpu.fpsr | ((cpu.saturated.half[0] | cpu.saturated.half[1]) != 0 ? kFpsrQ : 0);
+}
+
 // VcpuFrame::mode for it.
 constexpr u32 fpcr_mode(u32 fpcr) { return (fpcr & (kFpcrFlush | kFpcrDefaultNan)) != 0 ? kModeSlowFp : 0; }
 constexpr Round fpcr_round(u32 fpcr) {

@@ -163,11 +163,16 @@ u64 set_fpcr(VcpuFrame* frame, u64 value, u64, u64, u64) {
 }
 u64 get_fpcr(VcpuFrame* frame, u64, u64, u64, u64) { return cpu_of(frame).fpcr; }
 u64 set_fpsr(VcpuFrame* frame, u64 value, u64, u64, u64) {
-  cpu_of(frame).fpsr = static_cast<u32>(value) & kFpsrHeld;
+  Cpu& cpu = cpu_of(frame);
+  cpu.fpsr = static_cast<u32>(value) & kFpsrHeld;
+  cpu.saturated = {};
   fp::write_flags(flags_of_fpsr(static_cast<u32>(value)));
   return 0;
 }
-u64 get_fpsr(VcpuFrame* frame, u64, u64, u64, u64) { return cpu_of(frame).fpsr | fpsr_bits(fp::read_flags()); }
+u64 get_fpsr(VcpuFrame* frame, u64, u64, u64, u64) {
+  const Cpu& cpu = cpu_of(frame);
+  return held_fpsr(cpu) | fpsr_bits(fp::read_flags());
+}
 
 #define VECTOR(helper_name, function)                         \
   u64 helper_name(VcpuFrame* frame, u64, u64, u64, u64 imm) { \
@@ -183,7 +188,6 @@ VECTOR(simd_shift, shift)
 VECTOR(simd_shift_narrow, shift_narrow)
 VECTOR(simd_shift_long, shift_long)
 VECTOR(simd_permute, permute)
-VECTOR(simd_table, table)
 VECTOR(simd_deinterleave, deinterleave)
 VECTOR(simd_aes, aes)
 VECTOR(simd_sha, sha)

@@ -108,7 +108,6 @@ void shift(Cpu& cpu, const Insn& i);
 void shift_narrow(Cpu& cpu, const Insn& i);
 void shift_long(Cpu& cpu, const Insn& i);
 void permute(Cpu& cpu, const Insn& i);
-void table(Cpu& cpu, const Insn& i);
 void deinterleave(Cpu& cpu, const Insn& i);
 void aes(Cpu& cpu, const Insn& i);
 void sha(Cpu& cpu, const Insn& i);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Permutation, tables, structures in memory order (Arm ARM C4.1, "Advanced SIMD permute", "table lookup", C3.2.17).
+// Permutation, structures in memory order (Arm ARM C4.1, "Advanced SIMD permute", C3.2.17).
 #include "cpu/arm64/lanes.h"
 
 namespace pagoda::arm64::simd {
@@ -26,21 +26,6 @@ void permute(Cpu& cpu, const Insn& i) {
       }
     }
   });
-  cpu.v[i.rd()] = result;
-}
-
-// TBL, and TBX (bit 12), which keeps bytes whose index is beyond the table.
-void table(Cpu& cpu, const Insn& i) {
-  const u32 bytes = (i.field(13, 2) + 1) * 16;
-  const Vector indices = cpu.v[i.rm()];
-  const Vector old = cpu.v[i.rd()];
-  Vector result{};
-  for (u32 k = 0; k < lanes<u8>(i); ++k) {
-    const u32 index = lane<u8>(indices, k);
-    u8 value = i.bit(12) ? lane<u8>(old, k) : u8{0};
-    if (index < bytes) value = lane<u8>(cpu.v[(i.rn() + index / 16) & 31], index % 16);
-    set_lane(result, k, value);
-  }
   cpu.v[i.rd()] = result;
 }
 

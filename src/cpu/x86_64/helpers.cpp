@@ -87,7 +87,7 @@ u64 cmpxchg16b(VcpuFrame* frame, u64 a, u64, u64, u64) {
   if (frame->fault != 0) return 0;
   const bool equal = old[0] == p.gpr[kRax] && old[1] == p.gpr[kRdx];
   constexpr u32 kZero = 1u << static_cast<u32>(ir::Flag::z);
-  p.flags = static_cast<u8>(equal ? p.flags | kZero : p.flags & ~kZero);
+  p.flags = equal ? p.flags | kZero : p.flags & ~u64{kZero};
   p.gpr[kRax] = old[0];
   p.gpr[kRdx] = old[1];
   return 0;

@@ -44,7 +44,7 @@ struct Processor : VcpuFrame {
   alignas(16) u64 scratch[2];
   X87State x87;
   u32 unmasked;  // MXCSR: bits 7 to 12 that are clear; the host's are always set. The rest is fp_control's
-  u8 flags;      // status flags, bits numbered as ir::Flag: n is SF, z ZF, c CF, v OF, a AF, p PF
+  u64 flags;     // status flags, bits numbered as ir::Flag: n is SF, z ZF, c CF, v OF, a AF, p PF
 };
 
 // Bits of MXCSR that exist; others fault when they are set.

@@ -24,8 +24,8 @@
 namespace pagoda::x86_64 {
 
 // Groups of flags that instructions set together, as masks over ir::Flag.
-inline constexpr u8 kCf = ir::kFlagsC, kOf = ir::kFlagsV, kZf = 1 << 1;
-inline constexpr u8 kAllFlags = 63;
+inline constexpr u8 kCf = ir::kFlagsC, kOf = ir::kFlagsV, kZf = ir::flag_mask(ir::Flag::z);
+using ir::kAllFlags;
 
 constexpr ir::Type int_type(u32 bytes) {
   return bytes == 1 ? ir::Type::i8 : bytes == 2 ? ir::Type::i16 : bytes == 4 ? ir::Type::i32 : ir::Type::i64;

@@ -77,4 +77,23 @@ T fma(T a, T b, T c) {
   return soft<T>([&](fp::soft::Env& env) { return fp::soft::fma(a, b, c, env); });
 }
 
+template <class T>
+T min(T a, T b) {
+  if (is_nan(a) || is_nan(b)) return nan_of(a, b);
+  return ordered(a) < ordered(b) ? a : b;  // -0 below 0
+}
+template <class T>
+T max(T a, T b) {
+  if (is_nan(a) || is_nan(b)) return nan_of(a, b);
+  return ordered(a) < ordered(b) ? b : a;
+}
+// `choose` of two operands, but a number beside one quiet NaN.
+template <class T, class Choose>
+T number(T a, T b, const Choose& choose) {
+  const auto is_quiet = [](T x) { return is_nan(x) && !is_signalling(x); };
+  if (is_quiet(a) && !is_nan(b)) return b;
+  if (is_quiet(b) && !is_nan(a)) return a;
+  return choose(a, b);
+}
+
 }  // namespace pagoda::fp::propagating

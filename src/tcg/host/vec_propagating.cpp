@@ -39,6 +39,10 @@ KINDS(pmul, math::mul(x, y))
 KINDS(pdiv, math::div(x, y))
 KINDS(psqrt, math::sqrt(x))
 KINDS(pfma, math::fma(x, y, z))
+KINDS(pmin, math::min(x, y))
+KINDS(pmax, math::max(x, y))
+KINDS(pminnm, math::number(x, y, math::min<decltype(x)>))
+KINDS(pmaxnm, math::number(x, y, math::max<decltype(x)>))
 #undef KINDS
 #undef KIND
 

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "base/types.h"
+#include "tcg/ir/types.h"
 
 namespace pagoda::interp {
 
@@ -179,12 +180,13 @@ T op_bswap(T a) {
   return static_cast<T>(__builtin_bswap64(a) >> (64 - kBits<T>));
 }
 
-// Condition flags, bit numbers as ir::Flag: N Z C V A P.
+// Condition flags, bit numbers as ir::Flag.
+constexpr u32 as_flag(bool value, ir::Flag flag) { return u32{value} << static_cast<u32>(flag); }
 template <class T>
 u8 flags_of_result(T r) {
-  const u32 negative = static_cast<u32>(r >> (kBits<T> - 1)) & 1;
-  const u32 parity = (std::popcount(static_cast<u8>(r)) & 1) == 0;
-  return static_cast<u8>(negative | u32{r == 0} << 1 | parity << 5);
+  using enum ir::Flag;
+  return static_cast<u8>(as_flag((r >> (kBits<T> - 1) & 1) != 0, n) | as_flag(r == 0, z) |
+                         as_flag((std::popcount(static_cast<u8>(r)) & 1) == 0, p));
 }
 template <class T>
 u8 op_flags_logic(T a) {
@@ -194,21 +196,21 @@ template <class T>
 u8 op_flags_add(T a, T b, bool carry) {
   const T r = static_cast<T>(Wide<T>{a} + Wide<T>{b} + carry);
   const bool c = carry ? r <= a : r < a;
-  const u32 v = static_cast<u32>(static_cast<T>((a ^ r) & (b ^ r)) >> (kBits<T> - 1)) & 1;
-  const u32 half = static_cast<u32>((a ^ b ^ r) >> 4) & 1;
-  return static_cast<u8>(flags_of_result(r) | u32{c} << 2 | v << 3 | half << 4);
+  const bool v = (static_cast<T>((a ^ r) & (b ^ r)) >> (kBits<T> - 1) & 1) != 0;
+  const u32 half = static_cast<u32>(a ^ b ^ r) & ir::kFlagsA;
+  return static_cast<u8>(flags_of_result(r) | as_flag(c, ir::Flag::c) | as_flag(v, ir::Flag::v) | half);
 }
 template <class T>
 u8 op_flags_sub(T a, T b, bool borrow) {
   const T r = static_cast<T>(Wide<T>{a} - Wide<T>{b} - borrow);
   const bool c = borrow ? a <= b : a < b;
-  const u32 v = static_cast<u32>(static_cast<T>((a ^ b) & (a ^ r)) >> (kBits<T> - 1)) & 1;
-  const u32 half = static_cast<u32>((a ^ b ^ r) >> 4) & 1;
-  return static_cast<u8>(flags_of_result(r) | u32{c} << 2 | v << 3 | half << 4);
+  const bool v = (static_cast<T>((a ^ b) & (a ^ r)) >> (kBits<T> - 1) & 1) != 0;
+  const u32 half = static_cast<u32>(a ^ b ^ r) & ir::kFlagsA;
+  return static_cast<u8>(flags_of_result(r) | as_flag(c, ir::Flag::c) | as_flag(v, ir::Flag::v) | half);
 }
 template <class T>
 u8 op_flags_subc(T a, T b, bool borrow) {
-  return static_cast<u8>(op_flags_sub(a, b, borrow) ^ 1u << 2);
+  return static_cast<u8>(op_flags_sub(a, b, borrow) ^ ir::kFlagsC);
 }
 
 }  // namespace pagoda::interp

@@ -361,13 +361,26 @@ void Lowering::Work::emit_op(u16 at) {
       return emit(other_handler(op.op) + width_index(op.type), destination(at), a, 0, 0, 0);
     }
     case Op::select: {
+      if (info.form != Form::plain) {
+        const Inst& compare = inst(root(op.args[0]));
+        const bool immediate = info.form == Form::compare_imm;
+        const u16 a = source(compare.args[0]);
+        const u16 b = immediate ? u16{0} : source(compare.args[1]);
+        const u16 yes = source(op.args[1]);
+        const u16 no = source(op.args[2]);
+        count(Fusion::compare_select);
+        emit(select_handler(compare.op, compare.type) + (immediate ? 1 : 0), destination(at), a, b, yes,
+             immediate ? inst(compare.args[1]).imm : 0);
+        return emit_extension(op.type == Type::i32, no, nullptr);
+      }
       const u16 a = source(op.args[0]);
       const u16 b = source(op.args[1]);
       const u16 c = source(op.args[2]);
       const u32 bytes = ir::type_bytes(op.type);
-      return emit(bytes > 16  ? Handler::select_32
-                  : bytes > 8 ? Handler::select_16
-                              : Handler::select_8,
+      return emit(bytes > 16             ? Handler::select_32
+                  : bytes > 8            ? Handler::select_16
+                  : op.type == Type::i32 ? Handler::select_4
+                                         : Handler::select_8,
                   destination(at), a, b, c, 0);
     }
     case Op::zext:
@@ -407,6 +420,14 @@ void Lowering::Work::emit_op(u16 at) {
     case Op::flags_subc:
     case Op::flags_logic: {
       const u16 a = source(op.args[0]);
+      if (on(Fusion::const_operand) && op.op != Op::flags_logic && is_constant(root(op.args[1])) &&
+          is_constant(op.args[2]) && inst(op.args[2]).imm == 0) {
+        const Handler handler = op.op == Op::flags_add   ? Handler::flags_add_imm_i8
+                                : op.op == Op::flags_sub ? Handler::flags_sub_imm_i8
+                                                         : Handler::flags_subc_imm_i8;
+        count(Fusion::const_operand);
+        return emit(handler + width_index(op.type), destination(at), a, 0, kZeroPlace, inst(root(op.args[1])).imm);
+      }
       const u16 b = source(op.args[1]);
       const u16 c = source(op.args[2]);
       return emit(other_handler(op.op) + width_index(op.type), destination(at), a, b, c, 0);

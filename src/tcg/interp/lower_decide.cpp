@@ -97,6 +97,20 @@ void Lowering::Work::decide(u16 at) {
       }
       return use(op.args[0], at);
     }
+    case Op::select: {
+      const Inst& compare = inst(root(op.args[0]));
+      if (!on(Fusion::compare_select) || type_bits(op.type) > 64 || !is_compare(compare.op) ||
+          select_handler(compare.op, compare.type) == Handler::count) {
+        for (u32 i = 0; i < 3; ++i) use(op.args[i], at);
+        return;
+      }
+      const bool immediate = on(Fusion::const_operand) && is_constant(compare.args[1]);
+      info.form = immediate ? Form::compare_imm : Form::compare;
+      use(compare.args[0], at);
+      if (!immediate) use(compare.args[1], at);
+      use(op.args[1], at);
+      return use(op.args[2], at);
+    }
     case Op::call:
       for (const ValueId value : op.args) use(value, at);
       if ((helpers.helpers[op.extra].effects & ir::kWriteState) != 0) {

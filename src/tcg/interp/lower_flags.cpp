@@ -194,7 +194,7 @@ u16 Lowering::Work::repair_here() {
     const Inst& put = inst(one.pending);
     const u16 value = repair_value(root(put.args[0]));
     repairs.push_back(
-        {addresses[static_cast<u32>(Handler::mov_1)], static_cast<u16>(slots.slots[put.extra].offset), value, 0, 0, 0});
+        {addresses[static_cast<u32>(Handler::mov_8)], static_cast<u16>(slots.slots[put.extra].offset), value, 0, 0, 0});
   }
   if (repairs.size() == first) return 0;
   repairs.push_back({addresses[static_cast<u32>(Handler::stop)], 0, 0, 0, 0, 0});

@@ -31,7 +31,9 @@ enum class Form : u8 {
   sext,       // sext of a 32-bit op: that op's operands
   sext_imm,   // the same with a constant operand
   shift_add,  // add(shl(x, constant), y)
-  sunk,       // put_slot of flags: done only where the block is left (lower_flags.cpp); last_use says until where
+  compare,    // select: the comparison's operands
+  compare_imm,
+  sunk,  // put_slot of flags: done only where the block is left (lower_flags.cpp); last_use says until where
 };
 
 constexpr bool is_binary(Op op) { return op >= Op::add && op <= Op::xor_ && op != Op::not_; }
@@ -69,7 +71,7 @@ inline constexpr std::array<u8, ir::kOpCount> kTraits = [] {
 inline bool has_clean_top(const Inst& op) {
   if (op.type != Type::i32 || is_compare(op.op)) return false;
   return is_binary(op.op) || is_shift(op.op) || is_minmax(op.op) || op.op == Op::not_ || op.op == Op::clz ||
-         op.op == Op::ctz || op.op == Op::popcnt || op.op == Op::bswap;
+         op.op == Op::ctz || op.op == Op::popcnt || op.op == Op::bswap || op.op == Op::select;
 }
 
 inline bool has_trait(Op op, Trait trait) { return (kTraits[static_cast<u32>(op)] & trait) != 0; }
@@ -90,6 +92,12 @@ inline Handler sext32_handler(Op op) {
 inline Handler branch_handler(Op op, Type type) {
   if (type != Type::i32 && type != Type::i64) return Handler::count;
   return Handler::br_eq_i32_rr + (static_cast<u32>(op) - static_cast<u32>(Op::eq)) * 4 + (type == Type::i64 ? 2 : 0);
+}
+
+// Of a comparison with the selection that it decides.
+inline Handler select_handler(Op op, Type type) {
+  if (type != Type::i32 && type != Type::i64) return Handler::count;
+  return Handler::sel_eq_i32_rr + (static_cast<u32>(op) - static_cast<u32>(Op::eq)) * 4 + (type == Type::i64 ? 2 : 0);
 }
 
 // What is known of a value or op, by its number.

@@ -130,6 +130,14 @@ class Builder {
   // The instruction that made a value.
   const Inst& inst(Value value) const { return block_->insts[value.id]; }
   Value value(ValueId id) const { return {id, block_->type_of(id)}; }
+  // The guest register that a value was read from, or a part of it, has another value by now: to use the value is to
+  // keep a copy of it.
+  bool is_overwritten(Value value) const {
+    const Inst* made = &inst(value);
+    if (made->op == Op::trunc) made = &block_->insts[made->args[0]];
+    return forward_state_ && made->op == Op::get_slot && known_[made->extra].epoch == epoch_ &&
+           block_->insts.data() + known_[made->extra].id != made;
+  }
 
  private:
   Value emit(Op op, Type type, u8 aux = 0, u32 extra = 0, u64 imm = 0, Value a = {}, Value b = {}, Value c = {},

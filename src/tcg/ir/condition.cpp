@@ -16,15 +16,35 @@ Value below_equal(Builder& b, Value x, Value y, bool invert) { return invert ? b
 Value less(Builder& b, Value x, Value y, bool invert) { return invert ? b.le_s(y, x) : b.lt_s(x, y); }
 Value less_equal(Builder& b, Value x, Value y, bool invert) { return invert ? b.lt_s(y, x) : b.le_s(x, y); }
 
+// The sum or difference beside the flags, which most instructions that make flags want as well; no value: a new one is
+// needed.
+Value result_near(Builder& b, Value flags, Op op, Value x, Value y) {
+  constexpr u32 kNear = 6;
+  const auto end = static_cast<u32>(b.block().insts.size());
+  const u32 first = flags.id > kNear ? flags.id - kNear : 1;
+  for (u32 at = first; at < end && at < flags.id + kNear; ++at) {
+    const Inst& inst = b.block().insts[at];
+    if (inst.op == op && inst.type == x.type && inst.args[0] == x.id && inst.args[1] == y.id) {
+      return b.value(static_cast<ValueId>(at));
+    }
+  }
+  return {};
+}
+
 // After x - y. No value: this one needs the flag.
-Value after_sub(Builder& b, Value x, Value y, bool inverted_borrow, Condition condition, bool invert) {
+Value after_sub(Builder& b, Value flags, Value x, Value y, bool inverted_borrow, Condition condition, bool invert) {
+  const Value result =
+      condition == Condition::z || condition == Condition::n ? result_near(b, flags, Op::sub, x, y) : Value{};
   switch (condition) {
     case Condition::z:
+      if (result && (b.is_overwritten(x) || b.is_overwritten(y))) {
+        return equal(b, result, b.constant(x.type, 0), invert);
+      }
       return equal(b, x, y, invert);
     case Condition::c:
       return below(b, x, y, invert != inverted_borrow);
     case Condition::n:
-      return less(b, b.sub(x, y), b.constant(x.type, 0), invert);
+      return less(b, result ? result : b.sub(x, y), b.constant(x.type, 0), invert);
     case Condition::c_or_z:
       return inverted_borrow ? Value{} : below_equal(b, x, y, invert);
     case Condition::c_and_not_z:
@@ -38,14 +58,18 @@ Value after_sub(Builder& b, Value x, Value y, bool inverted_borrow, Condition co
   }
 }
 
-Value after_add(Builder& b, Value x, Value y, Condition condition, bool invert) {
+// A carry is a sum below either operand: the one that is still where it was.
+Value after_add(Builder& b, Value flags, Value x, Value y, Condition condition, bool invert) {
+  if (condition != Condition::z && condition != Condition::c && condition != Condition::n) return {};
+  const Value near = result_near(b, flags, Op::add, x, y);
+  const Value result = near ? near : b.add(x, y);
   switch (condition) {
     case Condition::z:
-      return equal(b, b.add(x, y), b.constant(x.type, 0), invert);
+      return equal(b, result, b.constant(x.type, 0), invert);
     case Condition::c:
-      return below(b, b.add(x, y), x, invert);
+      return below(b, result, b.is_overwritten(x) ? y : x, invert);
     case Condition::n:
-      return less(b, b.add(x, y), b.constant(x.type, 0), invert);
+      return less(b, result, b.constant(x.type, 0), invert);
     default:
       return {};
   }
@@ -139,10 +163,10 @@ Value from_operation(Builder& b, Value flags, Condition condition, bool invert) 
     case Op::flags_sub:
     case Op::flags_subc:
       if (!is_zero(b.inst(operand(2)))) return {};
-      return after_sub(b, operand(0), operand(1), made.op == Op::flags_subc, condition, invert);
+      return after_sub(b, flags, operand(0), operand(1), made.op == Op::flags_subc, condition, invert);
     case Op::flags_add:
       if (!is_zero(b.inst(operand(2)))) return {};
-      return after_add(b, operand(0), operand(1), condition, invert);
+      return after_add(b, flags, operand(0), operand(1), condition, invert);
     case Op::flags_logic:
       return after_logic(b, operand(0), condition, invert);
     case Op::flags_bits: {

@@ -29,7 +29,7 @@ std::string access_text(u32 bits) {
 std::string flags_text(u8 mask) {
   std::string text;
   for (u32 i = 0; i < 8; ++i) {
-    if ((mask >> i & 1) != 0) text += i < std::size(kFlagLetters) - 1 ? kFlagLetters[i] : '?';
+    if ((mask >> i & 1) != 0) text += kFlagLetters[i];
   }
   return text;
 }
@@ -38,7 +38,7 @@ std::string flags_text(u8 mask) {
 std::string payload_text(const Inst& inst) {
   switch (op_info(inst.op).aux) {
     case Aux::Flag:
-      return fmt::format("[{}]", inst.aux < 6 ? kFlagLetters[inst.aux] : '?');
+      return fmt::format("[{}]", inst.aux < 8 ? kFlagLetters[inst.aux] : '?');
     case Aux::FlagMask:
       return fmt::format("[{}]", flags_text(inst.aux));
     case Aux::Mem:

@@ -38,6 +38,6 @@ inline constexpr const char* kFpCompareNames[] = {"eq_quiet",  "lt_quiet",  "le_
                                                   "eq_signal", "lt_signal", "le_signal"};
 inline constexpr const char* kSignNames[] = {"signed", "unsigned"};
 inline constexpr const char* kExitNames[] = {"lookup", "exception", "wait"};
-inline constexpr char kFlagLetters[] = "nzcvap";
+inline constexpr char kFlagLetters[] = "cvp?a?zn";  // by bit
 
 }  // namespace pagoda::ir

@@ -11,9 +11,9 @@ enum class Type : u8 { none, i1, i8, i16, i32, i64, i128, f32, f64, v128, v256, 
 inline constexpr u32 kTypeCount = 12;
 
 const char* type_name(Type type);
-// Bits of information; flags are held in 8.
+// Bits that a value takes; flags are held in a doubleword.
 constexpr u32 type_bits(Type type) {
-  constexpr u16 bits[kTypeCount] = {0, 1, 8, 16, 32, 64, 128, 32, 64, 128, 256, 8};
+  constexpr u16 bits[kTypeCount] = {0, 1, 8, 16, 32, 64, 128, 32, 64, 128, 256, 64};
   return bits[static_cast<u32>(type)];
 }
 // Bytes a value takes in a slot or in memory.
@@ -42,14 +42,17 @@ enum class FpCompare : u8 { eq_quiet, lt_quiet, le_quiet, eq_signal, lt_signal, 
 // How float-to-integer treats the sign of the integer.
 enum class Sign : u8 { is_signed, is_unsigned };
 
-// One condition flag; also the bit number in a materialised flags value.
-enum class Flag : u8 { n, z, c, v, a, p };
+// One condition flag; also the bit number in a materialised flags value, whose other bits are 0. They lie where x86 has
+// them in AH after LAHF, V in a bit that is free there: a host instruction gets at five of them.
+enum class Flag : u8 { c = 0, v = 1, p = 2, a = 4, z = 6, n = 7 };
+constexpr u8 flag_mask(Flag flag) { return static_cast<u8>(1u << static_cast<u32>(flag)); }
 // Flag groups that are updated together (bit masks over Flag).
-inline constexpr u8 kFlagsNZ = 1 << 0 | 1 << 1;
-inline constexpr u8 kFlagsC = 1 << 2;
-inline constexpr u8 kFlagsV = 1 << 3;
-inline constexpr u8 kFlagsA = 1 << 4;
-inline constexpr u8 kFlagsNZP = kFlagsNZ | 1 << 5;
+inline constexpr u8 kFlagsC = flag_mask(Flag::c);
+inline constexpr u8 kFlagsV = flag_mask(Flag::v);
+inline constexpr u8 kFlagsA = flag_mask(Flag::a);
+inline constexpr u8 kFlagsNZ = flag_mask(Flag::n) | flag_mask(Flag::z);
+inline constexpr u8 kFlagsNZP = kFlagsNZ | flag_mask(Flag::p);
+inline constexpr u8 kAllFlags = kFlagsNZP | kFlagsC | kFlagsV | kFlagsA;
 
 // A memory access: everything but address and value.
 struct MemOp {

@@ -135,11 +135,11 @@ class Verifier {
         break;
       case Aux::Flag:
         uses_aux = true;
-        in_range(inst.aux, Flag::p, "flag");
+        if (inst.aux > 7 || (kAllFlags >> inst.aux & 1) == 0) report("flag {} is out of range", inst.aux);
         break;
       case Aux::FlagMask:
         uses_aux = true;
-        in_range(inst.aux, (1u << (static_cast<u32>(Flag::p) + 1)) - 1, "flag mask");
+        if ((inst.aux & ~kAllFlags) != 0) report("flag mask {} is out of range", inst.aux);
         break;
       case Aux::MemRmw:
         uses_aux = true;

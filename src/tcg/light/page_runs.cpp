@@ -28,6 +28,7 @@ Kind kind_of(Handler handler) {
   const bool is_plain = handler <= Handler::bswap_i64 ||                                   // integers
                         (handler >= Handler::fadd_f32 && handler <= Handler::mov_8) ||     // floating point
                         (handler >= Handler::constant && handler <= Handler::select_8) ||  // moves
+                        (handler >= Handler::sel_eq_i32_rr && handler <= Handler::flags_subc_imm_i64) ||
                         handler == Handler::shift_add || handler == Handler::fence_none;
   return {is_plain ? Kind::plain : Kind::barrier};
 }

@@ -10,11 +10,13 @@ namespace pagoda::arm64::translate {
 // ADD, ADDS, SUB or SUBS of two operands, by bits 30 and 29. `stack_pointer`: Rd is that of the forms without flags.
 inline void add_sub(Translator& t, const Insn& i, ir::Value a, ir::Value b, bool stack_pointer) {
   const bool subtracts = i.bit(30), sets_flags = i.bit(29);
+  // Flags come first: their operands are there until the result takes the place of one of them.
+  if (sets_flags) {
+    const ir::Value none = t.b.constant(ir::Type::i1, 0);
+    t.set_nzcv(subtracts ? t.b.flags_subc(a, b, none) : t.b.flags_add(a, b, none));
+  }
   const ir::Value result = subtracts ? t.b.sub(a, b) : t.b.add(a, b);
-  if (!sets_flags) return stack_pointer ? t.set_r_sp(i.rd(), result) : t.set_r(i.rd(), result);
-  const ir::Value none = t.b.constant(ir::Type::i1, 0);
-  t.set_r(i.rd(), result);
-  t.set_nzcv(subtracts ? t.b.flags_subc(a, b, none) : t.b.flags_add(a, b, none));
+  return stack_pointer && !sets_flags ? t.set_r_sp(i.rd(), result) : t.set_r(i.rd(), result);
 }
 
 // Kinds of shift, as two-bit fields have them.

@@ -20,16 +20,22 @@ void conditional_compare(Translator& t, const Insn& i) {
 
 void conditional_select(Translator& t, const Insn& i) {
   const bool inverts = i.bit(30), increments = i.bit(10);
+  // CSET and CSETM; AL has no opposite.
+  if (i.rn() == 31 && i.rm() == 31 && inverts != increments && i.field(13, 3) != 7) {
+    const Value fails = t.condition(i.field(12, 4) ^ 1);
+    if (increments) return t.set_x(i.rd(), t.b.zext(fails, Type::i64));
+    return t.set_r(i.rd(), t.b.sext(fails, Translator::width(i.is_64())));
+  }
   const Value holds = t.condition(i.field(12, 4));
   const Value yes = t.r(i.rn(), i.is_64());
   Value no = t.r(i.rm(), i.is_64());
-  // CSET and CSETM
-  if (i.rn() == 31 && i.rm() == 31 && inverts != increments) {
-    const Value fails = t.b.xor_(holds, t.b.constant(Type::i1, 1));
-    return t.set_x(i.rd(), t.b.zext(inverts ? t.b.sext(fails, yes.type) : t.b.zext(fails, yes.type), Type::i64));
+  if (inverts && increments) {
+    no = t.b.sub(t.constant(i.is_64(), 0), no);
+  } else if (inverts) {
+    no = t.b.not_(no);
+  } else if (increments) {
+    no = t.b.add(no, t.constant(i.is_64(), 1));
   }
-  if (inverts) no = t.b.not_(no);
-  if (increments) no = t.b.add(no, t.constant(i.is_64(), 1));
   t.set_r(i.rd(), t.b.select(holds, yes, no));
 }
 

@@ -54,9 +54,9 @@ void add_sub_carry(Translator& t, const Insn& i) {
   const Value b = t.r(i.rm(), i.is_64());
   const Value carry = t.condition(subtracts ? 3 : 2);  // CC or CS
   const Value addend = t.b.zext(carry, a.type);
+  if (sets_flags) t.set_nzcv(subtracts ? t.b.flags_subc(a, b, carry) : t.b.flags_add(a, b, carry));
   const Value result = subtracts ? t.b.sub(t.b.sub(a, b), addend) : t.b.add(t.b.add(a, b), addend);
   t.set_r(i.rd(), result);
-  if (sets_flags) t.set_nzcv(subtracts ? t.b.flags_subc(a, b, carry) : t.b.flags_add(a, b, carry));
 }
 
 void multiply_add(Translator& t, const Insn& i) {

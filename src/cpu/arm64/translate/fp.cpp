@@ -83,6 +83,18 @@ void fp_one(Translator& t, const Insn& i) {
   if (i.field(15, 6) == 0b000011 && is_plain(t, i)) {
     return t.set_v(i.rd(), t.b.vec(kind_of(i, VecOp::psqrt_ps), t.v(i.rn())));
   }
+  // FRINT by the host's immediate: bit 3 keeps quiet about what is inexact. Ties away from zero it does not know.
+  const u32 opcode = i.field(15, 6);
+  if (opcode >> 3 == 1 && opcode != 0b001100 && is_plain(t, i)) {
+    constexpr u32 rounds[] = {8, 8 | 2, 8 | 1, 8 | 3, 0, 0, 4, 8 | 4};
+    const Value n = t.v(i.rn());
+    const Value rounded = t.b.vec(kind_of(i, VecOp::fround_ps), n, n, {}, rounds[opcode & 7]);
+    return t.set_v_low(i.rd(), t.b.and_(t.b.vec_low(rounded), t.b.i64(mask_of(i))));
+  }
+  if (opcode == 0b000101 && i.field(22, 2) == 0 && is_plain(t, i)) {
+    const Value n = t.v(i.rn());
+    return t.set_v_low(i.rd(), t.b.vec_low(t.b.vec(VecOp::ss_to_sd, n, n)));
+  }
   t.set_v_low(i.rd(), t.call(HelperId::fp_one, Type::i64, i.bits, t.v_low(i.rn())));
 }
 
@@ -94,6 +106,11 @@ void fp_two(Translator& t, const Insn& i) {
     const Value n = t.v(i.rn());
     const Value result = t.b.vec(kind_of(i, kinds[opcode & 3]), n, t.v(i.rm()));
     return t.set_v(i.rd(), opcode == 8 ? negated_number(t, i, result) : result);
+  }
+  if (is_plain(t, i) && opcode < 8) {
+    constexpr VecOp extremes[] = {VecOp::pmax_ps, VecOp::pmin_ps, VecOp::pmaxnm_ps, VecOp::pminnm_ps};
+    const Value n = t.v(i.rn());
+    return t.set_v(i.rd(), t.b.vec(kind_of(i, extremes[opcode & 3]), n, t.v(i.rm())));
   }
   const Value a = t.v_low(i.rn());
   const Value b = t.v_low(i.rm());
@@ -118,15 +135,22 @@ void fp_three(Translator& t, const Insn& i) {
 
 namespace {
 
-// NZCV by the host's answer, of which Z and C, bits 1 and 2, tell greater, equal, less and unordered apart.
+// NZCV by the host's answer, of which Z and C, brought together, tell greater, equal, less and unordered apart.
 Value flags_of_comparison(Translator& t, Value answer) {
   constexpr auto bit = [](ir::Flag flag) { return u64{1} << static_cast<u32>(flag); };
   constexpr u64 greater = bit(ir::Flag::c), equal = bit(ir::Flag::z) | bit(ir::Flag::c), less = bit(ir::Flag::n),
                 unordered = bit(ir::Flag::c) | bit(ir::Flag::v);
-  static_assert(bit(ir::Flag::z) == 2 && bit(ir::Flag::c) == 4);
-  constexpr u64 table = greater | equal << 8 | less << 16 | unordered << 24;
-  const Value at = t.b.shl(t.b.and_(t.b.vec_low(answer), t.b.i64(6)), t.b.i64(2));
+  static_assert(bit(ir::Flag::z) == 64 && bit(ir::Flag::c) == 1);
+  constexpr u64 table = greater | less << 8 | equal << 16 | unordered << 24;
+  const Value bits = t.b.vec_low(answer);
+  const Value both = t.b.or_(t.b.shl(bits, t.b.i64(3)), t.b.shr(bits, t.b.i64(2)));
+  const Value at = t.b.and_(both, t.b.i64(24));
   return t.b.flags_bits(t.b.trunc(t.b.shr(t.b.i64(table), at), Type::i8));
+}
+
+Value compared_by_host(Translator& t, const Insn& i, Value n, Value m) {
+  constexpr VecOp kinds[2][2] = {{VecOp::ucompare_ss, VecOp::ucompare_sd}, {VecOp::compare_ss, VecOp::compare_sd}};
+  return flags_of_comparison(t, t.b.vec(kinds[i.bit(4)][i.field(22, 1)], n, m));
 }
 
 // The helper looks for the signalling bit where FCCMP has it.
@@ -137,12 +161,11 @@ Value compared(Translator& t, u32 word, Value a, Value b) {
 }  // namespace
 
 void fp_compare(Translator& t, const Insn& i) {
-  const bool with_zero = i.bit(3), signals = i.bit(4);
+  const bool with_zero = i.bit(3);
   if (is_plain(t, i)) {
-    constexpr VecOp kinds[2][2] = {{VecOp::ucompare_ss, VecOp::ucompare_sd}, {VecOp::compare_ss, VecOp::compare_sd}};
     const Value n = t.v(i.rn());
     const Value m = with_zero ? all_of(t, 0) : t.v(i.rm());
-    return t.set_nzcv(flags_of_comparison(t, t.b.vec(kinds[signals][i.field(22, 1)], n, m)));
+    return t.set_nzcv(compared_by_host(t, i, n, m));
   }
   const Value a = t.v_low(i.rn());
   const Value b = with_zero ? t.b.i64(0) : t.v_low(i.rm());
@@ -152,6 +175,12 @@ void fp_compare(Translator& t, const Insn& i) {
 // Where the condition fails nothing is compared, so that no exception is raised: two ordinary numbers take its place.
 void fp_conditional_compare(Translator& t, const Insn& i) {
   const Value holds = t.condition(i.field(12, 4));
+  if (is_plain(t, i)) {
+    const Value none = all_of(t, 0);
+    const Value n = t.b.select(holds, t.v(i.rn()), none);
+    const Value m = t.b.select(holds, t.v(i.rm()), none);
+    return t.set_nzcv(t.b.select(holds, compared_by_host(t, i, n, m), t.flags_of_field(i.field(0, 4))));
+  }
   const Value zero = t.b.i64(0);
   const Value a = t.b.select(holds, t.v_low(i.rn()), zero);
   const Value b = t.b.select(holds, t.v_low(i.rm()), zero);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Integer vectors in IR: three registers of one width, widening operations, an element of a vector (Arm ARM C3.9).
-// What saturates sets FPSR.QC and is left to helpers.
+// What saturates: simd_saturating.cpp.
 #include "cpu/arm64/translate/elements.h"
 #include "cpu/arm64/translate/vectors.h"
 
@@ -97,7 +97,7 @@ bool three_same_in_ir(Translator& t, const Insn& i) {
       if (!i.bit(30) || (size != 1 && size != 2)) return false;
       return operands([&](Value n, Value m) { return b.vec(from_16(VecOp::hadd_16, size), n, m); });
     default:
-      return false;
+      return saturating_three_in_ir(t, i);
   }
 }
 
@@ -192,7 +192,7 @@ bool by_element_in_ir(Translator& t, const Insn& i) {
       return true;
     }
     default:
-      return false;
+      return saturating_by_element_in_ir(t, i);
   }
 }
 

@@ -77,11 +77,11 @@ bool shift_in_ir(Translator& t, const Insn& i) {
       return true;
     }
     case 0b10000:  // SHRN
-      if (i.bit(29)) return false;
+      if (i.bit(29)) return saturating_shift_in_ir(t, i);
       write_half(t, i, narrowed(t, b.vec(from_16(VecOp::shri_16, size + 1), t.v(i.rn()), {}, {}, right), size));
       return true;
     default:
-      return false;
+      return saturating_shift_in_ir(t, i);
   }
 }
 
@@ -132,7 +132,7 @@ bool two_misc_in_ir(Translator& t, const Insn& i) {
       if (u) return result(b.vec(of_size(VecOp::sub_8, size), all_of(t, 0), t.v(i.rn())));
       return size != 3 && result(b.vec(of_size(VecOp::abs_8, size), t.v(i.rn())));
     case 0b10010:
-      if (u) return false;
+      if (u) return saturating_two_in_ir(t, i);
       write_half(t, i, narrowed(t, t.v(i.rn()), size));
       return true;
     case 0b10011: {  // SHLL
@@ -141,7 +141,7 @@ bool two_misc_in_ir(Translator& t, const Insn& i) {
       return true;
     }
     default:
-      return false;
+      return saturating_two_in_ir(t, i);
   }
 }
 
@@ -184,15 +184,24 @@ bool permute_in_ir(Translator& t, const Insn& i) {
   return true;
 }
 
-// One register: indices from 16 on get their top bit set, which makes zeros.
+// Indices less what the registers before have: from 16 on they get their top bit set, which makes zeros.
 void simd_table(Translator& t, const Insn& i) {
-  if (i.field(13, 2) != 0 || i.bit(12)) {
-    t.call(HelperId::simd_table, Type::none, i.bits);
-    return;
+  auto& b = t.b;
+  const u32 count = i.field(13, 2) + 1;
+  const bool keeps = i.bit(12);  // TBX: bytes that no index is in reach for
+  const Value m = t.v(i.rm());
+  Value result;
+  for (u32 k = 0; k < count; ++k) {
+    const Value own = k == 0 ? m : b.vec(VecOp::sub_8, m, all_of(t, u64{0x1010101010101010} * k));
+    const Value indices = b.vec(VecOp::adds_u8, own, all_of(t, 0x7070707070707070));
+    const Value bytes = b.vec(VecOp::table, t.v((i.rn() + k) % 32), indices);
+    result = k == 0 ? bytes : b.or_(result, bytes);
   }
-  const Value table = t.v(i.rn());
-  const Value indices = t.b.vec(VecOp::adds_u8, t.v(i.rm()), all_of(t, 0x7070707070707070));
-  set_sized(t, i, t.b.vec(VecOp::table, table, indices));
+  if (keeps) {
+    const Value outside = b.vec(VecOp::adds_u8, m, all_of(t, u64{0x0101010101010101} * (128 - 16 * count)));
+    result = b.vec(VecOp::blendv_8, result, t.v(i.rd()), outside);
+  }
+  set_sized(t, i, result);
 }
 
 // Host rounds add the key last, these first. MixColumns alone is a round whose other parts an inverse one undoes.

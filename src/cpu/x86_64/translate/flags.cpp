@@ -10,12 +10,9 @@ using ir::Flag;
 using ir::Type;
 using ir::Value;
 
-// Bit numbers of the flags in AH (SDM volume 2, LAHF).
-struct AhBit {
-  Flag flag;
-  u32 bit;
-};
-constexpr AhBit kAhBits[] = {{Flag::c, 0}, {Flag::p, 2}, {Flag::a, 4}, {Flag::z, 6}, {Flag::n, 7}};
+// AH has flags where the IR has them, but for V, whose bit is one there (SDM volume 2, LAHF).
+constexpr u8 kInAh = kAllFlags & ~kOf;
+static_assert(ir::kFlagsC == 1 && kInAh == 0xd5 && kOf == 2);
 
 void set_carry(Translator& t, Value carry) { t.set_flags(t.flag_bits({{Flag::c, carry}}), kCf); }
 
@@ -28,22 +25,12 @@ void cld(Translator& t, const Insn&) { t.set_slot(Slot::string_step, t.b.i64(1))
 void std(Translator& t, const Insn&) { t.set_slot(Slot::string_step, t.b.i64(~u64{0})); }
 
 void lahf(Translator& t, const Insn&) {
-  Value bits = t.b.constant(Type::i8, 2);
-  for (const AhBit& one : kAhBits) {
-    const Value flag = t.b.zext(t.b.flag(t.flags(), one.flag), Type::i8);
-    bits = t.b.or_(bits, t.b.shl(flag, t.b.constant(Type::i8, one.bit)));
-  }
-  t.set_high_byte(kRax, bits);
+  t.set_high_byte(kRax, t.b.or_(t.b.flags_pack(t.flags()), t.b.constant(Type::i8, kOf)));
 }
 
 void sahf(Translator& t, const Insn&) {
   const Value ah = t.b.trunc(t.b.shr(t.gpr64(kRax), t.b.i64(8)), Type::i8);
-  const Value now = t.flag_bits({{Flag::c, t.bit(ah, 0)},
-                                 {Flag::p, t.bit(ah, 2)},
-                                 {Flag::a, t.bit(ah, 4)},
-                                 {Flag::z, t.bit(ah, 6)},
-                                 {Flag::n, t.bit(ah, 7)}});
-  t.set_flags(now, kAllFlags & ~kOf);
+  t.set_flags(t.b.flags_bits(t.b.and_(ah, t.b.constant(Type::i8, kInAh))), kInAh);
 }
 
 void pushf(Translator& t, const Insn& i) {

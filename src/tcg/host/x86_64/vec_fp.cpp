@@ -117,6 +117,7 @@ void put_flags(Out to, bool zero, bool parity, bool carry) {
 #define FP_px(kind, text)
 #define FP_pu(kind, text)
 #define FP_p3(kind, text)
+#define FP_pm(kind, text)
 
 #define HOST_FP(kind, mnemonic, shape, feature) FP_##shape(kind, mnemonic)
 #include "tcg/host/x86_64/vec_insts.def"

@@ -169,6 +169,8 @@ bool Compiler::compile(Unit& unit, u32 memory_mode) {
     const ThreadedOp& op = unit.code[i];
     if (!w.emit(w.handlers[i], op)) return false;
     i += interp::ops_of(w.handlers[i]);
+    if (w.skip_next) ++i;  // an op of one piece
+    w.skip_next = false;
   }
   if (w.listing != nullptr) w.listing->assign(w.logger.data(), w.logger.dataSize());
   for (const auto& access : w.slow_accesses) w.emit_slow_access(access);  // adds to what is cold

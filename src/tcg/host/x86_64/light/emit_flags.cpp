@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Condition flags as words (bits numbered as ir::Flag): made by the host's own arithmetic, merged, taken apart.
 #include "tcg/host/x86_64/light/emitter.h"
+#include "tcg/ir/fold.h"
 
 namespace pagoda::light {
 namespace {
@@ -14,42 +15,88 @@ x86::Gp part(x86::Gp reg, u32 width) {
 
 }  // namespace
 
-// The host's flags as a word in rax; what lies above its eight bits is nobody's. Clobbers rcx.
+// The host's flags as a word in rax. AH has all but V, and a one where that belongs.
 void Compiler::Work::flags_word() {
-  a.sets(x86::al);
-  a.setz(x86::cl);
+  static_assert(ir::kFlagsV == 2 && (ir::kAllFlags & ~ir::kFlagsV) == 0xd5);
+  a.lahf();
+  a.setno(x86::al);
+  a.add(x86::al, x86::al);
+  a.xor_(x86::al, x86::ah);
   a.movzx(x86::eax, x86::al);
-  a.movzx(x86::ecx, x86::cl);
-  a.lea(x86::eax, x86::ptr(x86::rax, x86::rcx, 1));
-  a.setc(x86::cl);
-  a.lea(x86::eax, x86::ptr(x86::rax, x86::rcx, 2));
-  a.seto(x86::cl);
-  a.lea(x86::eax, x86::ptr(x86::rax, x86::rcx, 3));
-  a.setp(x86::cl);
-  a.lahf();  // ah, where nothing was
-  a.shl(x86::ecx, static_cast<u32>(ir::Flag::p));
-  a.or_(x86::ecx, x86::eax);
-  a.shr(x86::eax, 8);
-  a.and_(x86::eax, 1 << static_cast<u32>(ir::Flag::a));  // its place is AF's in ah
-  a.or_(x86::eax, x86::ecx);
 }
 
-// Flags of op->a and op->b with the carry op->c, of this width.
-void Compiler::Work::flags_of_arithmetic(bool add, bool inverted, u32 width) {
-  static_assert(static_cast<u32>(ir::Flag::a) == 4);
+// The next op is the sum or difference whose flags these are, in the same instruction: true if both were made in one.
+bool Compiler::Work::flags_with_result(bool add, bool inverted, u32 width, bool immediate) {
+  const u32 next_index = op_index() + 1;
+  if (width < 2 || next_index >= unit->op_count || !is_zero(op->c)) return false;
+  if (insn + 1 < unit->guest_insns && unit->insns[insn + 1].first_op <= next_index) return false;
+  const Handler wanted = (add ? Handler::add_i8_rr : Handler::sub_i8_rr) + 2 * width + (immediate ? 1 : 0);
+  const ThreadedOp& next = *(op + 1);
+  if (handlers[next_index] != wanted || next.a != op->a || next.b != op->b || next.imm != op->imm) return false;
   const bool wide = width == 3;
-  move(sized(x86::rax, wide), op->a, wide);
-  move(sized(x86::rcx, wide), op->b, wide);
-  const x86::Gp left = part(x86::rax, width), right = part(x86::rcx, width);
-  if (is_zero(op->c)) {
-    add ? a.add(left, right) : a.sub(left, right);
+  const u64 imm = ir::sign_extend(op->imm, 8u << width);
+  const x86::Gp to = sized(target(next.d, x86::rax), wide);
+  const x86::Gp* right = immediate ? nullptr : pinned(op->b);
+  if ((immediate && !fits(imm)) || (right != nullptr && right->id() == to.id())) return false;
+  move(to, op->a, wide);
+  const auto apply = [&](const auto& operand) { add ? a.add(to, operand) : a.sub(to, operand); };
+  if (immediate) {
+    apply(static_cast<i32>(imm));
+  } else if (right != nullptr) {
+    apply(sized(*right, wide));
   } else {
+    apply(at(op->b, wide ? 8 : 4));
+  }
+  done(next.d, to.r64());
+  drop_copies(next.d, 8);
+  skip_next = true;
+  if (inverted) a.cmc();
+  flags_word();
+  return true;
+}
+
+// Flags of op->a and op->b, or the immediate, with the carry op->c, of this width.
+void Compiler::Work::flags_of_arithmetic(bool add, bool inverted, u32 width, bool immediate) {
+  if (flags_with_result(add, inverted, width, immediate)) return;
+  const bool wide = width == 3;
+  const u64 imm = ir::sign_extend(op->imm, 8u << width);
+  if (!is_zero(op->c)) {
+    move(sized(x86::rax, wide), op->a, wide);
+    immediate ? constant(x86::rcx, imm) : move(sized(x86::rcx, wide), op->b, wide);
     move(x86::edx, op->c, false);
     a.neg(x86::dl);  // CF if it is not zero
-    add ? a.adc(left, right) : a.sbb(left, right);
+    add ? a.adc(part(x86::rax, width), part(x86::rcx, width)) : a.sbb(part(x86::rax, width), part(x86::rcx, width));
+  } else {
+    // CMP where it does: an addition needs a register for its sum.
+    const x86::Gp* reg = pinned(op->a);
+    const bool in_place = !add && reg != nullptr;
+    if (!in_place) move(sized(x86::rax, wide), op->a, wide);
+    const x86::Gp left = part(in_place ? *reg : x86::Gp(x86::rax), width);
+    const auto apply = [&](const auto& right) { add ? a.add(left, right) : a.cmp(left, right); };
+    if (immediate && fits(imm)) {
+      apply(static_cast<i32>(imm));
+    } else if (immediate) {
+      constant(x86::rcx, imm);
+      apply(part(x86::rcx, width));
+    } else if (const x86::Gp* right = pinned(op->b); right != nullptr) {
+      apply(part(*right, width));
+    } else {
+      apply(at(op->b, 1u << width));  // the place of zero, too
+    }
   }
+  if (inverted) a.cmc();
   flags_word();
-  if (inverted) a.xor_(x86::eax, 1 << static_cast<u32>(ir::Flag::c));
+}
+
+// The op before is the logical operation whose result op->a is: the host's flags are still its.
+bool Compiler::Work::has_flags_of_logic(u32 width) const {
+  const u32 index = op_index();
+  if (width < 2 || index == 0 || unit->code[index - 1].d != op->a || unit->insns[insn].first_op == index) return false;
+  const Handler before = handlers[index - 1];
+  for (const Handler logic : {Handler::and__i8_rr, Handler::or__i8_rr, Handler::xor__i8_rr}) {
+    if (before == logic + 2 * width || before == logic + 2 * width + 1) return true;
+  }
+  return false;
 }
 
 bool Compiler::Work::emit_flags(Handler handler) {
@@ -57,21 +104,30 @@ bool Compiler::Work::emit_flags(Handler handler) {
   const auto width_in = [&](Handler first) { return number - static_cast<u32>(first); };
   const x86::Gp to = target(op->d, x86::rax);
   if (handler >= Handler::flags_add_i8 && handler <= Handler::flags_add_i64) {
-    flags_of_arithmetic(true, false, width_in(Handler::flags_add_i8));
+    flags_of_arithmetic(true, false, width_in(Handler::flags_add_i8), false);
   } else if (handler >= Handler::flags_sub_i8 && handler <= Handler::flags_sub_i64) {
-    flags_of_arithmetic(false, false, width_in(Handler::flags_sub_i8));
+    flags_of_arithmetic(false, false, width_in(Handler::flags_sub_i8), false);
   } else if (handler >= Handler::flags_subc_i8 && handler <= Handler::flags_subc_i64) {
-    flags_of_arithmetic(false, true, width_in(Handler::flags_subc_i8));
+    flags_of_arithmetic(false, true, width_in(Handler::flags_subc_i8), false);
+  } else if (handler >= Handler::flags_add_imm_i8 && handler <= Handler::flags_add_imm_i64) {
+    flags_of_arithmetic(true, false, width_in(Handler::flags_add_imm_i8), true);
+  } else if (handler >= Handler::flags_sub_imm_i8 && handler <= Handler::flags_sub_imm_i64) {
+    flags_of_arithmetic(false, false, width_in(Handler::flags_sub_imm_i8), true);
+  } else if (handler >= Handler::flags_subc_imm_i8 && handler <= Handler::flags_subc_imm_i64) {
+    flags_of_arithmetic(false, true, width_in(Handler::flags_subc_imm_i8), true);
   } else if (handler >= Handler::flags_logic_i8 && handler <= Handler::flags_logic_i64) {
     const u32 width = width_in(Handler::flags_logic_i8);
-    move(sized(x86::rax, width == 3), op->a, width == 3);
-    a.test(part(x86::rax, width), part(x86::rax, width));
-    flags_word();
-    a.and_(x86::eax, ~(1 << static_cast<u32>(ir::Flag::a)));  // test leaves AF undefined
+    if (!has_flags_of_logic(width)) {
+      const x86::Gp value = part(read(op->a, width == 3, x86::rax), width);
+      a.test(value, value);
+    }
+    a.lahf();  // C and V are 0; test leaves AF undefined
+    a.movzx(x86::eax, x86::ah);
+    a.and_(x86::eax, ir::kFlagsNZP);
   } else if (handler == Handler::flags_merge) {
     move(x86::eax, op->a, false);
     move(x86::ecx, op->b, false);
-    a.and_(x86::eax, static_cast<i32>(~op->imm & 0xff));
+    a.and_(x86::eax, static_cast<i32>(~op->imm & 0xff));  // nothing above the flags
     a.and_(x86::ecx, static_cast<i32>(op->imm));
     a.or_(x86::eax, x86::ecx);
   } else if (handler == Handler::flag) {

@@ -63,7 +63,8 @@ void Compiler::Work::after_op(Handler handler) {
   busy_copies = 0;
   if (has_float_result) {
     has_float_result = false;
-  } else if (interp::is_plain(handler) || (handler >= Handler::load_u8 && handler <= Handler::store_64)) {
+  } else if (interp::is_plain(handler) || interp::is_select(handler) ||
+             (handler >= Handler::load_u8 && handler <= Handler::store_64)) {
     drop_copies(op->d, 32);  // no result is longer
   } else {
     copies = {};

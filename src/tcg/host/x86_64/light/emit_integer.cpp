@@ -389,6 +389,25 @@ bool Compiler::Work::emit_unary(u32 first, u32 width) {
   return true;
 }
 
+// The place of `yes` if the host's flags say so, else that of `no`, becomes the op's result. Moves leave flags alone, and
+// 32-bit ones clear the upper half, whether they move or not.
+void Compiler::Work::take(x86::CondCode condition, u16 yes, u16 no, bool wide) {
+  const x86::Gp to = sized(target(op->d, x86::rax), wide);
+  const x86::Gp* known = pinned(yes);
+  if (known != nullptr && known->id() == to.id()) {
+    std::swap(yes, no);
+    condition = x86::negateCond(condition);
+    known = pinned(yes);
+  }
+  move(to, no, wide);
+  if (known != nullptr) {
+    a.cmov(condition, to, sized(*known, wide));
+  } else {
+    a.cmov(condition, to, at(yes, wide ? 8 : 4));
+  }
+  done(op->d, to.r64());
+}
+
 bool Compiler::Work::emit_move(Handler handler) {
   const x86::Gp to = target(op->d, x86::rax);
   const x86::Gp* from = pinned(op->a);
@@ -463,13 +482,12 @@ bool Compiler::Work::emit_move(Handler handler) {
       return narrow(2, true);
     case Handler::sext_32:
       return narrow(4, true);
+    case Handler::select_4:
     case Handler::select_8: {
-      const x86::Gp yes = read64(op->b, x86::rcx);
-      move(x86::rax, op->c, true);
-      move(x86::edx, op->a, false);
-      a.test(x86::dl, x86::dl);
-      a.cmovne(x86::rax, yes);
-      done(op->d, x86::rax);
+      const bool wide = handler == Handler::select_8;
+      const x86::Gp condition = read32(op->a, x86::rdx);
+      a.test(condition.r8(), condition.r8());
+      take(x86::CondCode::kNE, op->b, op->c, wide);
       return true;
     }
     case Handler::shift_add: {
@@ -506,6 +524,16 @@ bool Compiler::Work::emit_integer(Handler handler) {
     return emit_two_operand(Operation::name, 2, false, true); \
   case Handler::sx_##name##_ri:                               \
     return emit_two_operand(Operation::name, 2, true, true);
+#define SELECT(name)                                                           \
+  case Handler::sel_##name##_i32_rr:                                           \
+  case Handler::sel_##name##_i32_ri:                                           \
+  case Handler::sel_##name##_i64_rr:                                           \
+  case Handler::sel_##name##_i64_ri: {                                         \
+    const u32 form = number - static_cast<u32>(Handler::sel_##name##_i32_rr);  \
+    compare(form >= 2, (form & 1) != 0);                                       \
+    take(condition_of(Operation::name), op->c, (op + 1)->a, (op + 1)->d == 0); \
+    return true;                                                               \
+  }
 #define UNARY(name)         \
   case Handler::name##_i8:  \
   case Handler::name##_i16: \

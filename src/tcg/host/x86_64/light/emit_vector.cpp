@@ -42,7 +42,8 @@ enum class Shape : u8 {
   cmp,
   px,
   pu,
-  p3
+  p3,
+  pm
 };
 
 struct HostInst {
@@ -192,27 +193,56 @@ bool Compiler::Work::emit_lanes() {
       get(y, op->a);
       emit_inst(inst.id, x, y, at(op->c, 0));
       return finish_propagating();
+    case Shape::pm:
+      choose(inst.id);
+      return true;
     case Shape::cmp: {
-      static_assert(static_cast<u32>(ir::Flag::z) == 1 && static_cast<u32>(ir::Flag::c) == 2 &&
-                    static_cast<u32>(ir::Flag::p) == 5);
+      constexpr u32 flags = ir::flag_mask(ir::Flag::z) | ir::kFlagsC | ir::flag_mask(ir::Flag::p);
       get(x, op->a);
       get(y, op->b);
       emit_inst(inst.id, x, y);
-      a.setp(x86::cl);
-      a.setc(x86::dl);
-      a.setz(x86::al);
-      a.movzx(x86::ecx, x86::cl);
-      a.movzx(x86::edx, x86::dl);
-      a.movzx(x86::eax, x86::al);
-      a.shl(x86::ecx, 5);
-      a.lea(x86::ecx, x86::ptr(x86::rcx, x86::rdx, 2));
-      a.lea(x86::eax, x86::ptr(x86::rcx, x86::rax, 1));
+      a.lahf();
+      a.movzx(x86::eax, x86::ah);
+      a.and_(x86::eax, flags);
       write_integer();
       return true;
     }
   }
   a.movups(at(op->d, 16), x);
   return true;
+}
+
+// The smaller or greater numbers. The host takes the second of two zeros: both orders are asked, and -0 comes of an OR, 0
+// of an AND. Comparing first keeps quiet NaNs from the instruction, for which they would be invalid.
+void Compiler::Work::choose(u32 instruction) {
+  const asmjit::Label special = a.newLabel(), end = a.newLabel();
+  const x86::Xmm x = x86::xmm0, y = x86::xmm1, other = x86::xmm2;
+  const u32 kind = (static_cast<u32>(op->imm) & 0xffff) - static_cast<u32>(VecOp::pmin_ps);
+  const bool is_double = (kind & 1) != 0, is_scalar = kind % 4 >= 2, is_max = kind / 4 % 2 == 1;
+  a.movups(x, at(op->a, 16));
+  a.movups(y, at(op->b, 16));
+  a.movaps(other, y);
+  if (is_scalar) {
+    is_double ? a.ucomisd(x, y) : a.ucomiss(x, y);
+    a.jp(special);
+  } else {
+    is_double ? a.cmppd(other, x, 3) : a.cmpps(other, x, 3);
+    a.movmskps(x86::eax, other);
+    a.movaps(other, y);
+    a.test(x86::eax, x86::eax);
+    a.jnz(special);
+  }
+  a.emit(instruction, other, x);
+  a.emit(instruction, x, y);
+  is_max ? a.andps(x, other) : a.orps(x, other);
+  if (is_scalar) {
+    is_double ? a.movq(x86::rax, x) : a.movd(x86::eax, x);
+    write_integer();
+  } else {
+    a.movups(at(op->d, 16), x);
+  }
+  a.bind(end);
+  cold_step(special, end);
 }
 
 // xmm0 is the result, unless a lane is a NaN or the smallest normal number: then tier 0 does it again.
@@ -349,6 +379,16 @@ bool Compiler::Work::emit_vector(Handler handler) {
     case Handler::mov_32:
       move_wide(op->d, op->a, handler == Handler::mov_16 ? 16 : 32);
       return true;
+    case Handler::select_16: {
+      a.lea(x86::rax, at(op->b, 8));
+      a.lea(x86::rcx, at(op->c, 8));
+      const x86::Gp condition = read32(op->a, x86::rdx);
+      a.test(condition.r8(), condition.r8());
+      a.cmove(x86::rax, x86::rcx);
+      a.movups(x86::xmm0, x86::ptr(x86::rax));
+      a.movups(at(op->d, 16), x86::xmm0);
+      return true;
+    }
     case Handler::and_wide:
     case Handler::or_wide:
     case Handler::xor_wide:

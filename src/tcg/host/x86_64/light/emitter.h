@@ -74,7 +74,8 @@ struct Compiler::Work {
   const Unit* unit = nullptr;
   const ThreadedOp* op = nullptr;  // the op being emitted
   u32 memory_mode = 0;
-  u32 insn = 0;  // guest instruction of the op
+  u32 insn = 0;            // guest instruction of the op
+  bool skip_next = false;  // the op being emitted did what the next one says
   u32 stepped = 0;
 
   // 32-bit displacements at `at` in the code (their end is at + 4) to an address outside or to the data.
@@ -176,6 +177,7 @@ struct Compiler::Work {
   bool emit_lanes();
   void write_integer();
   bool finish_propagating();
+  void choose(u32 instruction);
   void move_wide(u16 to, u16 from, u32 bytes);
   void wide_access(bool write);
 
@@ -188,9 +190,12 @@ struct Compiler::Work {
   void min_max(Operation operation, bool wide, bool immediate, bool extend);
   void finish(x86::Gp result, bool extend);
   void compare(bool wide, bool immediate);
+  void take(x86::CondCode condition, u16 yes, u16 no, bool wide);
   void narrow_compare(Operation operation, u32 width, bool immediate);
   void flags_word();
-  void flags_of_arithmetic(bool add, bool inverted, u32 width);
+  void flags_of_arithmetic(bool add, bool inverted, u32 width, bool immediate);
+  bool flags_with_result(bool add, bool inverted, u32 width, bool immediate);
+  bool has_flags_of_logic(u32 width) const;
   // On a hit rcx is what to add for the host address. On a miss jumps to `slow`, where probe() looks further: it comes
   // back to `found` if it finds the page. Clobbers rcx, rdx.
   void check_tlb(x86::Gp address, u32 size, std::size_t tag, const asmjit::Label& slow, const asmjit::Label& found);
