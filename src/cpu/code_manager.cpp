@@ -45,13 +45,15 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
     : memory_(memory), rendezvous_(rendezvous), guest_(guest), options_(options), cache_(options.cache_bytes, vcpus) {
   for (u32 i = 0; i < vcpus; ++i) translators_.push_back(std::make_unique<Translator>(guest, options));
   memory_.set_code_observer(this);
-  tier::Setup setup{.slots = guest.slots,
-                    .helpers = guest.helpers,
-                    .pinned = guest.pinned,
-                    .memory_modes = guest.memory_modes,
-                    .threads = vcpus,
-                    .code_bytes = options.code_bytes,
-                    .fusions = options.fusions};
+  tier::Setup setup{
+      .slots = guest.slots,
+      .helpers = guest.helpers,
+      .pinned = guest.pinned,
+      .memory_modes = guest.memory_modes,
+      .threads = vcpus,
+      .code_bytes = options.code_bytes,
+      .fusions = options.fusions,
+      .loop_threshold = options.min_tier > 0 ? std::min(options.loop_threshold, 2u) : options.loop_threshold};
   for (u32 mode = 0; mode < guest.memory_modes; ++mode) {
     setup.tlb_offset[mode] = tlb_offset(guest, mode);
     setup.second_tlb_offset[mode] = second_tlb_offset(guest, mode);
@@ -99,11 +101,30 @@ void CodeManager::compile(Vcpu& vcpu, Unit& unit) {
   }
 }
 
+// Control came back to `root` often: the units of that loop get code in common.
+void CodeManager::compile_loop(Vcpu& vcpu, Unit& root) {
+  if (!root.host.wants_loop.exchange(false, std::memory_order_relaxed)) return;
+  LoopUnit units[kMostLoopUnits];
+  const u32 count = cache_.find_loop(&root, units);
+  if (count == 0) return;
+  const std::span<const LoopUnit> loop(units, count);
+  const LoopCode code = compiler_->compile_loop(vcpu.index(), loop, vcpu.frame().memory_mode);
+  if (code.start == nullptr) return;
+  if (options_.perf_map != nullptr) [[unlikely]] {
+    const VcpuFrame& frame = vcpu.frame();
+    options_.perf_map->add(code.start, code.bytes,
+                           fmt::format("{}_loop_{:x}_mode{:x}", guest_.name, frame.pc, frame.mode));
+  }
+  cache_.attach_loop(loop, code);
+}
+
 interp::LeaveInfo CodeManager::execute(Vcpu& vcpu, Unit& unit) {
   if (unit.host.entry.load(std::memory_order_acquire) == nullptr) {
     const u32 heat = unit.heat.load(std::memory_order_relaxed);
     if (heat > 1) unit.heat.store(heat - 1, std::memory_order_relaxed);
     if (heat == 1) compile(vcpu, unit);
+  } else if (unit.host.wants_loop.load(std::memory_order_relaxed)) [[unlikely]] {
+    compile_loop(vcpu, unit);
   }
   const bool compiled = unit.host.entry.load(std::memory_order_acquire) != nullptr;
   const i64 before = vcpu.frame().budget;

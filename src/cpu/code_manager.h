@@ -32,6 +32,7 @@ struct CodeOptions {
   PerfMap* perf_map = nullptr;             // null: code gets no names; outlives the manager
   u32 min_tier = 0;                        // 1: compile a unit before it runs for the first time
   u32 tier1_threshold = 8;                 // entries of a unit before tier 1 compiles it
+  u32 loop_threshold = 512;                // jumps back before a loop of several blocks is compiled as one; 0: never
   u64 code_bytes = u64{128} << 20;         // of compiled code at most
 };
 
@@ -66,6 +67,7 @@ class CodeManager final : public CodeWriteObserver {
  private:
   struct Translator;  // per vcpu
   void compile(Vcpu& vcpu, Unit& unit);
+  void compile_loop(Vcpu& vcpu, Unit& root);
   void mark_page(Vcpu& vcpu, GuestPhys page);
   void make_room();
   void after_deaths(u64 deaths);

@@ -235,6 +235,7 @@ void Softmmu::fill(u64 address, u32 memory_mode, const Entry& entry, const Found
     readable = readable && !watched.reads;
     writable = writable && !watched.writes;
   }
+  writable = writable && readable;  // compiled code takes a write tag for both (tcg/light/page_runs.h)
   if (writable) {
     // The mark is read after the page was chosen for writing: whoever marks it later asks this vcpu to drop the tag.
     std::atomic<u8>& marks = found.range->marks[(found.phys - found.range->start) >> kPageBits];

@@ -42,6 +42,7 @@ Json compiler_report(const tier::Statistics& made, u64 code_bytes) {
           {"code_memory_bytes", code_bytes},
           {"ops", made.ops},
           {"ops_by_tier0", made.stepped_ops},
+          {"loops", made.loops},
           {"no_room", made.no_room},
           {"refused", made.refused},
           {"compile_ns_per_instruction", ratio(made.ns, made.timed_insns)}};

@@ -4,8 +4,9 @@
 // RAM is private memory of the process, in huge pages where the host has them. The map is a sorted immutable snapshot,
 // swapped atomically; old snapshots live as long as the object, because a vcpu may be looking at one. C++ touches guest
 // RAM only through this class, with relaxed atomic accesses (a guest's own races must not become ours), and everything
-// but a vcpu's own store writes through write(): it invalidates translated code and marks pages dirty. Threading:
-// lookups, reads and writes from any thread; add_ram/map_mmio/unmap only before vcpus run or in an exclusive section.
+// but a vcpu's own store writes through write(): it invalidates translated code and marks pages dirty.
+// Threading: lookups, reads and writes from any thread; add_ram/map_mmio/unmap only before vcpus run or in an exclusive
+// section.
 #pragma once
 
 #include <sys/uio.h>

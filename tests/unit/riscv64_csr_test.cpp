@@ -306,6 +306,37 @@ TEST(RiscvCsr, FloatingPointStateIsOneRegisterInThreeViews) {
   EXPECT_EQ(bench.read(0x001), 0x0au) << "a new rounding mode keeps the flags";
 }
 
+// In code: all forms, as one block under FS Dirty and under FS Initial, where the first write ends it.
+TEST(RiscvCsr, CodeReadsAndWritesTheFloatingPointFlags) {
+  constexpr u64 kInitial = u64{1} << 13;
+  for (const u64 fs : {kInitial, u64{status::kFs}}) {
+    Bench bench;
+    bench.write(0x300, fs);
+    constexpr u32 kA0 = 10, kA1 = 11;
+    const auto csr = [](u32 f3, u32 rd, u32 rs1) { return 1u << 20 | rs1 << 15 | f3 << 12 | rd << 7 | 0x73; };
+    u64 at = kRam;
+    for (const u32 word : {csr(5, 0, 0b10110), csr(2, 12, 0), csr(2, 13, kA0), csr(3, 14, kA1), csr(1, 15, kA0),
+                           csr(1, kA0, kA0), csr(6, 16, 0b00100), csr(7, 17, 0b01000), csr(2, 18, 0), 0x6fu}) {
+      bench.store32(at, word);
+      at += 4;
+    }
+    u64* x = bench.hart().x;
+    x[kA0] = ~u64{0} << 32 | 0b01001;
+    x[kA1] = 0b10001;
+    bench.hart().pc = kRam;
+    ASSERT_EQ(bench.vcpu->run(20), Vcpu::Stop::budget);
+    EXPECT_EQ(x[12], 0b10110u);
+    EXPECT_EQ(x[13], 0b10110u);
+    EXPECT_EQ(x[14], 0b11111u);
+    EXPECT_EQ(x[15], 0b01110u);
+    EXPECT_EQ(x[kA0], 0b01001u);
+    EXPECT_EQ(x[16], 0b01001u);
+    EXPECT_EQ(x[17], 0b01101u);
+    EXPECT_EQ(x[18], 0b00101u);
+    EXPECT_EQ(bench.hart().mstatus & status::kFs, status::kFs);
+  }
+}
+
 TEST(RiscvCsr, ResetPutsEveryRegisterBack) {
   Bench bench;
   std::vector<std::pair<u32, u64>> fresh;

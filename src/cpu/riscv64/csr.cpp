@@ -18,7 +18,7 @@ constexpr u64 kAll = ~u64{0};
 constexpr u64 kEnvWritable = envcfg::kFiom | envcfg::kCbie | envcfg::kCbcfe | envcfg::kCbze;
 constexpr bool plain = false, ends = true;
 constexpr u32 kCsrNumbers = 4096;
-constexpr u32 kFflags = 0x001, kMip = 0x344, kSeed = 0x015;
+constexpr u32 kMip = 0x344, kSeed = 0x015;
 
 constexpr CsrInfo kRows[] = {
 #define CSR(number, name, gate, storage, mask, reset, read, write, block) \

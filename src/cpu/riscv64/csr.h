@@ -88,6 +88,8 @@ void csr_reset(Hart& hart);
 // Calls `each` for every register in table order.
 void for_each_csr(const std::function<void(u32 number, const std::string& name)>& each);
 
+inline constexpr u32 kFflags = 0x001;
+
 // Whether a CSR instruction must end its block (helper csr_access) or may stand inside one (csr_plain): it must when it
 // may change the mode key, the mapping, or enable a pending interrupt. `source_bits` is what the source operand may
 // hold: the immediate of csrr?i, ~0 for a register. `mode` is the mode key of the block.

@@ -47,6 +47,13 @@ u64 csr_plain(VcpuFrame* frame, u64 source, u64 b, u64 index_in_block, u64 imm) 
   return old;
 }
 
+u64 read_fflags(VcpuFrame*, u64, u64, u64, u64) { return fp::read_flags(); }
+
+u64 write_fflags(VcpuFrame*, u64 flags, u64, u64, u64) {
+  fp::write_flags(static_cast<u8>(flags & 31));
+  return 0;
+}
+
 u64 raise(VcpuFrame* frame, u64 value, u64, u64, u64 cause) {
   raise_exception(*frame, cause, value);
   return 0;

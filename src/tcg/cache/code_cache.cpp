@@ -36,7 +36,17 @@ u64 granules_in(const Unit& unit, u64 page) {
   return granule_mask(0, unit.guest_bytes - in_first);
 }
 
-// Compiled code of the link's owner follows the link from now on; null takes it back.
+void free_all(Unit* unit) {
+  if (unit->host.memory != nullptr) unit->host.memory->release(unit->host.start, unit->host.data);
+  interp::free_unit(unit);
+}
+
+void free_loop(const LoopCode& code) { code.memory->release(code.start, code.data); }
+
+u32 side_of(const Unit& unit, u64 page) { return page == (unit.phys & ~(kPage - 1)) ? 0 : 1; }
+
+}  // namespace
+
 void set_host_link(Link& link, Unit* target) {
   if (link.host == nullptr) return;
   const u8* entry = target != nullptr ? target->host.entry.load(std::memory_order_relaxed) : nullptr;
@@ -44,24 +54,18 @@ void set_host_link(Link& link, Unit* target) {
   link.host->unit.store(entry != nullptr ? target : nullptr, std::memory_order_release);
 }
 
-void free_all(Unit* unit) {
-  if (unit->host.memory != nullptr) unit->host.memory->release(unit->host.start, unit->host.data);
-  interp::free_unit(unit);
-}
-
-u32 side_of(const Unit& unit, u64 page) { return page == (unit.phys & ~(kPage - 1)) ? 0 : 1; }
-
-}  // namespace
-
 CodeCache::CodeCache(u64 capacity, u32 readers) : capacity_(capacity), buckets_(kBuckets), readers_(readers) {}
 
 CodeCache::~CodeCache() {
+  for (const Loop& loop : loops_) free_loop(loop.code);
+  for (const LoopCode& code : loop_batch_) free_loop(code);
   for (Unit* unit : age_) {
     if (unit != nullptr) free_all(unit);
   }
   for (Unit* unit : batch_) free_all(unit);
   for (const Retired& batch : retired_) {
     for (Unit* unit : batch.units) free_all(unit);
+    for (const LoopCode& code : batch.loops) free_loop(code);
   }
 }
 
@@ -214,6 +218,7 @@ void CodeCache::retire(Unit* unit) {
   unlink_from_page(unit, unit->phys & ~(kPage - 1));
   if (unit->phys_next != 0) unlink_from_page(unit, unit->phys_next);
   unlink(unit);
+  if (unit->is_in_loop) leave_loops(unit);
   unit->mode.store(kDeadMode, std::memory_order_release);
   --statistics_.units;
   ++statistics_.retired;
@@ -229,8 +234,9 @@ void CodeCache::retire(Unit* unit) {
 }
 
 void CodeCache::close_batch() {
-  retired_.push_back({epoch_++, std::move(batch_)});
+  retired_.push_back({epoch_++, std::move(batch_), std::move(loop_batch_)});
   batch_.clear();
+  loop_batch_.clear();
   batch_bytes_ = 0;
   wants_epoch_.store(true, std::memory_order_relaxed);
 }
@@ -265,6 +271,7 @@ void CodeCache::invalidate(u64 phys, u64 size, std::atomic<u8>* marks, u8 mark) 
     }
   }
   Page& entry = pages_[page];
+  const bool had_units = entry.first != nullptr;
   if ((entry.granules & mask) != 0) {
     for (Unit* unit = entry.first; unit != nullptr;) {
       Unit* next = unit->next_in_page[side_of(*unit, page)];
@@ -281,7 +288,14 @@ void CodeCache::invalidate(u64 phys, u64 size, std::atomic<u8>* marks, u8 mark) 
     }
   }
   // Under the lock: a translation that begins later finds the mark gone and sets it anew.
-  if (entry.first == nullptr && !is_read && marks != nullptr) {
+  if (entry.first != nullptr) return;
+  if (had_units) {
+    ++entry.emptied;
+    entry.writes = 0;
+  }
+  ++entry.writes;
+  const u32 patience = entry.emptied > kEmptiedOften ? kPatience : 1;
+  if (entry.writes >= patience && !is_read && marks != nullptr) {
     marks->fetch_and(static_cast<u8>(~mark), std::memory_order_seq_cst);
   }
 }
@@ -322,6 +336,7 @@ void CodeCache::free_passed() {
   }
   while (!retired_.empty() && retired_.front().epoch < passed) {
     for (Unit* unit : retired_.front().units) free_all(unit);
+    for (const LoopCode& code : retired_.front().loops) free_loop(code);
     statistics_.freed += retired_.front().units.size();
     retired_.pop_front();
   }

@@ -9,6 +9,7 @@
 
 #include <deque>
 #include <mutex>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -49,9 +50,19 @@ class CodeCache {
   // that is out of use meanwhile stays without.
   void attach(Unit* unit);
 
+  // The loops through `root` inside its page, as far as all their units have code: the units from which it can be
+  // reached again by links within the page, in the order in which their code should lie, `root` first. Returns how
+  // many; 0: there is no such loop, or `root` begins one already.
+  u32 find_loop(Unit* root, std::span<LoopUnit, kMostLoopUnits> units);
+  // Publishes code made of what find_loop() found: control enters it in the place of the first unit's own code, until
+  // one of its units goes out of use. Releases the code if one has meanwhile.
+  void attach_loop(std::span<const LoopUnit> units, const LoopCode& code);
+
   // Takes out of use every unit that overlaps [phys, phys + size) at 64-byte grain; the range must lie in one page. If
   // the page holds no unit any more and none is being made from it, clears `mark` in its marks (may be null), in one
-  // step with finding that out.
+  // step with finding that out. Where code was written over and over again it does so only after kPatience writes, as
+  // taking the write tags of a page costs more than that.
+  static constexpr u32 kPatience = 64, kEmptiedOften = 4;
   void invalidate(u64 phys, u64 size, std::atomic<u8>* marks, u8 mark);
   // Takes out of use every unit that begins at this offset in its page, has it inside, or ends before it.
   void invalidate_offset(u32 page_offset);
@@ -71,6 +82,7 @@ class CodeCache {
 
   struct Statistics {
     u64 units = 0, bytes = 0, made = 0, invalidated = 0, evicted = 0, evictions = 0, links = 0, raced = 0;
+    u64 loops = 0;               // that were attached so far
     u64 host_bytes = 0;          // of code that compilers made for the units in use
     u64 retired = 0, freed = 0;  // units out of use so far; those of them whose memory was given back
   };
@@ -80,11 +92,19 @@ class CodeCache {
   struct Page {
     Unit* first = nullptr;
     u64 granules = 0;  // 64-byte pieces that some unit was made from
+    u32 emptied = 0;   // how often a write took its last unit
+    u32 writes = 0;    // since then, to the page without units
   };
   struct Retired {
     u64 epoch;
     std::vector<Unit*> units;
+    std::vector<LoopCode> loops;
   };
+  struct Loop {
+    std::vector<Unit*> units;  // the first is where it is entered
+    LoopCode code;
+  };
+  void leave_loops(Unit* unit);
   void retire(Unit* unit);
   void unhash(Unit* unit);
   void add_to_page(Unit* unit, u64 page);
@@ -109,7 +129,9 @@ class CodeCache {
   std::unordered_map<u64, Page> pages_;
   std::deque<Unit*> age_;  // oldest first; null where a unit was retired
   std::vector<Unit*> batch_;
+  std::vector<LoopCode> loop_batch_;  // freed with the batch
   u64 batch_bytes_ = 0;
+  std::vector<Loop> loops_;
   std::deque<Retired> retired_;
   u64 epoch_ = 1;
   struct Reader {

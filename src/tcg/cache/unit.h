@@ -35,6 +35,9 @@ struct Link {
   Link** back = nullptr;
 };
 
+// Compiled code of the link's owner follows the link from now on; null takes it back. Under the cache's lock.
+void set_host_link(Link& link, Unit* target);
+
 namespace interp {
 // One step of threaded code. Operands are byte offsets into the vcpu frame.
 struct ThreadedOp {
@@ -58,10 +61,11 @@ class CodeMemory;
 
 // Code that a compiler tier made of a unit.
 struct HostCode {
-  std::atomic<const u8*> entry{nullptr};  // null: none yet
+  std::atomic<const u8*> entry{nullptr};  // null: none yet; `start`, or the loop that begins with the unit
   // Set by the one vcpu that compiles the unit, before it does, and unset if another try may help. What follows is its
   // own until the cache attaches it.
   std::atomic<bool> is_claimed{false};
+  std::atomic<bool> wants_loop{false};  // control came back to the unit often by a jump backward
   HostLink* links[2] = {};
   const u8* start = nullptr;
   std::byte* data = nullptr;
@@ -79,6 +83,7 @@ struct Unit {
   bool exit_is_far[2] = {};       // leads to another page
   bool linkable = true;           // false: cut short, or starts at a stop; never linked to nor cached by pc
   bool is_spare = false;          // lies in memory of its maker, for want of other: for one run
+  bool is_in_loop = false;        // CodeCache has loops with it
   bool cut_short = false;  // made for one run, in no cache: less than a block's budget, or a boundary in its page
   Link links[2];
   std::atomic<u32> heat{0};  // entries left before a compiler is asked; 0: never ask
@@ -94,6 +99,23 @@ struct Unit {
   Unit* next_in_bucket = nullptr;
   Unit* next_in_page[2] = {};  // list of the first and of the second page
   u64 age = 0;                 // serial number of publication
+};
+
+// A unit of a loop, and which units of the loop its exits lead to; -1: out of it, or perhaps to its own start.
+struct LoopUnit {
+  Unit* unit;
+  i8 next[2];
+};
+inline constexpr u32 kMostLoopUnits = 12;
+inline constexpr u32 kMostLoopInsns = 160;
+
+// Code of several units that lead to each other, entered at the first of them. Each has code of its own as well, whose
+// data (links, HostLink) the loop's copy uses.
+struct LoopCode {
+  const u8* start = nullptr;  // null: none
+  std::byte* data = nullptr;
+  CodeMemory* memory = nullptr;
+  u32 bytes = 0;
 };
 
 }  // namespace pagoda

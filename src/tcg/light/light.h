@@ -24,7 +24,18 @@
 namespace pagoda::light {
 
 // How a piece of compiled code ended: what its leave stub returns, with the unit.
-enum class Left : u32 { lookup, lookup_link0, lookup_link1, budget, poll, exception, later_exception, wait };
+enum class Left : u32 {
+  lookup,
+  lookup_link0,
+  lookup_link1,
+  often_link0,
+  often_link1,
+  budget,
+  poll,
+  exception,
+  later_exception,
+  wait
+};
 
 // What compiled code of one guest needs to know; the same for all its vcpus.
 struct Layout {
@@ -33,6 +44,7 @@ struct Layout {
   u32 memory_modes = 1;
   // Of each memory mode's tables from the frame.
   u32 tlb_offset[kMemoryModes] = {}, second_tlb_offset[kMemoryModes] = {};
+  u32 loop_threshold = 0;   // jumps back before a loop of several units is compiled as one; 0: never
   host::Features features;  // that code may use
 };
 
@@ -57,6 +69,7 @@ class Stubs {
   const u8* load_wide = nullptr;
   const u8* store_wide = nullptr;
   const u8* call = nullptr;
+  const u8* call_plain = nullptr;
   const u8* step = nullptr;
   // Indirect jumps without an entry of the jump cache, and with one that has to be looked at.
   const u8* jump_miss = nullptr;
@@ -74,6 +87,9 @@ class Compiler {
   // Makes host code for the unit and hangs it on unit.host; false: no room (counted), or too much code. The unit is not
   // entered by anybody else through its host code until CodeCache::attach has published it.
   bool compile(Unit& unit, u32 memory_mode);
+  // Makes host code of several units with code of their own; it belongs to nobody until CodeCache::attach_loop. Empty:
+  // no room (counted), or too much code.
+  LoopCode compile_loop(std::span<const LoopUnit> loop, u32 memory_mode);
   const Statistics& statistics() const { return statistics_; }
   // From now on the text of each unit's host code goes to `text`, as far as it lies on the usual way: without what
   // rarely runs. Null: no text. For tests and describe.

@@ -17,6 +17,8 @@ struct Kind {
   u8 size = 0;  // bytes of an access
 };
 
+constexpr bool fits(u64 value) { return static_cast<i64>(value) == static_cast<i32>(value); }
+
 // Handlers that write 8 bytes at most, and never get to a safepoint; loads and stores; all others end runs.
 Kind kind_of(Handler handler) {
   if (handler >= Handler::load_u8 && handler <= Handler::load_u64) {
@@ -53,9 +55,18 @@ void PageRuns::close_changed(u32 place, u32 bytes) {
   }
 }
 
+void PageRuns::move_base(u32 place, u64 distance) {
+  for (u32 i = 0; i < kPageAddends; ++i) {
+    Candidate& run = candidates_[i];
+    if (run.base != place) continue;
+    run.added += static_cast<i64>(distance);
+    if (run.added != static_cast<i32>(run.added)) close(i);
+  }
+}
+
 void PageRuns::add(u32 op, const ThreadedOp& step, bool write, u32 size) {
-  const auto offset = static_cast<i64>(step.imm);
-  if (step.a == offsetof(VcpuFrame, temps) || offset != static_cast<i32>(offset)) return;
+  const auto distance = static_cast<i64>(step.imm);
+  if (step.a == offsetof(VcpuFrame, temps) || distance != static_cast<i32>(distance)) return;
   u32 place = kPageAddends;
   for (u32 i = 0; i < kPageAddends; ++i) {
     Candidate& run = candidates_[i];
@@ -63,7 +74,9 @@ void PageRuns::add(u32 op, const ThreadedOp& step, bool write, u32 size) {
       if (place == kPageAddends) place = i;
       continue;
     }
-    if (run.base != step.a || run.write != write) continue;
+    if (run.base != step.a) continue;
+    const i64 offset = distance + run.added;
+    if (offset != static_cast<i32>(offset)) return;
     // Alike modulo the smaller size: if one is aligned, so is the other.
     const i64 low = std::min<i64>(run.low, offset), end = std::max<i64>(run.end, offset + size);
     if (run.count == std::size(run.ops) || end - low > kMostBytes) return;
@@ -74,6 +87,7 @@ void PageRuns::add(u32 op, const ThreadedOp& step, bool write, u32 size) {
     }
     run.low = static_cast<i32>(low);
     run.end = static_cast<i32>(end);
+    run.write |= write;
     run.kept |= run.last + 1 != op;
     run.last = op;
     run.ops[run.count++] = op;
@@ -92,11 +106,12 @@ void PageRuns::add(u32 op, const ThreadedOp& step, bool write, u32 size) {
                                 .first = op,
                                 .last = op,
                                 .count = 1,
-                                .low = static_cast<i32>(offset),
-                                .end = static_cast<i32>(offset + size),
-                                .check = static_cast<i32>(offset),
+                                .low = static_cast<i32>(distance),
+                                .end = static_cast<i32>(distance + size),
+                                .check = static_cast<i32>(distance),
                                 .size = size};
   run.open = true;
+  run.added = 0;
   run.ops[0] = op;
 }
 
@@ -117,7 +132,11 @@ void PageRuns::find(const Unit& unit, std::span<const Handler> handlers) {
         add(i, step, true, kind.size);
         break;
       case Kind::plain:
-        close_changed(step.d, 8);
+        if (handlers[i] == Handler::add_i64_ri && step.d == step.a && fits(step.imm)) {
+          move_base(step.d, step.imm);
+        } else {
+          close_changed(step.d, 8);
+        }
         break;
       case Kind::barrier:
         for (u32 run = 0; run < kPageAddends; ++run) close(run);

@@ -76,6 +76,14 @@ interp::LeaveInfo execute(const Stubs& stubs, VcpuFrame& frame, const Unit& unit
       return {Leave::lookup, &exit.unit->links[0]};
     case Left::lookup_link1:
       return {Leave::lookup, &exit.unit->links[1]};
+    case Left::often_link0:
+    case Left::often_link1: {
+      Link& link = exit.unit->links[static_cast<Left>(exit.left) == Left::often_link0 ? 0 : 1];
+      Unit* target = link.target.load(std::memory_order_acquire);
+      if (target == nullptr) return {Leave::lookup, &link};
+      target->host.wants_loop.store(true, std::memory_order_relaxed);
+      return {Leave::hot, nullptr, target};
+    }
     case Left::budget:
       return {Leave::budget, nullptr};
     case Left::poll:

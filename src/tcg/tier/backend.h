@@ -34,6 +34,7 @@ struct Setup {
   u32 threads = 1;                  // that compile
   u64 code_bytes = u64{128} << 20;  // of host code at most, a power of two of at least 1 MiB
   u32 fusions = interp::kAllFusions;
+  u32 loop_threshold = 0;  // jumps back after which a loop of several units is compiled as one; 0: never
 };
 
 // One compilation. With `block` the unit is made of it; without, `unit` has its threaded code, and is compiled further.
@@ -53,6 +54,7 @@ struct Statistics {
   u64 units = 0, guest_insns = 0, host_bytes = 0, ops = 0;
   u64 stepped_ops = 0;  // that tier 0's handlers do within host code
   u64 no_room = 0, refused = 0;
+  u64 loops = 0;                           // of several units
   u64 fusions[interp::kFusionCount] = {};  // how often each was applied
   u64 timed_insns = 0, ns = 0;             // host time of every 16th unit
   void add(const Statistics& other);
@@ -65,6 +67,9 @@ class Engine {
   virtual Outcome compile(u32 thread, Job& job) = 0;
   // One after the other, up to the first without room; says how many were tried.
   u64 compile_batch(u32 thread, std::span<Job> jobs, std::span<Outcome> outcomes);
+  // Code of a loop (CodeCache::find_loop), for CodeCache::attach_loop; empty: this engine makes none, or not of this
+  // one.
+  virtual LoopCode compile_loop(u32, std::span<const LoopUnit>, u32 /*memory_mode*/) { return {}; }
   // Runs from the start of `unit`, which this engine compiled and whose pc is frame.pc; as interp::execute.
   virtual interp::LeaveInfo execute(VcpuFrame& frame, Unit& unit) = 0;
   virtual Statistics statistics() const = 0;

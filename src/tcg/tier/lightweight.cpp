@@ -13,6 +13,7 @@ class Lightweight final : public Engine {
       : setup_(setup), memory_(std::move(memory)), threads_(setup.threads) {
     light::Layout layout{.pinned = setup.pinned, .helpers = setup.helpers, .features = features};
     layout.memory_modes = setup.memory_modes;
+    layout.loop_threshold = setup.loop_threshold;
     for (u32 mode = 0; mode < setup.memory_modes; ++mode) {
       layout.tlb_offset[mode] = setup.tlb_offset[mode];
       layout.second_tlb_offset[mode] = setup.second_tlb_offset[mode];
@@ -38,6 +39,10 @@ class Lightweight final : public Engine {
     if (mine.compiler->statistics().no_room != no_room) return Outcome::no_room;
     ++mine.refused;
     return Outcome::refused;
+  }
+  LoopCode compile_loop(u32 thread, std::span<const LoopUnit> loop, u32 memory_mode) override {
+    if (injection::step_fails()) return {};
+    return threads_[thread].compiler->compile_loop(loop, memory_mode);
   }
   interp::LeaveInfo execute(VcpuFrame& frame, Unit& unit) override { return light::execute(*stubs_, frame, unit); }
   Statistics statistics() const override {

@@ -46,6 +46,7 @@ void Statistics::add(const Statistics& other) {
   stepped_ops += other.stepped_ops;
   no_room += other.no_room;
   refused += other.refused;
+  loops += other.loops;
   for (u32 i = 0; i < interp::kFusionCount; ++i) fusions[i] += other.fusions[i];
   timed_insns += other.timed_insns;
   ns += other.ns;

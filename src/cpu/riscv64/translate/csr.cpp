@@ -12,10 +12,24 @@ using ir::Value;
 
 namespace {
 
+// fflags, where the access can neither fault nor change the mode key.
+void access_fflags(Translator& t, const Insn& i, CsrOp op, bool reads, bool writes, Value source) {
+  const Value old = reads ? t.call(HelperId::read_fflags, Type::i64) : t.b.i64(0);
+  if (writes) {
+    const Value value = op == CsrOp::write ? source
+                        : op == CsrOp::set ? t.b.or_(old, source)
+                                           : t.b.and_(old, t.b.not_(source));
+    t.call(HelperId::write_fflags, Type::none, 0, value);
+  }
+  t.set_x(i.rd, old);
+}
+
 // `writes`: csrrs and csrrc with x0 or 0 do not write at all; csrrw to x0 does not read.
 void access(Translator& t, const Insn& i, CsrOp op, bool writes, Value source, u64 source_bits) {
   const auto number = static_cast<u32>(i.immediate);
   const bool reads = op != CsrOp::write || i.rd != 0;
+  if (number == kFflags && (t.mode() & ModeKey::kFpOn) != 0 && t.has(Extension::f) && (!writes || t.fp_is_dirty()))
+    return access_fflags(t, i, op, reads, writes, source);
   const bool ends = csr_ends_block(number, op, writes, source_bits, t.mode());
   const u64 imm = number | static_cast<u64>(op) << 12 | u64{reads} << 14 | u64{writes} << 15 | u64{i.bits} << 32;
   const Value old =

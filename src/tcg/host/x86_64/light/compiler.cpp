@@ -88,7 +88,8 @@ void Compiler::Work::call_stub(const u8* code_at) {
 }
 
 void Compiler::Work::data_reference(u32 data_offset) {
-  fixups.push_back({static_cast<u32>(a.offset()) - 4, nullptr, data_offset});
+  const auto* data = loop.empty() ? nullptr : reinterpret_cast<const u8*>(unit->host.data) + data_offset;
+  fixups.push_back({static_cast<u32>(a.offset()) - 4, data, data_offset});
 }
 
 void Compiler::Work::emit_step(u32 index) {
@@ -131,57 +132,89 @@ Compiler::~Compiler() = default;
 
 void Compiler::set_listing(std::string* text) { work_->listing = text; }
 
+void Compiler::Work::start(u32 mode) {
+  holder.reset(asmjit::ResetPolicy::kSoft);
+  holder.init(asmjit::Environment::host());
+  if (listing != nullptr) {
+    logger.clear();
+    holder.setLogger(&logger);
+  }
+  holder.attach(&a);
+  fixups.clear();
+  cold.clear();
+  slow_accesses.clear();
+  loop = {};
+  memory_mode = mode;
+  stepped = 0;
+}
+
+void Compiler::Work::start_unit(const Unit& to) {
+  unit = &to;
+  insn = 0;
+  fault_exit_used = false;
+  fault_exit = a.newLabel();
+  copies = {};
+  busy_copies = 0;
+  has_floats = has_float_result = false;
+  handlers.assign(unit->op_count, Handler::count);
+  for (u32 i = 0; i < unit->op_count; i += interp::ops_of(handlers[i])) {
+    handlers[i] = interp::handler_of(unit->code[i].handler);
+    has_floats |= handlers[i] >= Handler::fadd_f32 && handlers[i] <= Handler::f32_unbox;
+  }
+  runs.find(*unit, handlers);
+}
+
+bool Compiler::Work::emit_ops() {
+  prologue();
+  u32 next_insn = 1;
+  for (u32 i = 0; i < unit->op_count;) {
+    while (next_insn < unit->guest_insns && unit->insns[next_insn].first_op <= i) insn = next_insn++;
+    if (!emit(handlers[i], unit->code[i])) return false;
+    i += interp::ops_of(handlers[i]);
+    if (skip_next) ++i;  // an op of one piece
+    skip_next = false;
+  }
+  return true;
+}
+
+void Compiler::Work::emit_cold() {
+  for (const SlowAccess& access : slow_accesses) emit_slow_access(access);  // adds to what is cold
+  for (std::size_t i = 0; i < cold.size(); ++i) {                           // as leaving a loop does
+    const auto write = std::move(cold[i]);
+    write();
+  }
+  if (!fault_exit_used) return;
+  a.bind(fault_exit);
+  a.mov(x86::rdx, x86::ptr(x86::rip, 0));
+  data_reference(offsetof(HostData, unit));
+  a.mov(x86::eax, static_cast<u32>(Left::exception));
+  jump_to(stubs.leave);
+}
+
+CodeMemory::Piece Compiler::Work::place() {
+  CHECK(!holder.hasUnresolvedLinks());
+  const std::size_t bytes = a.offset();
+  const CodeMemory::Piece piece = stubs.memory.allocate(bytes);
+  if (piece.write == nullptr) return piece;
+  std::memcpy(piece.write, holder.textSection()->data(), bytes);
+  for (const Fixup& fixup : fixups) {
+    const u8* to = fixup.target != nullptr ? fixup.target : reinterpret_cast<const u8*>(piece.data) + fixup.data_offset;
+    const auto displacement = static_cast<i32>(to - (piece.execute + fixup.at + 4));
+    std::memcpy(piece.write + fixup.at, &displacement, 4);
+  }
+  return piece;
+}
+
 bool Compiler::compile(Unit& unit, u32 memory_mode) {
   const bool timed = statistics_.units % kTimedEvery == 0;
   const u64 start = timed ? now_ns() : 0;
   Work& w = *work_;
-  w.holder.reset(asmjit::ResetPolicy::kSoft);
-  w.holder.init(asmjit::Environment::host());
-  if (w.listing != nullptr) {
-    w.logger.clear();
-    w.holder.setLogger(&w.logger);
-  }
-  w.holder.attach(&w.a);
-  w.fixups.clear();
-  w.cold.clear();
-  w.slow_accesses.clear();
-  w.unit = &unit;
-  w.memory_mode = memory_mode;
-  w.insn = 0;
-  w.stepped = 0;
-  w.fault_exit_used = false;
-  w.fault_exit = w.a.newLabel();
+  w.start(memory_mode);
   w.entry = w.a.newLabel();
-
-  w.copies = {};
-  w.busy_copies = 0;
-  w.has_floats = w.has_float_result = false;
-  w.handlers.assign(unit.op_count, Handler::count);
-  for (u32 i = 0; i < unit.op_count; i += interp::ops_of(w.handlers[i])) {
-    w.handlers[i] = interp::handler_of(unit.code[i].handler);
-    w.has_floats |= w.handlers[i] >= Handler::fadd_f32 && w.handlers[i] <= Handler::f32_unbox;
-  }
-  w.runs.find(unit, w.handlers);
-  w.prologue();
-  u32 next_insn = 1;
-  for (u32 i = 0; i < unit.op_count;) {
-    while (next_insn < unit.guest_insns && unit.insns[next_insn].first_op <= i) w.insn = next_insn++;
-    const ThreadedOp& op = unit.code[i];
-    if (!w.emit(w.handlers[i], op)) return false;
-    i += interp::ops_of(w.handlers[i]);
-    if (w.skip_next) ++i;  // an op of one piece
-    w.skip_next = false;
-  }
+  w.start_unit(unit);
+  if (!w.emit_ops()) return false;
   if (w.listing != nullptr) w.listing->assign(w.logger.data(), w.logger.dataSize());
-  for (const auto& access : w.slow_accesses) w.emit_slow_access(access);  // adds to what is cold
-  for (const auto& write : w.cold) write();
-  if (w.fault_exit_used) {
-    w.a.bind(w.fault_exit);
-    w.a.mov(x86::rdx, x86::ptr(x86::rip, 0));
-    w.data_reference(offsetof(HostData, unit));
-    w.a.mov(x86::eax, static_cast<u32>(Left::exception));
-    w.jump_to(stubs_.leave);
-  }
+  w.emit_cold();
   // What an exit without a target does.
   u32 ask[2] = {};
   for (u32 side = 0; side < 2; ++side) {
@@ -190,22 +223,15 @@ bool Compiler::compile(Unit& unit, u32 memory_mode) {
   }
 
   const std::size_t bytes = w.a.offset();
-  CHECK(!w.holder.hasUnresolvedLinks());
-  CodeMemory& memory = stubs_.memory;
   if (bytes > kMostBytes) return false;
-  const CodeMemory::Piece piece = memory.allocate(bytes);
+  const CodeMemory::Piece piece = w.place();
   if (piece.write == nullptr) {
     ++statistics_.no_room;
     return false;
   }
-  std::memcpy(piece.write, w.holder.textSection()->data(), bytes);
-  for (const Work::Fixup& fixup : w.fixups) {
-    const u8* to = fixup.target != nullptr ? fixup.target : reinterpret_cast<const u8*>(piece.data) + fixup.data_offset;
-    const auto displacement = static_cast<i32>(to - (piece.execute + fixup.at + 4));
-    std::memcpy(piece.write + fixup.at, &displacement, 4);
-  }
   auto* data = new (piece.data) HostData();
   data->unit = &unit;
+  data->turns = static_cast<i32>(stubs_.layout.loop_threshold);
   for (u32 side = 0; side < 2; ++side) {
     data->links[side].ask = piece.execute + ask[side];
     data->links[side].jump.store(data->links[side].ask, std::memory_order_relaxed);
@@ -213,7 +239,7 @@ bool Compiler::compile(Unit& unit, u32 memory_mode) {
   }
   unit.host.start = piece.execute;
   unit.host.data = piece.data;
-  unit.host.memory = &memory;
+  unit.host.memory = &stubs_.memory;
   unit.host.bytes = static_cast<u32>(bytes);
   ++statistics_.units;
   statistics_.guest_insns += unit.guest_insns;
@@ -225,6 +251,67 @@ bool Compiler::compile(Unit& unit, u32 memory_mode) {
     statistics_.ns += now_ns() - start;
   }
   return true;
+}
+
+void Compiler::Work::keep(Part& part) {
+  cold.swap(part.cold);
+  slow_accesses.swap(part.slow_accesses);
+  handlers.swap(part.handlers);
+  std::swap(runs, part.runs);
+  std::swap(fault_exit, part.fault_exit);
+  std::swap(fault_exit_used, part.fault_exit_used);
+  entry = part.entry;
+}
+
+// Depth first: what leads to a unit on the way to itself closes a way round, so that each way round has a poll.
+void Compiler::Work::find_polls(u32 from) {
+  parts[from].walk = Part::on_the_way;
+  for (const i8 next : loop[from].next) {
+    if (next < 0) continue;
+    Part& to = parts[static_cast<u8>(next)];
+    to.polls |= to.walk == Part::on_the_way;
+    if (to.walk == Part::unseen) find_polls(static_cast<u8>(next));
+  }
+  parts[from].walk = Part::done;
+}
+
+LoopCode Compiler::compile_loop(std::span<const LoopUnit> loop, u32 memory_mode) {
+  Work& w = *work_;
+  w.start(memory_mode);
+  w.loop = loop;
+  w.parts.clear();
+  w.parts.resize(loop.size());
+  for (Work::Part& part : w.parts) part.entry = w.a.newLabel();
+  w.parts[0].polls = true;
+  w.find_polls(0);
+  bool is_emitted = true;
+  for (w.position = 0; w.position < loop.size() && is_emitted; ++w.position) {
+    Work::Part& part = w.parts[w.position];
+    w.entry = part.entry;
+    w.start_unit(*loop[w.position].unit);
+    is_emitted = w.emit_ops();
+    w.keep(part);
+  }
+  if (w.listing != nullptr) w.listing->assign(w.logger.data(), w.logger.dataSize());
+  for (w.position = 0; w.position < loop.size() && is_emitted; ++w.position) {
+    w.unit = loop[w.position].unit;
+    w.keep(w.parts[w.position]);
+    w.emit_cold();
+  }
+  w.cold.clear();
+  w.slow_accesses.clear();
+  w.parts.clear();
+  w.loop = {};
+  const std::size_t bytes = w.a.offset();
+  if (!is_emitted || bytes > kMostBytes) return {};
+  const CodeMemory::Piece piece = w.place();
+  if (piece.write == nullptr) {
+    ++statistics_.no_room;
+    return {};
+  }
+  ++statistics_.loops;
+  statistics_.host_bytes += bytes;
+  return {.start = piece.execute, .data = piece.data, .memory = &stubs_.memory, .bytes = static_cast<u32>(bytes)};
 }
 
 }  // namespace pagoda::light

@@ -12,17 +12,26 @@ x86::CondCode branch_condition(Operation operation);
 void Compiler::Work::prologue() {
   a.bind(entry);
   const asmjit::Label poll = a.newLabel(), budget = a.newLabel();
-  a.cmp(at(offsetof(VcpuFrame, poll), 4), 0);
-  a.jne(poll);
+  const bool with_poll = polls();
+  if (with_poll) {
+    a.cmp(at(offsetof(VcpuFrame, poll), 4), 0);
+    a.jne(poll);
+  }
   a.sub(kBudget, unit->guest_insns);
   a.js(budget);
-  cold.push_back([this, poll, budget] {
+  cold.push_back([this, poll, budget, with_poll] {
     a.bind(budget);
     a.add(kBudget, unit->guest_insns);
     exit_to(Left::budget, 0);
+    if (!with_poll) return;
     a.bind(poll);
     exit_to(Left::poll, 0);
   });
+}
+
+// In a loop's code not where control comes only from units that do.
+bool Compiler::Work::polls() const {
+  return loop.empty() || parts[position].polls || is_own_start(0) || is_own_start(1);
 }
 
 // Leaves with the pc at an offset from the unit's start.
@@ -39,10 +48,70 @@ bool Compiler::Work::is_own_start(u32 side) const {
   return unit->exit_offset[side] == 0 && !unit->exit_is_far[side] && unit->linkable;
 }
 
-void Compiler::Work::chain(u32 side) {
-  if (is_own_start(side)) {
-    a.jmp(entry);
+const asmjit::Label* Compiler::Work::inside(u32 side) const {
+  if (is_own_start(side)) return &entry;
+  if (loop.empty() || loop[position].next[side] < 0) return nullptr;
+  return &parts[static_cast<u8>(loop[position].next[side])].entry;
+}
+
+bool Compiler::Work::is_next(u32 side) const {
+  return !loop.empty() && !is_own_start(side) && loop[position].next[side] == static_cast<i8>(position + 1);
+}
+
+// Exits that go back inside the page are what loops of several units are found by.
+bool Compiler::Work::counts_turns(u32 side) const {
+  return loop.empty() && unit->exit_offset[side] < 0 && !unit->exit_is_far[side] && unit->linkable &&
+         stubs.layout.loop_threshold != 0;
+}
+
+void Compiler::Work::branch(x86::CondCode taken) {
+  const asmjit::Label* to[] = {inside(0), inside(1)};
+  const auto jump_if = [&](u32 side, const asmjit::Label& label) {
+    a.j(side == 0 ? taken : x86::negateCond(taken), label);
+  };
+  if (to[0] == nullptr && to[1] == nullptr) {
+    const asmjit::Label yes = a.newLabel();
+    a.j(taken, yes);
+    chain(1);
+    a.bind(yes);
+    return chain(0);
+  }
+  if (to[0] != nullptr && to[1] != nullptr) {
+    const u32 first = is_next(0) ? 1 : 0;
+    jump_if(first, *to[first]);
+    if (!is_next(1 - first)) a.jmp(*to[1 - first]);
     return;
+  }
+  const u32 in = to[0] != nullptr ? 0 : 1;
+  if (!is_next(in)) {
+    jump_if(in, *to[in]);
+    return chain(1 - in);
+  }
+  const asmjit::Label out = a.newLabel();
+  jump_if(1 - in, out);
+  cold.push_back([this, out, in] {
+    a.bind(out);
+    chain(1 - in);
+  });
+}
+
+void Compiler::Work::chain(u32 side) {
+  if (const asmjit::Label* to = inside(side)) {
+    if (!is_next(side)) a.jmp(*to);
+    return;
+  }
+  if (counts_turns(side)) {
+    const asmjit::Label often = a.newLabel();
+    a.dec(x86::dword_ptr(x86::rip, 0));
+    data_reference(offsetof(HostData, turns));
+    a.js(often);
+    cold.push_back([this, often, side] {
+      a.bind(often);
+      a.mov(x86::eax, kTurnsAgain);
+      a.mov(x86::dword_ptr(x86::rip, 0), x86::eax);
+      data_reference(offsetof(HostData, turns));
+      exit_to(side == 0 ? Left::often_link0 : Left::often_link1, unit->exit_offset[side]);
+    });
   }
   if (unit->exit_is_far[side]) return chain_far(side);
   a.jmp(x86::qword_ptr(x86::rip, 0));
@@ -177,6 +246,12 @@ void Compiler::Work::call_helper(const ThreadedOp& step) {
     constant(x86::rax, step.imm);
     a.mov(at(offsetof(VcpuFrame, call_args) + 24, 8), x86::rax);
   }
+  // What neither faults nor looks at guest state nor leaves needs less around it.
+  if ((helpers.helpers[number].effects & ~static_cast<u32>(ir::kFpFlags)) == 0) {
+    a.mov(x86::ecx, number);
+    call_stub(stubs.call_plain);
+    return done(step.d, x86::rax);
+  }
   a.mov(x86::ecx, number | (second.a != 0 ? 0x80000000u : 0u));
   a.mov(x86::edx, site());
   call_stub(stubs.call);
@@ -199,17 +274,7 @@ void Compiler::Work::finish_insn(const ThreadedOp& slow_op) {
 bool Compiler::Work::emit_control(Handler handler) {
   const u32 number = static_cast<u32>(handler);
   const auto finish_branch = [&](x86::CondCode taken) {
-    for (const u32 side : {0u, 1u}) {
-      if (!is_own_start(side)) continue;
-      a.j(side == 0 ? taken : x86::negateCond(taken), entry);
-      chain(1 - side);
-      return true;
-    }
-    const asmjit::Label yes = a.newLabel();
-    a.j(taken, yes);
-    chain(1);
-    a.bind(yes);
-    chain(0);
+    branch(taken);
     return true;
   };
   switch (handler) {

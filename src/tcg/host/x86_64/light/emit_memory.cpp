@@ -163,15 +163,15 @@ void Compiler::Work::end_access() {
 void Compiler::Work::emit_slow_access(SlowAccess access) {
   const u32 first = static_cast<u32>(access.op - unit->code);
   const PageRun* run = access.run;
-  const bool write = is_store(handlers[first]);
   a.bind(access.slow);
   if (run != nullptr && run->first == first) {
-    probe(tag_of(write), access.found);
+    probe(tag_of(run->write), access.found);
     if (run->kept) a.mov(at(addend_of(*run), 8), 0);
   }
   for (u32 index = first; index <= access.last; ++index) {
     op = unit->code + index;
     insn = op->c;
+    const bool write = is_store(handlers[index]);
     if (run == nullptr) {
       if (access.address.id() != x86::rax.id()) a.mov(x86::rax, access.address);
     } else {

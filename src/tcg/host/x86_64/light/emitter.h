@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "tcg/host/x86_64/light/registers.h"
@@ -27,6 +28,7 @@ enum class Operation : u16 {
 struct HostData {
   HostLink links[2];
   const Unit* unit;
+  i32 turns;  // jumps back, inside the page, that are left before the loop they make is looked for
 };
 static_assert(sizeof(HostData) <= CodeMemory::kDataBytes);
 
@@ -58,6 +60,9 @@ struct FloatCopies {
   u16 place[kCount] = {};  // 0: none
   u16 is_wide = 0;         // by bit: 8 bytes of the place, not 4
 };
+
+// Jumps back before a unit asks again.
+inline constexpr i32 kTurnsAgain = 1 << 20;
 
 struct Compiler::Work {
   explicit Work(const Stubs& from);
@@ -102,6 +107,22 @@ struct Compiler::Work {
   PageRuns runs;
   asmjit::Label entry, fault_exit;
   bool fault_exit_used = false;
+  // Of a loop's code: what each of its units has for itself while others are emitted.
+  struct Part {
+    std::vector<std::function<void()>> cold;
+    std::vector<SlowAccess> slow_accesses;
+    std::vector<Handler> handlers;
+    PageRuns runs;
+    asmjit::Label entry, fault_exit;
+    bool fault_exit_used = false;
+    bool polls = false;                                    // control comes back to it, or from outside
+    enum : u8 { unseen, on_the_way, done } walk = unseen;  // of find_polls
+  };
+  std::vector<Part> parts;
+  std::span<const LoopUnit> loop;  // empty: one unit's code
+  u32 position = 0;                // in it
+  void find_polls(u32 from);
+  void keep(Part& part);           // exchanges the unit's own things with the part's
   std::vector<u8> index_of_place;  // by frame offset / 8: index into kPinned + 1
 
   // --- places
@@ -228,6 +249,11 @@ struct Compiler::Work {
   bool is_own_start(u32 side) const;
   void chain(u32 side);
   void chain_far(u32 side);
+  bool counts_turns(u32 side) const;
+  // Where an exit leads to within this code; null: out of it.
+  const asmjit::Label* inside(u32 side) const;
+  bool is_next(u32 side) const;  // and its code follows
+  void branch(x86::CondCode taken);
   // rax = a page: leaves its place in the first-level table in rcx and its tag in rax, and compares; "equal" if the
   // page may be executed. Then load_host_page() takes the place and makes rax the host address of the page at pc_page +
   // bytes.
@@ -239,6 +265,12 @@ struct Compiler::Work {
   void check_next_page();
   void raise_fault();
   void prologue();
+  bool polls() const;
+  void start(u32 memory_mode);
+  void start_unit(const Unit& unit);
+  bool emit_ops();
+  void emit_cold();
+  CodeMemory::Piece place();  // the finished code, in code memory; or null
 };
 
 }  // namespace pagoda::light

@@ -3,6 +3,7 @@
 //
 // Slow-path stubs are called by cold code with eax/rax, ecx, edx as said at each; edx is always a Site (emitter.h).
 // They write all guest registers to the frame, so that C++ sees exact state, and load them again.
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -291,6 +292,28 @@ Stubs::Stubs(CodeMemory& to, const Layout& of) : memory(to), layout(of) {
     w.a.mov(x86::edx, x86::ecx);
     w.a.shr(x86::edx, 31);
     w.call(calls, offsetof(CompiledCalls, helper));
+  });
+  // ecx = number of a helper that never faults and sees no guest state; result in rax. C++ keeps the other registers.
+  call_plain = stub(memory, layout, [](Writer& w) {
+    constexpr x86::Gp kLost[] = {x86::rsi, x86::rdi, x86::r8, x86::r9, x86::r10, x86::r11};
+    const auto for_lost = [&](auto&& each) {
+      for (u32 i = 0; i < w.layout.pinned.size(); ++i) {
+        if (std::ranges::find(kLost, kPinned[i]) != std::end(kLost)) each(frame(w.layout.pinned[i]), kPinned[i]);
+      }
+    };
+    for_lost([&](const x86::Mem& slot, x86::Gp reg) { w.a.mov(slot, reg); });
+    w.a.mov(x86::rdi, kFrame);
+    w.a.mov(x86::rsi, w.argument(0));
+    w.a.mov(x86::rdx, w.argument(1));
+    w.a.mov(x86::r8, w.argument(3));
+    w.a.mov(x86::rax, frame(offsetof(VcpuFrame, helpers)));
+    w.a.lea(x86::rax, ptr(x86::rax, x86::rcx, 3));
+    w.a.mov(x86::rcx, w.argument(2));
+    w.a.sub(x86::rsp, 8);
+    w.a.call(qword_ptr(x86::rax));
+    w.a.add(x86::rsp, 8);
+    for_lost([&](const x86::Mem& slot, x86::Gp reg) { w.a.mov(reg, slot); });
+    w.a.ret();
   });
   // rax = unit, ecx = index of the op.
   step = stub(memory, layout, [](Writer& w) {
