@@ -210,8 +210,8 @@ bool Compiler::compile(Unit& unit, u32 memory_mode) {
   const u64 start = timed ? now_ns() : 0;
   Work& w = *work_;
   w.start(memory_mode);
-  w.entry = w.a.newLabel();
   w.start_unit(unit);
+  w.entry = w.a.newLabel();
   if (!w.emit_ops()) return false;
   if (w.listing != nullptr) w.listing->assign(w.logger.data(), w.logger.dataSize());
   w.emit_cold();
