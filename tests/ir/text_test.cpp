@@ -59,8 +59,8 @@ TEST(IrText, random_blocks_are_sound_and_survive_the_round_trip) {
     for (u32 t = 0; t < kTypeCount; ++t) {
       const Type type = static_cast<Type>(t);
       if (!contains(op_info(op).types, type)) continue;
-      if ((op == Op::zext || op == Op::sext) && type == Type::i1) continue;             // nothing is narrower
-      if (op == Op::trunc && type == Type::i64) continue;                               // nothing is wider
+      if ((op == Op::zext || op == Op::sext) && type == Type::i1) continue;  // nothing is narrower
+      if (op == Op::trunc && type == Type::i64) continue;                    // nothing is wider
       if (op == Op::bitcast && (type_bits(type) < 32 || type == Type::v256 || type == Type::flags)) continue;  // alone
       if (op == Op::call && type_bits(type) > 64) continue;
       EXPECT_TRUE(seen.contains({op, type})) << op_text(op) << '.' << type_name(type);

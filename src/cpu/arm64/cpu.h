@@ -40,7 +40,8 @@ struct Cpu : VcpuFrame {
   // The exclusive monitor: address and what was loaded from it; kNoExclusive when it is open.
   u64 exclusive_address, exclusive_value[2];
   u64 nzcv;  // as ir::Flag numbers bits
-  u32 fpsr;  // QC, unless it is in `saturated`, and IDC; the other sticky flags live in the host's format (VcpuFrame::fp_control)
+  u32 fpsr;  // QC, unless it is in `saturated`, and IDC; the other sticky flags live in the host's format
+             // (VcpuFrame::fp_control)
   u32 fpcr;
 };
 // The mode key: FPCR flushes denormals or wants default NaNs, so that arithmetic is not the IR's own.

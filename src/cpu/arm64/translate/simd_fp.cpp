@@ -63,8 +63,8 @@ u32 rounding_of(u32 opcode, bool a, bool u) {
   }
 }
 
-// Signed integers of singles: the host gives the least one for all it cannot convert. Rounding first says what is inexact;
-// numbers too large for an integer have no fraction.
+// Signed integers of singles: the host gives the least one for all it cannot convert. Rounding first says what is
+// inexact; numbers too large for an integer have no fraction.
 void convert_to_integers(Translator& t, const Insn& i, u32 rounding) {
   auto& b = t.b;
   Value n = lanes_of(t, i, i.rn());

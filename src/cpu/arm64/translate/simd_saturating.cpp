@@ -23,7 +23,8 @@ void set_saturated(Translator& t, const Insn& i, Value result, Value difference)
   collect(t, i.bit(30) ? difference : low_half(t, difference));
 }
 
-// The doubled product of halfwords, its high half, perhaps rounded: out of range only for -1 times -1, which gives 0x8000.
+// The doubled product of halfwords, its high half, perhaps rounded: out of range only for -1 times -1, which gives
+// 0x8000.
 void doubled_product(Translator& t, const Insn& i, Value n, Value m, bool rounds) {
   auto& b = t.b;
   Value product;
@@ -81,8 +82,8 @@ bool saturating_three_in_ir(Translator& t, const Insn& i) {
       const bool adds = i.field(11, 5) == 1;
       const Value n = t.v(i.rn());
       const Value m = t.v(i.rm());
-      const VecOp bound = adds ? (is_unsigned ? VecOp::adds_u8 : VecOp::adds_s8)
-                               : (is_unsigned ? VecOp::subs_u8 : VecOp::subs_s8);
+      const VecOp bound =
+          adds ? (is_unsigned ? VecOp::adds_u8 : VecOp::adds_s8) : (is_unsigned ? VecOp::subs_u8 : VecOp::subs_s8);
       const Value result = b.vec(of_size(bound, size), n, m);
       set_saturated(t, i, result, b.xor_(result, b.vec(of_size(adds ? VecOp::add_8 : VecOp::sub_8, size), n, m)));
       return true;
@@ -117,7 +118,8 @@ bool saturating_two_in_ir(Translator& t, const Insn& i) {
       if (size == 3) return false;
       const Value n = t.v(i.rn());
       constexpr u64 least[] = {0x8080808080808080, 0x8000800080008000, 0x8000000080000000};
-      const Value opposite = u ? b.vec(of_size(VecOp::sub_8, size), all_of(t, 0), n) : b.vec(of_size(VecOp::abs_8, size), n);
+      const Value opposite =
+          u ? b.vec(of_size(VecOp::sub_8, size), all_of(t, 0), n) : b.vec(of_size(VecOp::abs_8, size), n);
       const Value outside = b.vec(of_size(VecOp::eq_8, size), opposite, all_of(t, least[size]));
       set_saturated(t, i, b.xor_(opposite, outside), outside);
       return true;

@@ -389,8 +389,8 @@ bool Compiler::Work::emit_unary(u32 first, u32 width) {
   return true;
 }
 
-// The place of `yes` if the host's flags say so, else that of `no`, becomes the op's result. Moves leave flags alone, and
-// 32-bit ones clear the upper half, whether they move or not.
+// The place of `yes` if the host's flags say so, else that of `no`, becomes the op's result. Moves leave flags alone,
+// and 32-bit ones clear the upper half, whether they move or not.
 void Compiler::Work::take(x86::CondCode condition, u16 yes, u16 no, bool wide) {
   const x86::Gp to = sized(target(op->d, x86::rax), wide);
   const x86::Gp* known = pinned(yes);

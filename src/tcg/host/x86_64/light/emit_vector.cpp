@@ -212,8 +212,8 @@ bool Compiler::Work::emit_lanes() {
   return true;
 }
 
-// The smaller or greater numbers. The host takes the second of two zeros: both orders are asked, and -0 comes of an OR, 0
-// of an AND. Comparing first keeps quiet NaNs from the instruction, for which they would be invalid.
+// The smaller or greater numbers. The host takes the second of two zeros: both orders are asked, and -0 comes of an OR,
+// 0 of an AND. Comparing first keeps quiet NaNs from the instruction, for which they would be invalid.
 void Compiler::Work::choose(u32 instruction) {
   const asmjit::Label special = a.newLabel(), end = a.newLabel();
   const x86::Xmm x = x86::xmm0, y = x86::xmm1, other = x86::xmm2;
