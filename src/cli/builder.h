@@ -2,9 +2,12 @@
 // Builder: what the option handlers fill in; inside src/cli only.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "machines/config.h"
@@ -20,7 +23,13 @@ struct Builder {
   std::string icount_origin;
   std::string smp_origin;
   std::array<std::string, 2> pflash_origin;
-  std::string single_thread_origin;  // "-accel tiered,thread=single", valid only with -icount
+  std::map<std::string, std::string> mon_origins;  // by chardev
+  std::string single_thread_origin;                // "-accel tiered,thread=single", valid only with -icount
+  std::set<u64> disk_indices;                      // of -drive if=virtio,index=
+  std::vector<std::string> iothreads;              // ids; every disk has threads of its own whatever it names
+  // "-net nic" and "-net user" belong together in whatever order they come.
+  std::vector<std::size_t> net_cards;  // indices of devices that wait for a network
+  std::vector<std::string> net_users;  // ids of networks
   bool snapshot = false;
   bool display_none = false;
   bool serial_given = false;
@@ -49,6 +58,7 @@ Result<> finish_run(Builder& b);
 Result<> finish_flash(const Builder& b);
 Result<> finish_devices(const Builder& b);
 Result<> finish_consoles(Builder& b);
+Result<> finish_networks(Builder& b);
 
 // A network card's own address, as 52:54:00:12:34:56.
 Result<> check_mac(std::string_view text);

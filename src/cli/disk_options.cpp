@@ -16,14 +16,16 @@ using Action = DiskCommand::Action;
 
 constexpr std::string_view kHelp =
     "usage: pagoda disk create [-q] [-f FORMAT] [-b BACKING -F FORMAT] [-u] [-o OPTIONS] FILE [SIZE]\n"
-    "       pagoda disk info [-f FORMAT] [--output=human|json] [--backing-chain] FILE\n"
-    "       pagoda disk check [-q] [-f FORMAT] [--output=human|json] [-r leaks|all] FILE\n"
-    "       pagoda disk convert [-q] [-f FORMAT] [-O FORMAT] [-c] [-o OPTIONS] FILE NEW-FILE\n"
+    "       pagoda disk info [-U] [-f FORMAT] [--output=human|json] [--backing-chain] FILE\n"
+    "       pagoda disk check [-qU] [-f FORMAT] [--output=human|json] [-r leaks|all] FILE\n"
+    "       pagoda disk convert [-qU] [-f FORMAT] [-O FORMAT] [-c] [-o OPTIONS] FILE NEW-FILE\n"
+    "       pagoda disk convert [-qU] [-f FORMAT] -n -O FORMAT [-c] FILE EXISTING-FILE\n"
     "\n"
     "Options and output are qemu-img's. FORMAT is raw or qcow2 (create and -O: default raw; -f: by content). SIZE is "
     "in\n"
     "bytes or has a suffix k, M, G, T. -b: changes to BACKING go to the new image; -u: without looking at it.\n"
-    "-c compresses, -r repairs, -q is silent. check ends with 0, 1 (not checked), 2 (corrupt), 3 (space lost), 63 "
+    "-c compresses, -r repairs, -q is silent, -U reads what another program may be writing. check ends with 0, 1 (not "
+    "checked), 2 (corrupt), 3 (space lost), 63 "
     "(raw).\n"
     "\n"
     "OPTIONS: key=value,... of\n"
@@ -83,10 +85,25 @@ struct OptionInfo {
   std::string_view actions;  // first letters: c(r)eate is r, info i, check k, convert v
 };
 constexpr std::array kOptions = {
-    OptionInfo{"f", true, "rikv"}, OptionInfo{"o", true, "rv"},      OptionInfo{"b", true, "r"},
-    OptionInfo{"F", true, "r"},    OptionInfo{"u", false, "r"},      OptionInfo{"q", false, "rkv"},
-    OptionInfo{"r", true, "k"},    OptionInfo{"c", false, "v"},      OptionInfo{"O", true, "v"},
-    OptionInfo{"p", false, "v"},   OptionInfo{"output", true, "ik"}, OptionInfo{"backing-chain", false, "i"},
+    OptionInfo{"f", true, "rikv"},
+    OptionInfo{"o", true, "rv"},
+    OptionInfo{"b", true, "r"},
+    OptionInfo{"F", true, "r"},
+    OptionInfo{"u", false, "r"},
+    OptionInfo{"q", false, "rkv"},
+    OptionInfo{"r", true, "k"},
+    OptionInfo{"c", false, "v"},
+    OptionInfo{"O", true, "v"},
+    OptionInfo{"p", false, "v"},
+    OptionInfo{"output", true, "ik"},
+    OptionInfo{"backing-chain", false, "i"},
+    OptionInfo{"U", false, "ikv"},
+    OptionInfo{"n", false, "v"},
+    // How qemu-img goes about it; nothing that shows in the result.
+    OptionInfo{"m", true, "v"},
+    OptionInfo{"W", false, "v"},
+    OptionInfo{"t", true, "v"},
+    OptionInfo{"T", true, "kv"},
 };
 constexpr std::string_view kActionLetters = "rikv";  // in the order of Action
 
@@ -98,6 +115,14 @@ Result<> apply(std::string_view name, const std::string& value, DiskCommand* com
   if (name == "u") command->unsafe_backing = true;
   if (name == "q") command->quiet = true;
   if (name == "c") command->compress = true;
+  if (name == "U") command->force_share = true;
+  if (name == "n") command->into_existing = true;
+  if (name == "m") TRY(parse_number(value, "the number of coroutines", 1, 16));
+  if (name == "t" || name == "T") {
+    constexpr std::array<std::string_view, 5> kModes = {"writeback", "none", "unsafe", "writethrough", "directsync"};
+    if (std::ranges::find(kModes, value) == kModes.end())
+      return fail("unknown cache mode{}", suggestion(value, kModes));
+  }
   if (name == "backing-chain") command->chain = true;
   if (name == "r") {
     if (value != "leaks" && value != "all") return fail("leaks or all");
@@ -185,6 +210,9 @@ Result<std::variant<DiskCommand, std::string>> parse_disk_command(std::span<cons
       return fail("disk {}: {}: {}", action, shown, done.error().message);
   }
   TRY(take_files(files, action, &command));
+  if (command.into_existing && command.output_format.empty()) return fail("disk convert: -n needs -O");
+  if (command.force_share && command.repair != DiskCommand::Repair::none)
+    return fail("disk check: -U is for reading, -r writes");
   return std::variant<DiskCommand, std::string>(std::move(command));
 }
 

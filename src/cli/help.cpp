@@ -53,7 +53,10 @@ std::string_view kind_name(PropertyKind kind) {
     case PropertyKind::number:
       return "uint32";
     case PropertyKind::boolean:
+    case PropertyKind::off:
       return "bool";
+    case PropertyKind::on:
+      return "OnOffAuto";
     default:
       return "str";
   }
@@ -183,7 +186,9 @@ std::string chardev_list() {
   };
   std::string text = "Available chardev backend types:\n";
   for (const ListRow& row : rows) text += fmt::format("  {:<8}{}\n", row.name, row.help);
-  return text + "All take id=id and mux=on|off (shared by several users, Ctrl-A commands).\n";
+  return text +
+         "All take id=id, mux=on|off (shared by several users, Ctrl-A commands), logfile=file (a copy of what is "
+         "written) and logappend=on|off.\n";
 }
 
 std::string netdev_list() {

@@ -11,9 +11,9 @@
 namespace pagoda::cli {
 namespace {
 
-Result<> check_format(std::string_view format) {
+Result<> check_format(std::string_view key, std::string_view format) {
   if (format == "raw" || format == "qcow2") return {};
-  return fail("format={}: only 'raw' and 'qcow2' are supported", format);
+  return fail("{}={}: only 'raw' and 'qcow2' are supported", key, format);
 }
 
 Result<> apply_cache(const std::string& mode, DriveConfig* drive) {
@@ -31,6 +31,26 @@ Result<> apply_discard(const std::string& mode, DriveConfig* drive) {
     return fail("discard={}: unmap or ignore", mode);
   drive->unmap = mode == "unmap" || mode == "on";
   return {};
+}
+
+// How the host does its I/O is the emulator's business: its own threads, whatever is asked for.
+Result<> check_aio(const KeyValue& item) {
+  constexpr std::array<std::string_view, 3> kWays = {"threads", "native", "io_uring"};
+  if (std::ranges::find(kWays, item.value) != kWays.end()) return {};
+  return fail("aio={}: threads, native or io_uring{}", item.value, suggestion(item.value, kWays));
+}
+
+// "auto" is what is built in: locks where the host's file system has them.
+Result<> apply_locking(const KeyValue& item, DriveConfig* drive) {
+  drive->locking = true;
+  if (item.value == "auto") return {};
+  TRY_ASSIGN(drive->locking, parse_switch(item));
+  return {};
+}
+
+Result<> check_file_driver(const KeyValue& item) {
+  if (item.value == "file" || item.value == "host_device") return {};
+  return fail("{}={}: only 'file' and 'host_device' are supported", item.key, item.value);
 }
 
 // Keys that can only have the value that is built in.
@@ -68,9 +88,9 @@ Result<> apply_node_key(const KeyValue& item, std::string_view key, bool in_file
   } else if (key == "auto-read-only") {
     TRY(parse_switch(item));  // a permission that nothing makes use of
   } else if (key == "locking") {
-    return only(item, "auto");
+    return apply_locking(item, drive);
   } else if (key == "aio") {
-    return only(item, "threads");
+    return check_aio(item);
   } else if (key == "detect-zeroes") {
     return only(item, "off");
   } else {
@@ -89,9 +109,15 @@ auto by_id(List& list, std::string_view id) {
 }  // namespace
 
 Result<bool> apply_drive_key(const KeyValue& item, DriveConfig* drive) {
-  if (item.key == "format") {
-    TRY(check_format(item.value));
+  if (item.key == "format" || item.key == "driver") {
+    TRY(check_format(item.key, item.value));
     drive->format = item.value;
+  } else if (item.key == "file" || item.key == "file.filename") {
+    drive->file = item.value;
+  } else if (item.key == "file.driver") {
+    TRY(check_file_driver(item));
+  } else if (item.key == "file.locking") {
+    TRY(apply_locking(item, drive));
   } else if (item.key == "snapshot") {
     TRY_ASSIGN(drive->snapshot, parse_switch(item));
   } else if (item.key == "cache") {
@@ -99,7 +125,7 @@ Result<bool> apply_drive_key(const KeyValue& item, DriveConfig* drive) {
   } else if (item.key == "discard") {
     TRY(apply_discard(item.value, drive));
   } else if (item.key == "aio") {
-    TRY(only(item, "threads"));
+    TRY(check_aio(item));
   } else if (item.key == "detect-zeroes") {
     TRY(only(item, "off"));
   } else if (item.key == "werror" || item.key == "rerror") {
@@ -146,6 +172,7 @@ Result<> on_blockdev(Builder& b, std::string_view value) {
     drive.readonly = drive.readonly || below->readonly;
     drive.direct = drive.direct || below->direct;
     drive.no_flush = drive.no_flush || below->no_flush;
+    drive.locking = drive.locking && below->locking;
     drive.unmap = drive.unmap && below->unmap;
     b.config.drives.erase(below);
   }

@@ -64,6 +64,28 @@ Result<> on_name(Builder& b, std::string_view value) {
   return {};
 }
 
+// Eight hexadecimal digits, then three times four and once twelve, with "-" between the groups.
+Result<> on_uuid(Builder& b, std::string_view value) {
+  constexpr std::string_view kForm = "00000000-0000-0000-0000-000000000000";
+  const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
+  bool good = value.size() == kForm.size();
+  u32 digits = 0;
+  for (std::size_t i = 0; good && i < kForm.size(); ++i) {
+    const char c = value[i] >= 'A' && value[i] <= 'F' ? static_cast<char>(value[i] - 'A' + 'a') : value[i];
+    if (kForm[i] == '-') {
+      good = c == '-';
+      continue;
+    }
+    good = digit(c) >= 0;
+    u8& byte = b.config.uuid[digits++ / 2];
+    byte = static_cast<u8>(byte << 4 | (digit(c) & 0xf));
+  }
+  if (!good) return fail("not of the form {}", kForm);
+  return {};
+}
+
+Result<> on_no_user_config(Builder&, std::string_view) { return {}; }
+
 Result<> on_log_items(Builder& b, std::string_view value) {
   if (is_help(value)) {
     b.text = log_list();

@@ -244,6 +244,7 @@ Result<> on_mon(Builder& b, std::string_view value) {
     }
   }
   if (id.empty()) return fail("chardev= is missing");
+  b.mon_origins.emplace(id, b.origin);
   return on_monitor(b, "chardev:" + id);
 }
 
@@ -255,7 +256,7 @@ Result<> on_chardev(Builder& b, std::string_view value) {
   TRY_ASSIGN(const auto items, parse_key_values(value, "backend"));
   CharSpec spec;
   spec.origin = b.origin;
-  std::vector<std::string_view> keys = {"id", "mux"};
+  std::vector<std::string_view> keys = {"id", "mux", "logfile", "logappend"};
   for (const KeyValue& item : items) {
     if (item.key == "backend") {
       const auto kind = std::ranges::find(kKinds, item.value, &KindName::name);
@@ -291,6 +292,11 @@ Result<> on_chardev(Builder& b, std::string_view value) {
       TRY_ASSIGN(spec.signal, parse_switch(item));
     } else if (item.key == "append") {
       TRY_ASSIGN(spec.append, parse_switch(item));
+    } else if (item.key == "logfile") {
+      if (item.value.empty()) return fail("logfile: a file name is missing");
+      spec.log_file = item.value;
+    } else if (item.key == "logappend") {
+      TRY_ASSIGN(spec.log_append, parse_switch(item));
     } else if (item.key == "telnet") {
       TRY_ASSIGN(spec.telnet, parse_switch(item));
     } else {
@@ -304,6 +310,7 @@ Result<> on_chardev(Builder& b, std::string_view value) {
   if (spec.kind == CharKind::socket) {
     if (!spec.path.empty() && !(spec.port.empty() && spec.host.empty())) return fail("path= or port=, not both");
     if (!spec.host.empty() && spec.port.empty()) return fail("port= is missing");
+    if (spec.port.empty() && spec.path.empty()) return fail("path= or port= is missing");
     if (spec.port.empty()) TRY(check_socket_path(spec.path));
   }
   return add_chardev(b.config, std::move(spec));
@@ -331,7 +338,10 @@ Result<> finish_consoles(Builder& b) {
   for (const std::string& id : config.serials) {
     if (!id.empty()) TRY(use("-serial chardev:" + id, id));
   }
-  for (const std::string& id : config.monitors) TRY(use("-monitor chardev:" + id, id));
+  for (const std::string& id : config.monitors) {
+    const auto origin = b.mon_origins.find(id);
+    TRY(use(origin != b.mon_origins.end() ? origin->second : "-monitor chardev:" + id, id));
+  }
   if (!config.semihosting.chardev.empty()) {
     TRY(use("-semihosting-config chardev=" + config.semihosting.chardev, config.semihosting.chardev));
   }

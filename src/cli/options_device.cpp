@@ -39,8 +39,10 @@ std::vector<std::string_view> property_keys(std::string_view driver) {
   return keys;
 }
 
-// QEMU's short names: "virtio-blk" is the PCI device.
-std::string full_driver_name(const std::string& name) {
+// QEMU's other names: "virtio-blk" is the PCI device, and modern drivers are the only ones there are.
+std::string full_driver_name(std::string name) {
+  constexpr std::string_view kModern = "-pci-non-transitional";
+  if (name.ends_with(kModern)) name.resize(name.size() - kModern.size());
   std::string on_pci = name + "-pci";
   return std::ranges::find(kDevices, on_pci, &DeviceInfo::driver) != kDevices.end() ? on_pci : name;
 }
@@ -51,7 +53,17 @@ bool has_id(const List& list, std::string_view id) {
 }
 
 Result<> check_value(const DevicePropertyInfo& property, const KeyValue& item) {
+  if (property.kind == PropertyKind::nothing) {
+    if (item.value.empty()) return {};
+    return fail("{}={}: only {}= without a value is supported", item.key, item.value, item.key);
+  }
   if (!item.has_value || item.value.empty()) return fail("'{}' needs a value", item.key);
+  if (property.kind == PropertyKind::on && item.value == "auto") return {};
+  if (property.kind == PropertyKind::on || property.kind == PropertyKind::off) {
+    TRY_ASSIGN(const bool value, parse_switch(item));
+    const bool only = property.kind == PropertyKind::on;
+    if (value != only) return fail("{}={}: only '{}' is supported", item.key, item.value, only ? "on" : "off");
+  }
   if (property.kind == PropertyKind::number) TRY(parse_number(item.value, item.key, 0, 0xffff'ffff));
   if (property.kind == PropertyKind::boolean) TRY(parse_switch(item));
   if (property.kind == PropertyKind::mac) TRY(check_mac(item.value));
@@ -74,25 +86,26 @@ std::string free_drive_id(const std::vector<DriveConfig>& drives, std::string_vi
 }  // namespace
 
 Result<> on_drive(Builder& b, std::string_view value) {
-  constexpr std::array<std::string_view, 10> kKeys = {"file",  "if",    "format",   "readonly", "id",
-                                                      "media", "cache", "snapshot", "discard",  "unit"};
+  constexpr std::array<std::string_view, 12> kKeys = {"file",  "if",       "format",  "readonly", "id",    "media",
+                                                      "cache", "snapshot", "discard", "unit",     "index", "aio"};
   TRY_ASSIGN(const auto items, parse_key_values(value, ""));
   DriveConfig drive;
   drive.origin = b.origin;
-  bool is_virtio = true, is_flash = false;
-  std::optional<u64> unit;
+  bool is_virtio = true, is_flash = false, is_cdrom = false;
+  std::optional<u64> unit, index;
   for (const KeyValue& item : items) {
-    if (item.key == "file") {
-      drive.file = item.value;
-    } else if (item.key == "if") {
+    if (item.key == "if") {
       if (item.value != "none" && item.value != "virtio" && item.value != "pflash")
         return fail("if={}: only 'none', 'virtio' and 'pflash' are supported", item.value);
       is_virtio = item.value == "virtio";
       is_flash = item.value == "pflash";
+    } else if (item.key == "index") {
+      TRY_ASSIGN(index, parse_number(item.value, "index", 0, 255));
     } else if (item.key == "unit") {
       TRY_ASSIGN(unit, parse_number(item.value, "unit", 0, b.config.pflash.size() - 1));
     } else if (item.key == "media") {
-      if (item.value != "disk") return fail("media={}: only 'disk' is supported", item.value);
+      if (item.value != "disk" && item.value != "cdrom") return fail("media={}: disk or cdrom", item.value);
+      is_cdrom = item.value == "cdrom";
     } else if (item.key == "readonly" || item.key == "read-only") {
       TRY_ASSIGN(drive.readonly, parse_switch(item));
     } else if (item.key == "id") {
@@ -105,7 +118,15 @@ Result<> on_drive(Builder& b, std::string_view value) {
     }
   }
   if (drive.file.empty()) return fail("file= is missing");
+  drive.readonly = drive.readonly || is_cdrom;
   if (unit && !is_flash) return fail("unit= is for if=pflash");
+  if (index && unit) return fail("index= or unit=, not both");
+  if (index && is_flash) {
+    TRY(parse_number(std::to_string(*index), "index", 0, b.config.pflash.size() - 1));
+    unit = index;
+  } else if (index && is_virtio && !b.disk_indices.insert(*index).second) {
+    return fail("index={} is used twice", *index);
+  }
   if (drive.id.empty()) drive.id = is_flash ? free_drive_id(b.config.drives, "pflash") : free_drive_id(b.config.drives);
   if (has_id(b.config.drives, drive.id)) return fail("id '{}' is used twice", drive.id);
   if (is_virtio) b.config.devices.push_back(implied_disk(drive));
@@ -113,6 +134,22 @@ Result<> on_drive(Builder& b, std::string_view value) {
   b.config.drives.push_back(std::move(drive));
   return {};
 }
+
+namespace {
+
+// A file's name as the value of a key: a comma doubled.
+Result<> add_numbered_disk(Builder& b, std::string_view file, std::string_view keys) {
+  if (file.empty()) return fail("a file name is missing");
+  std::string escaped;
+  for (const char c : file) escaped += c == ',' ? std::string(2, c) : std::string(1, c);
+  return on_drive(b, fmt::format("file={},{}", escaped, keys));
+}
+
+}  // namespace
+
+Result<> on_hda(Builder& b, std::string_view value) { return add_numbered_disk(b, value, "index=0"); }
+Result<> on_hdb(Builder& b, std::string_view value) { return add_numbered_disk(b, value, "index=1"); }
+Result<> on_cdrom(Builder& b, std::string_view value) { return add_numbered_disk(b, value, "index=2,media=cdrom"); }
 
 Result<> on_device(Builder& b, std::string_view value) {
   if (is_help(value)) {
@@ -164,7 +201,7 @@ Result<> on_object(Builder& b, std::string_view value) {
     b.text = object_list();
     return {};
   }
-  constexpr std::array<std::string_view, 2> kKinds = {"rng-random", "rng-builtin"};
+  constexpr std::array<std::string_view, 3> kKinds = {"rng-random", "rng-builtin", "iothread"};
   TRY_ASSIGN(auto items, parse_items(value, "qom-type"));
   // JSON has no order.
   if (const auto kind_item = std::ranges::find(items, "qom-type", &KeyValue::key); kind_item != items.end())
@@ -176,7 +213,8 @@ Result<> on_object(Builder& b, std::string_view value) {
     if (item.key == "qom-type") {
       kind = item.value;
       if (std::ranges::find(kKinds, kind) == kKinds.end()) {
-        return fail("unknown object '{}'{} (rng-random and rng-builtin are supported)", kind, suggestion(kind, kKinds));
+        return fail("unknown object '{}'{} (rng-random, rng-builtin and iothread are supported)", kind,
+                    suggestion(kind, kKinds));
       }
     } else if (item.key == "id") {
       TRY(check_id(item.value));
@@ -191,7 +229,12 @@ Result<> on_object(Builder& b, std::string_view value) {
     }
   }
   if (rng.id.empty()) return fail("id= is missing");
-  if (has_id(b.config.rngs, rng.id)) return fail("id '{}' is used twice", rng.id);
+  if (has_id(b.config.rngs, rng.id) || std::ranges::find(b.iothreads, rng.id) != b.iothreads.end())
+    return fail("id '{}' is used twice", rng.id);
+  if (kind == "iothread") {
+    b.iothreads.push_back(std::move(rng.id));
+    return {};
+  }
   if (kind == "rng-random" && rng.filename.empty()) rng.filename = "/dev/urandom";
   b.config.rngs.push_back(std::move(rng));
   return {};
@@ -232,7 +275,9 @@ Result<> finish_devices(const Builder& b) {
                          : kind == PropertyKind::rng     ? has_id(config.rngs, property.value)
                          : kind == PropertyKind::netdev  ? has_id(config.netdevs, property.value)
                          : kind == PropertyKind::fsdev   ? has_id(config.fsdevs, property.value)
-                                                         : true;
+                         : kind == PropertyKind::iothread
+                             ? std::ranges::find(b.iothreads, property.value) != b.iothreads.end()
+                             : true;
       if (!known) return fail("{}: there is no {} with id '{}'", device.origin, property.key, property.value);
       if (kind != PropertyKind::drive && kind != PropertyKind::netdev) continue;
       std::vector<std::string_view>& used = kind == PropertyKind::drive ? used_drives : used_netdevs;

@@ -136,8 +136,17 @@ bool has_netdev(const MachineConfig& config, std::string_view id) {
   return std::ranges::find(config.netdevs, id, &UserNetSpec::id) != config.netdevs.end();
 }
 
-// What -netdev and -nic share; `device` null: -netdev, without the keys of a card.
-Result<> parse_user(Builder& b, std::string_view value, DeviceConfig* device) {
+Result<> set_card(const std::string& model, DeviceConfig* device) {
+  device->driver = model == "virtio" ? kDefaultNic : std::string_view(model);
+  const auto info = std::ranges::find(kDevices, device->driver, &DeviceInfo::driver);
+  if (info == kDevices.end() || info->category != "Network")
+    return fail("model={}: there is no such network card (-device help lists them)", model);
+  return {};
+}
+
+// What -netdev, -net and -nic share; `device` null: without the keys of a card. `may_be_nameless`: as -nic, an id is
+// made up.
+Result<> parse_user(Builder& b, std::string_view value, DeviceConfig* device, bool may_be_nameless) {
   TRY_ASSIGN(const auto items, parse_items(value, "type"));
   UserNetSpec spec;
   spec.origin = b.origin;
@@ -151,10 +160,7 @@ Result<> parse_user(Builder& b, std::string_view value, DeviceConfig* device) {
       TRY(check_mac(item.value));
       device->properties.push_back({"mac", item.value});
     } else if (device != nullptr && item.key == "model") {
-      device->driver = item.value == "virtio" ? kDefaultNic : std::string_view(item.value);
-      const auto info = std::ranges::find(kDevices, device->driver, &DeviceInfo::driver);
-      if (info == kDevices.end() || info->category != "Network")
-        return fail("model={}: there is no such network card (-device help lists them)", item.value);
+      TRY(set_card(item.value, device));
     } else {
       if (std::ranges::find(kUserKeys, item.key) == kUserKeys.end())
         return fail("unknown key '{}'{}", item.key, suggestion(item.key, kUserKeys));
@@ -162,7 +168,7 @@ Result<> parse_user(Builder& b, std::string_view value, DeviceConfig* device) {
     }
   }
   TRY(check_addresses(spec));
-  if (device == nullptr && spec.id.empty()) return fail("id= is missing");
+  if (!may_be_nameless && spec.id.empty()) return fail("id= is missing");
   for (u32 i = 0; spec.id.empty(); ++i) {
     std::string id = fmt::format("nic{}", i);
     if (!has_netdev(b.config, id)) spec.id = std::move(id);
@@ -191,7 +197,7 @@ Result<> on_netdev(Builder& b, std::string_view value) {
     b.text = netdev_list();
     return {};
   }
-  return parse_user(b, value, nullptr);
+  return parse_user(b, value, nullptr, false);
 }
 
 Result<> on_nic(Builder& b, std::string_view value) {
@@ -203,14 +209,56 @@ Result<> on_nic(Builder& b, std::string_view value) {
   DeviceConfig device;
   device.driver = kDefaultNic;
   device.origin = b.origin;
-  TRY(parse_user(b, value, &device));
+  TRY(parse_user(b, value, &device, true));
   device.properties.push_back({"netdev", b.config.netdevs.back().id});
   b.config.devices.push_back(std::move(device));
   return {};
 }
 
-Result<> on_net(Builder&, std::string_view value) {
-  if (value != "none") return fail("only 'none' is supported; -nic and -netdev make networks");
+Result<> on_net(Builder& b, std::string_view value) {
+  if (value == "none") return {};
+  TRY_ASSIGN(const auto items, parse_key_values(value, "type"));
+  const std::string kind = items.front().key == "type" ? items.front().value : std::string();
+  if (kind == "user") {
+    TRY(parse_user(b, value, nullptr, true));
+    b.net_users.push_back(b.config.netdevs.back().id);
+    return {};
+  }
+  if (kind != "nic") return fail("'{}': only 'none', 'user' and 'nic' are supported", kind);
+  DeviceConfig device;
+  device.driver = kDefaultNic;
+  device.origin = b.origin;
+  bool has_network = false;
+  for (const KeyValue& item : items) {
+    if (item.key == "type") continue;
+    if (item.key == "model") {
+      TRY(set_card(item.value, &device));
+    } else if (item.key == "macaddr") {
+      TRY(check_mac(item.value));
+      device.properties.push_back({"mac", item.value});
+    } else if (item.key == "netdev") {
+      device.properties.push_back({"netdev", item.value});
+      has_network = true;
+    } else {
+      constexpr std::array<std::string_view, 3> kKeys = {"model", "macaddr", "netdev"};
+      return fail("unknown key '{}'{}", item.key, suggestion(item.key, kKeys));
+    }
+  }
+  if (!has_network) b.net_cards.push_back(b.config.devices.size());
+  b.config.devices.push_back(std::move(device));
+  return {};
+}
+
+// QEMU puts all of them on one wire; with one of each that is the same.
+Result<> finish_networks(Builder& b) {
+  constexpr std::string_view kWhy = "one -net user with one -net nic; -nic and -netdev make more networks";
+  if (b.net_cards.size() > 1) return fail("{}: {}", b.config.devices[b.net_cards.back()].origin, kWhy);
+  if (b.net_users.size() > 1) {
+    const auto network = std::ranges::find(b.config.netdevs, b.net_users.back(), &UserNetSpec::id);
+    return fail("{}: {}", network->origin, kWhy);
+  }
+  if (!b.net_users.empty() && !b.net_cards.empty())
+    b.config.devices[b.net_cards.front()].properties.push_back({"netdev", b.net_users.front()});
   return {};
 }
 

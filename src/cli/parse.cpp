@@ -178,6 +178,7 @@ Result<> handle_option(Builder& b, std::string_view name, std::string_view value
 Result<> finish(Builder& b) {
   for (DriveConfig& drive : b.config.drives) drive.snapshot = drive.snapshot || b.snapshot;
   TRY(finish_machine(b));
+  TRY(finish_networks(b));
   TRY(finish_consoles(b));
   TRY(finish_run(b));
   return finish_devices(b);

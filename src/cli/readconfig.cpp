@@ -33,7 +33,10 @@ constexpr std::array kGroups = {
     Group{"chardev", "chardev", "id"},
     Group{"mon", "mon", ""},
     Group{"netdev", "netdev", "id"},
+    Group{"net", "net", ""},
+    Group{"nic", "nic", ""},
     Group{"fsdev", "fsdev", "id"},
+    Group{"virtfs", "virtfs", ""},
     Group{"boot-opts", "boot", ""},
     Group{"fw_cfg", "fw_cfg", ""},
 };
@@ -59,22 +62,17 @@ struct Section {
 
   void add(std::string_view key, std::string_view text) {
     // The kind of a thing is the option's first word.
-    const bool is_kind = key == "type" || key == "driver" || key == "qom-type" || key == "backend";
-    std::string item = fmt::format("{}=", key);
-    if (group->option == "global") {
-      item = fmt::format("{}=", key);
-    } else if (is_kind) {
-      item.clear();
-    }
+    const bool has_kind = group->option != "global" && group->option != "drive";
+    const bool is_kind = has_kind && (key == "type" || key == "driver" || key == "qom-type" || key == "backend");
+    std::string item = is_kind ? std::string() : fmt::format("{}=", key);
     for (const char c : text) {
       item += c;
       if (c == ',') item += ',';
     }
     if (item.empty()) return;
-    const bool is_first = is_kind && group->option != "global";
     if (value.empty()) {
       value = item;
-    } else if (is_first) {
+    } else if (is_kind) {
       value = fmt::format("{},{}", item, value);
     } else {
       value += fmt::format(",{}", item);

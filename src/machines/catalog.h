@@ -38,7 +38,22 @@ struct DeviceInfo {
   std::string_view category;
   std::string_view help;
 };
-enum class PropertyKind { string, number, boolean, mac, drive, chardev, rng, netdev, fsdev };
+// on, off: nothing else is possible (on: "auto" too); nothing: the empty value.
+enum class PropertyKind {
+  string,
+  number,
+  boolean,
+  on,
+  off,
+  nothing,
+  mac,
+  drive,
+  chardev,
+  rng,
+  netdev,
+  fsdev,
+  iothread
+};
 struct DevicePropertyInfo {
   std::string_view driver;
   std::string_view key;

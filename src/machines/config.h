@@ -57,6 +57,7 @@ struct DriveConfig {
   bool direct = false;      // round the host's page cache
   bool no_flush = false;    // flushes do not reach the host's disk
   bool unmap = false;       // discarded ranges go back to the host
+  bool locking = true;      // other programs are kept from the file
   std::string origin;
 };
 
@@ -205,6 +206,7 @@ struct MachineConfig {
   bool nodefaults = false;
   bool no_reboot = false;  // a guest's reset ends the program
   std::string name;
+  std::array<u8, 16> uuid{};
   std::string log_items;  // -d
   std::string log_file;   // -D
 };

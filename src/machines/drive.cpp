@@ -14,6 +14,7 @@ Result<std::unique_ptr<DiskImage>> open_drive(const DriveConfig& drive) {
   options.direct = drive.direct;
   options.no_flush = drive.no_flush;
   options.unmap = drive.unmap;
+  options.locking = drive.locking;
   auto disk = open_disk(drive.file, options);
   if (!disk) return fail("{}: {}", drive.origin, disk.error().message);
   return disk;

@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <map>
+#include <span>
 
 #include "machines/boot/file.h"
 
@@ -37,7 +38,8 @@ Result<std::vector<std::string>> sort_boot_devices(const std::vector<BootDevice>
 Result<FwCfg::Content> firmware_config(const MachineConfig& config, const std::vector<std::string>& boot_order,
                                        bool with_kernel) {
   FwCfg::Content content;
-  content.items[FwCfg::kUuid] = FwCfg::Bytes(16);
+  const auto uuid = std::as_bytes(std::span(config.uuid));
+  content.items[FwCfg::kUuid] = FwCfg::Bytes(uuid.begin(), uuid.end());
   content.add_number(FwCfg::kRamSize, config.ram_bytes, 8);
   content.add_number(FwCfg::kNoGraphic, 1, 2);
   content.add_number(FwCfg::kCpus, config.smp.cpus, 2);
@@ -57,7 +59,7 @@ Result<FwCfg::Content> firmware_config(const MachineConfig& config, const std::v
     if (item.file.empty()) {
       content.add_file(item.name, item.text);
     } else {
-      TRY_ASSIGN(content.files[item.name], read_file(item.origin, item.file, config.ram_bytes));
+      TRY_ASSIGN(content.files[item.name], read_file(item.origin + ":", item.file, config.ram_bytes));
     }
   }
   if (!with_kernel) return content;

@@ -140,7 +140,7 @@ Result<u64> RiscvBoard::place_tree(FdtBuilder& tree) {
   auto bytes = tree.finish();
   if (!bytes) return fail("{}: {}", what, bytes.error().message);
   if (const std::string& dump = machine_.config().dump_dtb; !dump.empty())
-    TRY(write_file("-machine dumpdtb", dump, *bytes));
+    TRY(write_file("-machine dumpdtb:", dump, *bytes));
   const u64 size = bytes->size();
   // Room for firmware that adds to it.
   constexpr u64 kSlack = 8 << 10;

@@ -89,7 +89,7 @@ void describe_pci(FdtBuilder& tree, const RiscvInterrupts& interrupts, u64 ram_b
   tree.set_cells(pci, "#address-cells", {3});
 }
 
-Result<> add_pci(Machine& machine, const std::shared_ptr<RiscvInterrupts>& interrupts) {
+Result<> add_pci(Machine& machine, const std::shared_ptr<RiscvInterrupts>& interrupts, std::span<const u32> slots) {
   std::array<IrqLine, PciHost::kPins> wires;
   for (u32 i = 0; i < wires.size(); ++i) wires[i] = interrupts->input(kPciIrq + i);
   PciHost::MessageSink messages;
@@ -104,7 +104,7 @@ Result<> add_pci(Machine& machine, const std::shared_ptr<RiscvInterrupts>& inter
   memory.map_mmio(GuestPhys(high), kPciHighMemory, &host.memory_window(high), "pci high memory");
   machine.add_device(
       std::make_unique<PciFunction>("pcie.0", host, 0, kHostBridge, std::vector<PciBar>{}, std::vector<Register>{}));
-  return make_pci_devices(machine, host);
+  return make_pci_devices(machine, host, slots);
 }
 
 FdtBuilder describe_virt(const RiscvBoard& board, RiscvInterrupts& interrupts, u64 ram_bytes) {
@@ -180,15 +180,23 @@ Result<> make_flash(Machine& machine) {
   return {};
 }
 
-// The devices with a bootindex, as open-firmware paths. A device of the command line is found by its name.
+// The devices with a bootindex, as open-firmware paths in QEMU's spelling (its PCI host has no address there). A device
+// of the command line is found by its name.
 Result<std::vector<std::string>> boot_order_of(const MachineConfig& config,
-                                               const std::vector<std::unique_ptr<VirtioDevice>>& virtio) {
+                                               const std::vector<std::unique_ptr<VirtioDevice>>& virtio,
+                                               std::span<const u32> pci_slots) {
   std::vector<BootDevice> devices;
   for (std::size_t i = 0; i < config.devices.size(); ++i) {
     const DeviceConfig& device = config.devices[i];
+    const bool is_card = is_network_card(device);
+    const std::string_view unit = is_card ? "ethernet-phy@0" : "disk@0,0";
+    if (pci_slots[i] != 0) {
+      const std::string_view kind = is_card ? "ethernet" : "scsi";
+      devices.push_back({&device, fmt::format("/pci@ffffffffffffffff/{}@{:x}/{}", kind, pci_slots[i], unit)});
+    }
     for (u32 slot = 0; slot < virtio.size(); ++slot) {
       if (virtio[slot] == nullptr || virtio[slot]->name() != virtio_device_name(device, i)) continue;
-      devices.push_back({&device, fmt::format("/virtio-mmio@{:016x}/disk@0,0", virtio_base(slot))});
+      devices.push_back({&device, fmt::format("/virtio-mmio@{:016x}/{}", virtio_base(slot), unit)});
     }
   }
   return sort_boot_devices(devices);
@@ -223,7 +231,8 @@ Result<> build_riscv64_virt(Machine& machine) {
       "serial0");
   TRY(make_flash(machine));
   TRY_ASSIGN(auto virtio, make_virtio_devices(machine, kVirtioSlots));
-  TRY_ASSIGN(const auto boot_order, boot_order_of(machine.config(), virtio));
+  TRY_ASSIGN(const auto pci_slots, place_pci_devices(machine.config()));
+  TRY_ASSIGN(const auto boot_order, boot_order_of(machine.config(), virtio, pci_slots));
   TRY_ASSIGN(auto items, firmware_config(machine.config(), boot_order, boots_flash));
   map(kFwCfg, machine.add_device(std::make_unique<FwCfg>("fw_cfg", memory, std::move(items))), "fw_cfg");
   for (u32 slot = 0; slot < kVirtioSlots; ++slot) {
@@ -234,7 +243,7 @@ Result<> build_riscv64_virt(Machine& machine) {
         name);
   }
 
-  TRY(add_pci(machine, interrupts));
+  TRY(add_pci(machine, interrupts, pci_slots));
 
   TRY(board.prepare_boot(describe_virt(board, *interrupts, machine.config().ram_bytes)));
   machine.set_boot_images(board.take_boot_images());

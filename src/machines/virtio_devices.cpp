@@ -110,6 +110,8 @@ Result<> set_blk_options(const DeviceConfig& config, VirtioBlk::Options* options
   TRY(number("num-queues", 1, 64, false, &options->queues));
   TRY(number("queue-size", 4, Virtqueue::kMaxSize, true, &options->queue_size));
   TRY(number("logical_block_size", 512, 32768, true, &options->block_size));
+  options->physical_block_size = options->block_size;
+  TRY(number("physical_block_size", options->block_size, 2 << 20, true, &options->physical_block_size));
   if (const std::string* text = config.find("discard")) options->discard = *text == "on";
   if (const std::string* text = config.find("write-cache")) options->write_cache = *text == "on";
   return {};
@@ -326,24 +328,35 @@ Result<std::vector<std::unique_ptr<VirtioDevice>>> make_virtio_devices(Machine& 
   return result;
 }
 
-Result<> make_pci_devices(Machine& machine, PciHost& host) {
-  const std::vector<DeviceConfig>& devices = machine.config().devices;
-  for (std::size_t i = 0; i < devices.size(); ++i) {
-    const DeviceConfig& config = devices[i];
-    if (!is_pci(config)) continue;
-    if (const std::string* bus = config.find("bus"); bus != nullptr && *bus != kPciBus)
-      return fail("{}: there is no bus '{}' ({})", config.origin, *bus, kPciBus);
+Result<std::vector<u32>> place_pci_devices(const MachineConfig& config) {
+  std::vector<u32> slots(config.devices.size());
+  std::bitset<PciHost::kSlots> used;
+  used.set(0);
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const DeviceConfig& device = config.devices[i];
+    if (!is_pci(device)) continue;
+    if (const std::string* bus = device.find("bus"); bus != nullptr && *bus != kPciBus)
+      return fail("{}: there is no bus '{}' ({})", device.origin, *bus, kPciBus);
     u32 slot = 0;
-    if (const std::string* address = config.find("addr")) {
-      TRY_ASSIGN(slot, wanted_pci_slot(config, *address));
-      if (!host.is_free(slot)) return fail("{}: addr={} is in use", config.origin, *address);
+    if (const std::string* address = device.find("addr")) {
+      TRY_ASSIGN(slot, wanted_pci_slot(device, *address));
+      if (used[slot]) return fail("{}: addr={} is in use", device.origin, *address);
     } else {
-      while (slot < PciHost::kSlots && !host.is_free(slot)) ++slot;
-      if (slot == PciHost::kSlots) return fail("{}: all slots of {} are in use", config.origin, kPciBus);
+      while (slot < PciHost::kSlots && used[slot]) ++slot;
+      if (slot == PciHost::kSlots) return fail("{}: all slots of {} are in use", device.origin, kPciBus);
     }
+    used.set(slot);
+    slots[i] = slot;
+  }
+  return slots;
+}
+
+Result<> make_pci_devices(Machine& machine, PciHost& host, std::span<const u32> slots) {
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (slots[i] == 0) continue;
     TRY_ASSIGN(VirtioPtr device, make_device(machine, i));
     std::string name = device->name();
-    machine.add_device(std::make_unique<VirtioPci>(std::move(name), host, slot, std::move(device)));
+    machine.add_device(std::make_unique<VirtioPci>(std::move(name), host, slots[i], std::move(device)));
   }
   return {};
 }

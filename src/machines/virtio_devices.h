@@ -4,6 +4,7 @@
 
 #include <array>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/result.h"
@@ -23,7 +24,10 @@ std::string virtio_device_name(const DeviceConfig& device, std::size_t index);
 bool is_network_card(const DeviceConfig& device);
 // Of a network card; `index`: how many cards came before, each has an address of its own.
 std::array<u8, 6> mac_address(const DeviceConfig& card, u32 index);
-// Those on PCI. They take slots of the host's bus from the first free one up, unless addr=SLOT says otherwise.
-Result<> make_pci_devices(Machine& machine, PciHost& host);
+// Where those on PCI go: a slot of pcie.0 for each device of the command line, from the first free one up unless
+// addr=SLOT says otherwise; 0, which is the host bridge's, for those that are not on PCI.
+Result<std::vector<u32>> place_pci_devices(const MachineConfig& config);
+// Makes them; `slots` from place_pci_devices().
+Result<> make_pci_devices(Machine& machine, PciHost& host, std::span<const u32> slots);
 
 }  // namespace pagoda

@@ -116,8 +116,9 @@ def edk2_and_grub_from_gpt():
         blank = debian_file(EDK2 + "RISCV_VIRT_VARS.fd")
         variables = os.path.join(folder, "vars.fd")
         shutil.copyfile(blank, variables)
-        for smp, more in ((4, virtio_disk(disk)),
-                          (1, ["-drive", "if=none,format=raw,id=d0,file=" + disk, "-device", "virtio-blk-device,drive=d0,bootindex=0"])):
+        drive = ["-drive", "if=none,format=raw,id=d0,file=" + disk, "-device"]
+        for smp, more in ((4, virtio_disk(disk)), (1, drive + ["virtio-blk-device,drive=d0,bootindex=0"]),
+                          (2, drive + ["virtio-blk-pci,drive=d0,bootindex=0"])):
             with boot(edk2(variables, *more, smp=smp)) as guest:
                 guest.expect("EDK2 firmware version", 60)
                 reaches_shell(guest, "grub")

@@ -102,6 +102,16 @@ TEST_F(RawImageTest, OneWriterOrManyReaders) {
   EXPECT_EQ(error_of(path), locked);
 }
 
+TEST_F(RawImageTest, WithoutLockingNobodyIsToldOrAsked) {
+  const std::string path = make("disk", std::string(512, 'a'));
+  const DiskOptions unlocked{.format = DiskFormat::raw, .locking = false};
+  const auto first = open_disk(path, unlocked);
+  ASSERT_TRUE(first);
+  const auto writer = open_raw(path, false);
+  ASSERT_TRUE(writer) << "an unlocked file is anybody's";
+  EXPECT_TRUE(open_disk(path, unlocked)) << "locks of others are not looked at";
+}
+
 TEST_F(RawImageTest, DiscardGivesSpaceBackAndZeroesReadAsZero) {
   auto file = open_raw(make("disk", std::string(1 << 20, 'a')), false);
   ASSERT_TRUE(file);

@@ -262,6 +262,15 @@ TEST_P(VirtioBlkRequests, WriteCacheFollowsTheDriver) {
   EXPECT_EQ(disk.driver->read(vreg::kConfig + 32, 1), 0u) << "no CONFIG_WCE: read-only";
 }
 
+TEST_P(VirtioBlkRequests, TellsThePhysicalBlockSize) {
+  VirtioBlk::Options options;
+  EXPECT_EQ(Disk(GetParam(), false, options).driver->read(vreg::kConfig + 24, 1), 0u);
+  options.block_size = 1024;
+  EXPECT_EQ(Disk(GetParam(), false, options).driver->read(vreg::kConfig + 24, 1), 0u);
+  options.physical_block_size = 4096;
+  EXPECT_EQ(Disk(GetParam(), false, options).driver->read(vreg::kConfig + 24, 1), 2u);
+}
+
 TEST_P(VirtioBlkRequests, SeveralQueues) {
   VirtioBlk::Options options;
   options.queues = 4;

@@ -3,10 +3,12 @@
 """pagoda disk: mistakes are one line and status 1; images made by it and by qemu-img (where that is installed) are read by
 the other and described alike. Usage: disk_tool_test.py PAGODA"""
 
+import fcntl
 import json
 import os
 import random
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -14,6 +16,7 @@ import unittest
 
 PAGODA = os.path.abspath(sys.argv[1])
 QEMU_IMG = shutil.which("qemu-img")
+OFD_SETLK = 37  # Linux; Python's fcntl has no name for it
 
 
 def needs_qemu_img(function):
@@ -91,6 +94,45 @@ class DiskTool(unittest.TestCase):
         self.data()
         self.mistake("disk image data.raw: locked by another instance", "convert", "-f", "raw", "data.raw", "data.raw")
         self.assertEqual(os.path.getsize(self.path("data.raw")), 3 << 20)
+
+        self.mistake("disk image data.raw: locked by another instance", "convert", "-U", "-f", "raw", "data.raw",
+                     "data.raw")
+        self.assertEqual(os.path.getsize(self.path("data.raw")), 3 << 20)
+
+    def test_converting_into_a_file_that_is_there(self):
+        self.data()
+        with open(self.path("old.raw"), "wb") as f:
+            f.write(b"x" * (4 << 20))
+        self.ok("convert", "-n", "-f", "raw", "-O", "raw", "data.raw", "old.raw")
+        with open(self.path("old.raw"), "rb") as f, open(self.path("data.raw"), "rb") as source:
+            self.assertEqual(f.read(3 << 20), source.read(), "zeros are written over what was there")
+            self.assertEqual(f.read(), b"x" * (1 << 20), "what the source does not have is left")
+        for options in ([], ["-c"]):
+            self.ok("convert", "-f", "raw", "-O", "qcow2", "old.raw", "old")
+            self.ok("convert", "-n", *options, "-f", "raw", "-O", "qcow2", "-m", "4", "-W", "-t", "none",
+                    "-T", "none", "data.raw", "old")
+            self.ok("check", "-q", "old")
+            self.ok("convert", "-O", "raw", "old", "back.raw")
+            os.truncate(self.path("back.raw"), 3 << 20)
+            self.same("data.raw", "back.raw")
+        self.mistake("disk convert: -n needs -O", "convert", "-n", "data.raw", "old.raw")
+        self.mistake("disk convert: -t all: unknown cache mode", "convert", "-t", "all", "data.raw", "new")
+        self.mistake("disk image none: No such file or directory", "convert", "-n", "-O", "raw", "data.raw", "none")
+        self.ok("create", "-q", "small", "1M")
+        self.mistake("disk image small: its 1048576 bytes are fewer than the 3145728 to be converted",
+                     "convert", "-n", "-O", "raw", "data.raw", "small")
+
+    def test_what_another_writes_is_read_with_the_users_word(self):
+        self.ok("create", "-q", "-f", "qcow2", "q", "1M")
+        with open(self.path("q"), "r+b") as f:
+            for byte in (100, 101, 201, 203):  # a writer, as locks say it
+                fcntl.fcntl(f, OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, byte, 1, 0))
+            for command in ("info", "check"):
+                self.mistake("disk image q: locked by another instance", command, "q")
+                self.ok(command, "-U", "q")
+            self.mistake("disk image q: locked by another instance", "convert", "q", "back.raw")
+            self.ok("convert", "-U", "q", "back.raw")
+            self.mistake("disk check: -U is for reading, -r writes", "check", "-U", "-r", "all", "q")
 
     def test_check_statuses(self):
         self.data()

@@ -396,13 +396,19 @@ TEST(VirtBoard, FlashImagesHaveTheBanksSize) {
 }
 
 TEST(VirtBoard, BootOrderIsForFirmware) {
-  const BlankFile disk(1 << 20), other(1 << 20);
+  const BlankFile disk(1 << 20), other(1 << 20), third(1 << 20);
   MachineConfig config = base_config();
   config.drives = {{.id = "a", .file = disk.path(), .readonly = false, .origin = ""},
-                   {.id = "b", .file = other.path(), .readonly = false, .origin = ""}};
+                   {.id = "b", .file = other.path(), .readonly = false, .origin = ""},
+                   {.id = "c", .file = third.path(), .readonly = false, .origin = ""}};
   config.devices = {device("virtio-blk-device", {{"drive", "a"}, {"bootindex", "2"}}),
-                    device("virtio-blk-device", {{"drive", "b"}, {"bootindex", "1"}}, "second")};
+                    device("virtio-blk-device", {{"drive", "b"}, {"bootindex", "1"}}, "second"),
+                    device("virtio-rng-pci"),
+                    device("virtio-blk-pci", {{"drive", "c"}, {"bootindex", "0"}, {"addr", "1f"}}),
+                    device("virtio-net-pci", {{"bootindex", "3"}}),
+                    device("virtio-net-device", {{"bootindex", "4"}})};
   config.boot.strict = true;
+  config.uuid[15] = 7;
   config.boot.menu = true;
   config.fw_cfg = {{.name = "opt/x", .file = "", .text = "text", .origin = ""}};
   const auto text_of = [](const FwCfg& fw_cfg, const char* name) {
@@ -414,9 +420,13 @@ TEST(VirtBoard, BootOrderIsForFirmware) {
     ASSERT_EQ(built.error(), "(none)");
     const auto* range = built.machine->memory().find(GuestPhys(0x1010'0000));
     const auto& fw_cfg = dynamic_cast<const FwCfg&>(*range->mmio);
-    const char* expected = "/virtio-mmio@0000000010007000/disk@0,0\n/virtio-mmio@0000000010008000/disk@0,0\nHALT\n";
+    const char* expected =
+        "/pci@ffffffffffffffff/scsi@1f/disk@0,0\n/virtio-mmio@0000000010007000/disk@0,0\n"
+        "/virtio-mmio@0000000010008000/disk@0,0\n/pci@ffffffffffffffff/ethernet@2/ethernet-phy@0\n"
+        "/virtio-mmio@0000000010006000/ethernet-phy@0\nHALT\n";
     EXPECT_EQ(text_of(fw_cfg, "bootorder"), std::string(expected) + '\0');
     EXPECT_EQ(text_of(fw_cfg, "opt/x"), "text");
+    EXPECT_EQ((*fw_cfg.item(FwCfg::kUuid))[15], std::byte{7});
     EXPECT_EQ((*fw_cfg.item(FwCfg::kBootMenu))[0], std::byte{1});
     EXPECT_EQ(fw_cfg.item(FwCfg::kKernelData), nullptr);
   }

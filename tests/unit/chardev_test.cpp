@@ -113,6 +113,22 @@ TEST_F(ChardevTest, FileIsTruncatedOrAppended) {
   EXPECT_EQ(content(path("f")), "");
 }
 
+TEST_F(ChardevTest, ALogKeepsWhatIsWritten) {
+  std::ofstream(path("log")) << "old ";
+  start({.kind = CharKind::file, .path = path("f"), .log_file = path("log"), .log_append = true});
+  backend->write(bytes_of("new"));
+  stop();
+  EXPECT_EQ(content(path("f")), "new");
+  EXPECT_EQ(content(path("log")), "old new");
+  EventLoop other;
+  CharDevices again(other, {});
+  ASSERT_TRUE(again.open({.id = "x", .kind = CharKind::null, .log_file = path("log")}));
+  again.attach_to_loop("x").write(bytes_of("anew"));
+  const auto opened = again.open({.id = "y", .log_file = path("no/such"), .origin = "-chardev y"});
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().message, "-chardev y: logfile=" + path("no/such") + ": No such file or directory");
+}
+
 TEST_F(ChardevTest, ErrorsNameOptionAndFile) {
   const auto message = [&](CharSpec spec) {
     const auto opened = devices->open(spec);

@@ -23,6 +23,31 @@ TEST(CliBlock, DriveKeys) {
   EXPECT_TRUE(c.drives[3].direct && !c.drives[3].write_cache && !c.drives[3].no_flush);
 }
 
+TEST(CliBlock, SpellingsOfQemu) {
+  const MachineConfig c = config_of(
+      "-drive driver=qcow2,file.driver=file,file.filename=a,index=3,aio=native,file.locking=off "
+      "-drive file=b,media=cdrom,readonly=off,file.locking=auto -drive file=c,if=pflash,index=1 "
+      "-blockdev raw,node-name=d,file.filename=d,file.locking=off,file.aio=io_uring "
+      "-blockdev file,node-name=below,filename=e,locking=off -blockdev raw,node-name=e,file=below");
+  ASSERT_EQ(c.drives.size(), 5u);
+  EXPECT_EQ(c.drives[0].format, "qcow2");
+  EXPECT_EQ(c.drives[0].file, "a");
+  EXPECT_FALSE(c.drives[0].locking || c.drives[0].readonly);
+  EXPECT_TRUE(c.drives[1].locking && c.drives[1].readonly);
+  EXPECT_EQ(c.pflash[1], c.drives[2].id);
+  EXPECT_FALSE(c.drives[3].locking || c.drives[4].locking);
+}
+
+TEST(CliBlock, NumberedDisks) {
+  const MachineConfig c = config_of("-hda a,b -hdb c -cdrom d");
+  ASSERT_EQ(c.drives.size(), 3u);
+  EXPECT_EQ(c.drives[0].file, "a,b");
+  EXPECT_FALSE(c.drives[1].readonly);
+  EXPECT_EQ(c.drives[2].file, "d");
+  EXPECT_TRUE(c.drives[2].readonly);
+  EXPECT_EQ(c.devices.size(), 3u);
+}
+
 TEST(CliBlock, SnapshotIsForAllDrives) {
   const MachineConfig c = config_of("-drive file=a -snapshot -drive file=b");
   ASSERT_EQ(c.drives.size(), 2u);
@@ -111,7 +136,13 @@ TEST(CliBlock, Mistakes) {
   check("-drive file=a,format=vmdk", "format=vmdk: only 'raw' and 'qcow2' are supported");
   check("-drive file=a,cache=writebak", "cache=writebak: unknown mode; did you mean 'writeback'?");
   check("-drive file=a,discard=yes", "discard=yes: unmap or ignore");
-  check("-drive file=a,aio=io_uring", "aio=io_uring: only 'threads' is supported");
+  check("-drive file=a,aio=io_urin", "aio=io_urin: threads, native or io_uring; did you mean 'io_uring'?");
+  check("-drive file=a,file.locking=never", "file.locking=never: only 'on' or 'off'");
+  check("-drive driver=vdi,file=a", "driver=vdi: only 'raw' and 'qcow2' are supported");
+  check("-drive driver=raw,file.driver=nbd,file=a", "file.driver=nbd: only 'file' and 'host_device' are supported");
+  EXPECT_EQ(error_of("-drive file=a,index=1 -hdb b"), "-hdb b: index=1 is used twice");
+  check("-drive file=a,if=pflash,index=0,unit=0", "index= or unit=, not both");
+  check("-drive file=a,if=pflash,index=2", "index must be a number from 0 to 1");
   check("-blockdev driver=raw,file.filename=a", "node-name= is missing");
   check("-blockdev driver=vdi,file.filename=a,node-name=n",
         "driver=vdi: only 'file', 'host_device', 'raw' and 'qcow2' are supported");

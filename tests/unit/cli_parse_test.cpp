@@ -242,6 +242,31 @@ TEST(CliParse, SpellingsOfQemu) {
   EXPECT_EQ(config_of("-accel tcg,tb-size=100").accel.code_cache_bytes, u64{64} << 20);
   EXPECT_EQ(config_of("-accel tcg,tb-size=0").accel.code_cache_bytes, AccelConfig{}.code_cache_bytes);
   EXPECT_EQ(config_of("-netdev user,id=n,hostfwd=tcp::0-:22").netdevs[0].forwards[0].host_port, 0);
+  const MachineConfig devices = config_of(
+      "-object iothread,id=i -drive if=none,file=a,id=d "
+      "-device virtio-blk-pci-non-transitional,drive=d,iothread=i,disable-legacy=on,disable-modern=false,bootindex=0,"
+      "physical_block_size=4096 -device virtio-net-pci,romfile=,disable-legacy=auto");
+  EXPECT_EQ(devices.devices.at(0).driver, "virtio-blk-pci");
+  EXPECT_TRUE(devices.rngs.empty());
+  const MachineConfig uuid = config_of("-no-user-config -uuid 01234567-89ab-CDEF-0123-456789abcdef");
+  EXPECT_EQ(uuid.uuid[0], 0x01);
+  EXPECT_EQ(uuid.uuid[7], 0xef);
+  EXPECT_EQ(uuid.uuid[15], 0xef);
+}
+
+TEST(CliParse, NetworksInTheOlderSpelling) {
+  for (const char* text : {"-net nic,model=virtio,macaddr=52:54:00:00:00:01 -net user,hostfwd=tcp::0-:22",
+                           "-net user,hostfwd=tcp::0-:22 -net nic,macaddr=52:54:00:00:00:01"}) {
+    const MachineConfig c = config_of(text);
+    ASSERT_EQ(c.netdevs.size(), 1u);
+    ASSERT_EQ(c.devices.size(), 1u);
+    ASSERT_NE(c.devices[0].find("netdev"), nullptr);
+    EXPECT_EQ(*c.devices[0].find("netdev"), c.netdevs[0].id);
+    EXPECT_EQ(*c.devices[0].find("mac"), "52:54:00:00:00:01");
+  }
+  const MachineConfig named = config_of("-netdev user,id=n -net nic,netdev=n,model=virtio-net-pci");
+  EXPECT_EQ(*named.devices.at(0).find("netdev"), "n");
+  EXPECT_EQ(named.devices[0].driver, "virtio-net-pci");
 }
 
 TEST(CliParse, HarmlessOptionsOfQemu) {

@@ -135,6 +135,15 @@ TEST_F(CliReadConfig, GroupsAreOptions) {
 [drive "d0"]
   if = "none"
   file = "a,b.img"
+  driver = "raw"
+[nic]
+  type = "user"
+  model = "virtio-net-pci"
+[virtfs]
+  fsdriver = "local"
+  path = "/"
+  mount_tag = "t"
+  security_model = "none"
 [device "x"]
   drive = "d0"
   driver = "virtio-blk-device"
@@ -153,9 +162,12 @@ TEST_F(CliReadConfig, GroupsAreOptions) {
   ASSERT_EQ(config.drives.size(), 1u);
   EXPECT_EQ(config.drives[0].file, "a,b.img");
   EXPECT_EQ(config.drives[0].id, "d0");
-  ASSERT_EQ(config.devices.size(), 1u);
-  EXPECT_EQ(config.devices[0].id, "x");
-  EXPECT_EQ(*config.devices[0].find("serial"), "s1");
+  EXPECT_EQ(config.drives[0].format, "raw");
+  ASSERT_EQ(config.devices.size(), 3u);
+  EXPECT_EQ(config.devices[0].driver, "virtio-net-pci");
+  EXPECT_EQ(config.devices[1].driver, "virtio-9p-device");
+  EXPECT_EQ(config.devices[2].id, "x");
+  EXPECT_EQ(*config.devices[2].find("serial"), "s1");
   EXPECT_EQ(config.monitors, std::vector<std::string>{"c"});
 }
 

@@ -153,7 +153,7 @@ def dump_device_tree(folder):
     with open(path, "rb") as f:
         check_equal(f.read(4), b"\xd0\x0d\xfe\xed", "the magic number")
     status, out, err = run(ENDLESS, *QUIET, "-M", "virt,dumpdtb=/nonexistent/x")
-    check_equal((status, err), (1, "pagoda: -machine dumpdtb /nonexistent/x: No such file or directory\n"), "(status, stderr)")
+    check_equal((status, err), (1, "pagoda: -machine dumpdtb: /nonexistent/x: No such file or directory\n"), "(status, stderr)")
 
 
 @test

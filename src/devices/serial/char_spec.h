@@ -21,7 +21,9 @@ struct CharSpec {
   bool telnet = false;  // socket: the other side speaks Telnet
   bool mux = false;     // shared by several front ends; Ctrl-A commands
   bool signal = true;   // stdio on a terminal: Ctrl-C ends the program rather than reaching the guest
-  std::string origin;   // the option as typed, for messages: "-serial mon:stdio"
+  std::string log_file;  // what is written goes there, too; empty: nowhere
+  bool log_append = false;
+  std::string origin;  // the option as typed, for messages: "-serial mon:stdio"
 };
 
 }  // namespace pagoda

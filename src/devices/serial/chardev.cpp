@@ -31,10 +31,12 @@ Result<std::unique_ptr<CharChannel>> open_channel(const CharSpec& spec, EventLoo
 
 class CharDevices::Device : public std::enable_shared_from_this<CharDevices::Device> {
  public:
-  // No channel: null.
-  Device(EventLoop& loop, std::unique_ptr<CharChannel> channel, bool is_shared, const std::function<void()>& quit)
+  // No channel: null. No log: nobody keeps what is written.
+  Device(EventLoop& loop, std::unique_ptr<CharChannel> channel, std::unique_ptr<CharChannel> log, bool is_shared,
+         const std::function<void()>& quit)
       : loop_(loop),
         channel_(std::move(channel)),
+        log_(std::move(log)),
         is_shared_(is_shared),
         mux_({.input = [this](std::span<const u8> bytes) { give(bytes); },
               .switch_focus = [this] { switch_focus(); },
@@ -48,6 +50,7 @@ class CharDevices::Device : public std::enable_shared_from_this<CharDevices::Dev
         std::move(post),
         [this](std::span<const u8> bytes) {
           if (channel_) channel_->write(bytes);
+          if (log_) log_->write(bytes);
         },
         [this, weak = weak_from_this()] {
           loop_.post([weak] {
@@ -103,6 +106,7 @@ class CharDevices::Device : public std::enable_shared_from_this<CharDevices::Dev
 
   EventLoop& loop_;
   std::unique_ptr<CharChannel> channel_;
+  std::unique_ptr<CharChannel> log_;
   const bool is_shared_;
   CharMux mux_;
   std::vector<std::unique_ptr<CharPort>> ports_;
@@ -116,7 +120,13 @@ Result<> CharDevices::open(const CharSpec& spec) {
   CHECK(!devices_.contains(spec.id), "character device {} opened twice", spec.id);
   auto channel = open_channel(spec, loop_);
   if (!channel) return fail("{}: {}", spec.origin, channel.error().message);
-  devices_.emplace(spec.id, std::make_shared<Device>(loop_, std::move(*channel), spec.mux, quit_));
+  std::unique_ptr<CharChannel> log;
+  if (!spec.log_file.empty()) {
+    auto file = open_file_channel({.id = spec.id, .path = spec.log_file, .append = spec.log_append}, loop_);
+    if (!file) return fail("{}: logfile={}", spec.origin, file.error().message);
+    log = std::move(*file);
+  }
+  devices_.emplace(spec.id, std::make_shared<Device>(loop_, std::move(*channel), std::move(log), spec.mux, quit_));
   return {};
 }
 

@@ -71,6 +71,7 @@ struct DiskOptions {
   bool no_flush = false;    // flush() does not wait for the host's disk
   bool unmap = true;        // discarded ranges go back to the host
   bool snapshot = false;    // writes go to a temporary file that is gone when the image is closed
+  bool locking = true;      // keep other programs from the file, and go when they are there first
   bool no_backing = false;  // qcow2: do not open the backing file (its clusters read as zeros)
 };
 
@@ -79,7 +80,7 @@ struct DiskOptions {
 Result<std::unique_ptr<DiskImage>> open_disk(const std::string& path, const DiskOptions& options);
 
 // The format that the file's first bytes show: qcow2 or, if they are nothing known, raw.
-Result<DiskFormat> probe_disk(const std::string& path);
+Result<DiskFormat> probe_disk(const std::string& path, bool locking = true);
 // A backing file's name as it stands in an overlay, as seen from here; errors: protocols other than plain files.
 Result<std::string> resolve_backing(const std::string& overlay, const std::string& name);
 

@@ -130,7 +130,7 @@ Result<std::unique_ptr<HostFile>> HostFile::open(const std::string& path, const 
     return fail("disk image {}: is neither a file nor a block device", path);
   file->is_block_device_ = S_ISBLK(status.st_mode);
   file->identity_ = {status.st_dev, status.st_ino};
-  if (const int error = take_locks(fd, read_only)) {
+  if (const int error = options.locking ? take_locks(fd, read_only) : 0) {
     if (error == EAGAIN || error == EACCES) return fail("disk image {}: locked by another instance", path);
     // A file system without locks (EINVAL, ENOLCK, ENOTSUP) is no reason to refuse the disk.
   }

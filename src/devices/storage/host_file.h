@@ -22,6 +22,7 @@ class HostFile {
     bool read_only = false;
     bool direct = false;    // aligned transfers bypass the host's page cache
     bool no_flush = false;  // sync() does nothing
+    bool locking = true;    // off: whoever has it open, and nobody else is told
   };
   // Errors, naming the file: missing, not permitted, a directory or another thing that is no disk, locked by another
   // instance.

@@ -54,9 +54,10 @@ Result<std::unique_ptr<DiskImage>> open_in_chain(const std::string& path, const 
   if (stat(path.c_str(), &status) == 0 &&
       std::ranges::find(chain, std::pair<u64, u64>(status.st_dev, status.st_ino)) != chain.end())
     return fail("disk image {}: is its own backing file", path);
-  TRY_ASSIGN(
-      auto file,
-      HostFile::open(path, {.read_only = options.read_only, .direct = options.direct, .no_flush = options.no_flush}));
+  TRY_ASSIGN(auto file, HostFile::open(path, {.read_only = options.read_only,
+                                              .direct = options.direct,
+                                              .no_flush = options.no_flush,
+                                              .locking = options.locking}));
   if (chain.size() == kMaxChain) return fail("disk image {}: more than {} backing files", path, kMaxChain);
   chain.push_back(file->identity());
   DiskFormat format = options.format;
@@ -83,8 +84,8 @@ Result<std::unique_ptr<DiskImage>> open_disk(const std::string& path, const Disk
   return Qcow2Image::open(std::move(file), header, std::move(disk), {.unmap = options.unmap});
 }
 
-Result<DiskFormat> probe_disk(const std::string& path) {
-  TRY_ASSIGN(const auto file, HostFile::open(path, {.read_only = true}));
+Result<DiskFormat> probe_disk(const std::string& path, bool locking) {
+  TRY_ASSIGN(const auto file, HostFile::open(path, {.read_only = true, .locking = locking}));
   return probe(*file);
 }
 

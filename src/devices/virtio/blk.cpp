@@ -40,9 +40,12 @@ VirtioBlk::VirtioBlk(GuestMemory& memory, std::string name, std::unique_ptr<Disk
   executor_->set_complete([this](std::span<const u64> ids) { complete(ids); });
   CHECK(options.queues >= 1 && options.queues <= 64 && options.queue_size >= 4, "{}", this->name());
   CHECK(std::has_single_bit(options.block_size) && options.block_size >= 512 && options.block_size <= 32768);
+  const u32 physical = options.physical_block_size != 0 ? options.physical_block_size : options.block_size;
+  CHECK(std::has_single_bit(physical) && physical >= options.block_size);
   set_config<u64>(kConfigCapacity, file_->size() / kSectorSize);
   set_config<u32>(kConfigSegMax, options.queue_size - 2u);  // a header and a status byte go with the data
   set_config<u32>(kConfigBlkSize, options.block_size);
+  set_config<u8>(kConfigPhysicalBlockExp, static_cast<u8>(std::countr_zero(physical / options.block_size)));
   set_config<u16>(kConfigMinIoSize, 1);
   set_config<u16>(kConfigNumQueues, options.queues);
   if (!file_->read_only()) {

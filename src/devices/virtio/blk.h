@@ -23,12 +23,13 @@ namespace pagoda {
 class VirtioBlk final : public VirtioDevice {
  public:
   struct Options {
-    u16 queues = 1;           // 1 to 64
-    u16 queue_size = 256;     // a power of two from 4 on
-    std::string serial;       // up to 20 characters, what GET_ID returns
-    u32 block_size = 512;     // logical block size told to the driver: a power of two from 512 to 32768
-    bool write_cache = true;  // off: each write is on stable storage before it completes
-    bool discard = true;      // discarded ranges give their space back
+    u16 queues = 1;               // 1 to 64
+    u16 queue_size = 256;         // a power of two from 4 on
+    std::string serial;           // up to 20 characters, what GET_ID returns
+    u32 block_size = 512;         // logical block size told to the driver: a power of two from 512 to 32768
+    u32 physical_block_size = 0;  // what the driver better aligns to: a power of two from block_size on; 0: that
+    bool write_cache = true;      // off: each write is on stable storage before it completes
+    bool discard = true;          // discarded ranges give their space back
   };
 
   VirtioBlk(GuestMemory& memory, std::string name, std::unique_ptr<DiskImage> file,

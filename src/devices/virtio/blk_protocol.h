@@ -23,6 +23,7 @@ inline constexpr u64 kFeatureWriteZeroes = 1u << 14;
 inline constexpr u64 kConfigCapacity = 0;
 inline constexpr u64 kConfigSegMax = 12;
 inline constexpr u64 kConfigBlkSize = 20;
+inline constexpr u64 kConfigPhysicalBlockExp = 24;
 inline constexpr u64 kConfigMinIoSize = 26;
 inline constexpr u64 kConfigWriteback = 32;
 inline constexpr u64 kConfigNumQueues = 34;

@@ -22,8 +22,10 @@ struct DiskCommand {
   std::optional<u64> size;  // create: bytes
   bool json = false;
   bool quiet = false;
-  bool chain = false;     // info --backing-chain
-  bool compress = false;  // convert -c
+  bool chain = false;          // info --backing-chain
+  bool compress = false;       // convert -c
+  bool into_existing = false;  // convert -n: the new file is there
+  bool force_share = false;    // -U: read even what another program writes
   bool unsafe_backing = false;
   Repair repair = Repair::none;
 

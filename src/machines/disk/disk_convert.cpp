@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <vector>
 
 #include "devices/storage/qcow2/qcow2_image.h"
@@ -19,8 +20,8 @@ bool is_zero(std::span<const std::byte> bytes) {
          (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
-// Writes what is not zero; the rest of a new image is.
-int write_sparsely(DiskImage& to, u64 offset, std::span<const std::byte> bytes) {
+// Writes what is not zero; the rest of a new image is, that of an old one (`old`) is made so.
+int write_sparsely(DiskImage& to, u64 offset, std::span<const std::byte> bytes, bool old) {
   while (!bytes.empty()) {
     u64 zeros = 0, data = 0;
     while (zeros < bytes.size() && is_zero(bytes.subspan(zeros, std::min(kSparse, bytes.size() - zeros))))
@@ -28,6 +29,9 @@ int write_sparsely(DiskImage& to, u64 offset, std::span<const std::byte> bytes) 
     while (zeros + data < bytes.size() &&
            !is_zero(bytes.subspan(zeros + data, std::min(kSparse, bytes.size() - zeros - data))))
       data += std::min(kSparse, bytes.size() - zeros - data);
+    if (old && zeros != 0) {
+      if (const int error = to.write_zeroes(offset, zeros, true)) return error;
+    }
     if (data != 0) {
       if (const int error = to.write(offset + zeros, bytes.subspan(zeros, data))) return error;
     }
@@ -37,17 +41,20 @@ int write_sparsely(DiskImage& to, u64 offset, std::span<const std::byte> bytes) 
   return 0;
 }
 
-int write_clusters(Qcow2Image& to, u64 offset, std::span<const std::byte> bytes) {
+int write_clusters(Qcow2Image& to, u64 offset, std::span<const std::byte> bytes, bool old) {
   const u64 cluster = to.header().cluster_size();
   for (u64 at = 0; at < bytes.size(); at += cluster) {
     const std::span part = bytes.subspan(at, std::min(cluster, bytes.size() - at));
-    if (is_zero(part)) continue;
+    if (is_zero(part)) {
+      if (const int error = old ? to.write_zeroes(offset + at, part.size(), true) : 0) return error;
+      continue;
+    }
     if (const int error = to.write_compressed(offset + at, part)) return error;
   }
   return 0;
 }
 
-Result<> copy(DiskImage& from, DiskImage& to, bool compress) {
+Result<> copy(DiskImage& from, DiskImage& to, bool compress, bool old) {
   std::vector<std::byte> buffer(kBuffer);
   const auto failed = [](const DiskImage& disk, int error) {
     return fail("disk image {}: {}", disk.path(), std::strerror(error));
@@ -68,9 +75,9 @@ Result<> copy(DiskImage& from, DiskImage& to, bool compress) {
       at += extent.size;
     }
     const std::span<const std::byte> bytes = std::span(buffer).first(chunk);
-    if (any_data) {
-      const int error =
-          compress ? write_clusters(static_cast<Qcow2Image&>(to), offset, bytes) : write_sparsely(to, offset, bytes);
+    if (any_data || old) {
+      const int error = compress ? write_clusters(static_cast<Qcow2Image&>(to), offset, bytes, old)
+                                 : write_sparsely(to, offset, bytes, old);
       if (error != 0) return failed(to, error);
     }
     offset += chunk;
@@ -87,11 +94,24 @@ Result<int> convert(const DiskCommand& command) {
   if (to_format == DiskFormat::probe) to_format = DiskFormat::raw;
   if (command.compress && to_format == DiskFormat::raw) return fail("-c: a raw image cannot be compressed");
   if (!command.backing_file.empty()) return fail("-o backing_file: convert makes images without a backing file");
-  TRY_ASSIGN(const auto from, open_disk(command.file, {.format = from_format, .read_only = true}));
-  TRY_ASSIGN(auto to, make_disk_file(command, command.output, to_format, from->size(), false));
-  if (auto copied = copy(*from, *to, command.compress); !copied) {
+  TRY_ASSIGN(const auto from,
+             open_disk(command.file, {.format = from_format, .read_only = true, .locking = !command.force_share}));
+  std::error_code ignored;
+  if (std::filesystem::equivalent(command.file, command.output, ignored))  // locks would say so, without -U
+    return fail("disk image {}: locked by another instance", command.output);
+  std::unique_ptr<DiskImage> to;
+  if (command.into_existing) {
+    TRY_ASSIGN(to, open_disk(command.output, {.format = to_format}));
+    if (to->size() < from->size())
+      return fail("disk image {}: its {} bytes are fewer than the {} to be converted", command.output, to->size(),
+                  from->size());
+  } else {
+    TRY_ASSIGN(to, make_disk_file(command, command.output, to_format, from->size(), false));
+  }
+  const bool old = command.into_existing;
+  if (auto copied = copy(*from, *to, command.compress, old); !copied) {
     to.reset();
-    unlink(command.output.c_str());
+    if (!command.into_existing) unlink(command.output.c_str());
     return std::unexpected(std::move(copied.error()));
   }
   return 0;

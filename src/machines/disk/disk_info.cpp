@@ -21,14 +21,14 @@ struct Info {
   std::pair<u64, u64> identity;
 };
 
-Result<Info> look(const std::string& path, DiskFormat format) {
+Result<Info> look(const std::string& path, DiskFormat format, bool locking) {
   Info info;
   info.path = path;
   if (format == DiskFormat::probe) {
-    TRY_ASSIGN(format, probe_disk(path));
+    TRY_ASSIGN(format, probe_disk(path, locking));
   }
   info.format = format;
-  TRY_ASSIGN(const auto file, HostFile::open(path, {.read_only = true}));
+  TRY_ASSIGN(const auto file, HostFile::open(path, {.read_only = true, .locking = locking}));
   info.identity = file->identity();
   info.allocated = file->allocated();
   int error = 0;
@@ -142,13 +142,13 @@ std::string text_of(const Info& info) {
 Result<int> info(const DiskCommand& command) {
   TRY_ASSIGN(const DiskFormat format, format_named(command.format));
   std::vector<Info> chain;
-  TRY_ASSIGN(chain.emplace_back(), look(command.file, format));
+  TRY_ASSIGN(chain.emplace_back(), look(command.file, format, !command.force_share));
   std::set<std::pair<u64, u64>> seen = {chain[0].identity};
   while (command.chain && !chain.back().header.backing_file.empty()) {
     const qcow2::Header& above = chain.back().header;
     TRY_ASSIGN(const std::string path, resolve_backing(chain.back().path, above.backing_file));
     TRY_ASSIGN(const DiskFormat below, format_named(above.backing_format));
-    TRY_ASSIGN(Info next, look(path, below));
+    TRY_ASSIGN(Info next, look(path, below, !command.force_share));
     if (!seen.insert(next.identity).second) return fail("disk image {}: is its own backing file", path);
     chain.push_back(std::move(next));
   }

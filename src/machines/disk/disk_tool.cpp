@@ -107,9 +107,9 @@ Result<int> check(const DiskCommand& command) {
   const bool mends = command.repair != DiskCommand::Repair::none;
   TRY_ASSIGN(DiskFormat format, format_named(command.format));
   if (format == DiskFormat::probe) {
-    TRY_ASSIGN(format, probe_disk(command.file));
+    TRY_ASSIGN(format, probe_disk(command.file, !command.force_share));
   }
-  TRY_ASSIGN(const auto file, HostFile::open(command.file, {.read_only = !mends}));
+  TRY_ASSIGN(const auto file, HostFile::open(command.file, {.read_only = !mends, .locking = !command.force_share}));
   if (format == DiskFormat::raw) {
     if (!command.quiet) fmt::print(stderr, "pagoda: disk image {}: raw images have nothing to check\n", command.file);
     return kNothingToCheck;
