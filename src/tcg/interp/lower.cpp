@@ -395,11 +395,20 @@ void Lowering::Work::emit_op(u16 at) {
       return emit(Handler::mov_8, destination(at), static_cast<u16>(a + (op.op == Op::vec_high ? 8 : 0)), 0, 0, 0);
     }
     case Op::vec_pair: {
-      const u16 a = source(op.args[0]);
-      const u16 b = source(op.args[1]);
+      // Constants go straight to their half.
+      const auto is_immediate = [&](u32 half) { return on(Fusion::const_operand) && is_constant(op.args[half]); };
+      const u16 halves[] = {is_immediate(0) ? kZeroPlace : source(op.args[0]),
+                            is_immediate(1) ? kZeroPlace : source(op.args[1])};
       const u16 d = destination(at);
-      emit(Handler::mov_8, d, a, 0, 0, 0);
-      return emit(Handler::mov_8, static_cast<u16>(d + 8), b, 0, 0, 0);
+      for (u32 half = 0; half < 2; ++half) {
+        const auto place = static_cast<u16>(d + 8 * half);
+        if (is_immediate(half)) {
+          emit(Handler::constant, place, 0, 0, 0, inst(op.args[half]).imm);
+        } else {
+          emit(Handler::mov_8, place, halves[half], 0, 0, 0);
+        }
+      }
+      return;
     }
     case Op::vec_join: {
       const u16 a = source(op.args[0]);
