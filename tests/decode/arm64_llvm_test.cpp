@@ -113,6 +113,7 @@ bool is_same(const std::string& ours, const std::string& theirs) {
 std::string reason(const std::string& ours, const std::string& theirs, u32 word) {
   const std::string a = mnemonic(ours), b = mnemonic(theirs);
   if (a == ".inst" && (b == "mrs" || b == "msr")) return "system-register";
+  if (a == ".inst" && (word & 0xffd80000) == 0xd5080000) return "system-instruction";  // SYS, SYSL, under many names
   const std::string mine = plain(ours), its = plain(theirs);
   if (is_alias(mine, its)) return "alias";
   const auto unshifted = its.find(", lsl ");
@@ -152,8 +153,8 @@ class Comparison {
     const std::string ours = disassemble(word, 0);
     if (is_ours && !theirs.empty() && (is_same(ours, theirs) || plain(ours) == plain(theirs))) return;
     // What has no row here at all goes by its mnemonic.
-    const bool has_no_row = !is_ours && !known_.contains(kind(theirs));
-    const std::string why = has_no_row ? kind(theirs) : reason(ours, theirs, word);
+    std::string why = reason(ours, theirs, word);
+    if (why.empty() && !is_ours && !known_.contains(kind(theirs))) why = kind(theirs);
     if (!why.empty() && listed_.contains(why)) {
       ++explained_[why];
       return;
