@@ -96,9 +96,12 @@ LeaveInfo run(VcpuFrame* f, const Unit* unit, const ThreadedOp* op, const void* 
 #define COMPARE(op) BINARY(op)
 #define SEXT32(op) &&L_sx_##op##_rr, &&L_sx_##op##_ri,
 #define UNARY(op) &&L_##op##_i8, &&L_##op##_i16, &&L_##op##_i32, &&L_##op##_i64,
-#define BRANCH(op) &&L_br_##op##_i32_rr, &&L_br_##op##_i32_ri, &&L_br_##op##_i64_rr, &&L_br_##op##_i64_ri,
+#define BRANCH(op)                                                                                            \
+  &&L_br_##op##_i8_rr, &&L_br_##op##_i8_ri, &&L_br_##op##_i16_rr, &&L_br_##op##_i16_ri, &&L_br_##op##_i32_rr, \
+      &&L_br_##op##_i32_ri, &&L_br_##op##_i64_rr, &&L_br_##op##_i64_ri,
 #define SELECT(op) &&L_sel_##op##_i32_rr, &&L_sel_##op##_i32_ri, &&L_sel_##op##_i64_rr, &&L_sel_##op##_i64_ri,
 #define FLAGS(op) &&L_##op##_i8, &&L_##op##_i16, &&L_##op##_i32, &&L_##op##_i64,
+#define STEP(op) FLAGS(op)
 #define FLAGS_IMM(op) &&L_##op##_imm_i8, &&L_##op##_imm_i16, &&L_##op##_imm_i32, &&L_##op##_imm_i64,
 #define RMW(op) &&L_rmw_##op##_i8, &&L_rmw_##op##_i16, &&L_rmw_##op##_i32, &&L_rmw_##op##_i64,
 #define FLOAT(op) &&L_##op##_f32, &&L_##op##_f64,

@@ -12,9 +12,12 @@ enum class Handler : u16 {
 #define COMPARE(op) BINARY(op)
 #define SEXT32(op) sx_##op##_rr, sx_##op##_ri,
 #define UNARY(op) op##_i8, op##_i16, op##_i32, op##_i64,
-#define BRANCH(op) br_##op##_i32_rr, br_##op##_i32_ri, br_##op##_i64_rr, br_##op##_i64_ri,
+#define BRANCH(op)                                                                                          \
+  br_##op##_i8_rr, br_##op##_i8_ri, br_##op##_i16_rr, br_##op##_i16_ri, br_##op##_i32_rr, br_##op##_i32_ri, \
+      br_##op##_i64_rr, br_##op##_i64_ri,
 #define SELECT(op) sel_##op##_i32_rr, sel_##op##_i32_ri, sel_##op##_i64_rr, sel_##op##_i64_ri,
 #define FLAGS(op) op##_i8, op##_i16, op##_i32, op##_i64,
+#define STEP(op) FLAGS(op)
 #define FLAGS_IMM(op) op##_imm_i8, op##_imm_i16, op##_imm_i32, op##_imm_i64,
 #define RMW(op) rmw_##op##_i8, rmw_##op##_i16, rmw_##op##_i32, rmw_##op##_i64,
 #define FLOAT(op) op##_f32, op##_f64,
@@ -47,7 +50,7 @@ constexpr bool has_result(Handler handler) {
 // What step() can do: one op, neither for memory nor a trap, call or block's end.
 constexpr bool is_plain(Handler handler) {
   const auto within = [handler](Handler first, Handler last) { return handler >= first && handler <= last; };
-  return !within(Handler::br_eq_i32_rr, Handler::sel_le_u_i64_ri) &&
+  return !within(Handler::br_eq_i8_rr, Handler::sel_le_u_i64_ri) &&
          !within(Handler::rmw_swap_i8, Handler::rmw_max_u_i64) && !within(Handler::load_u8, Handler::store_cond_64) &&
          handler < Handler::trap_if;
 }

@@ -213,4 +213,8 @@ u8 op_flags_subc(T a, T b, bool borrow) {
   return static_cast<u8>(op_flags_sub(a, b, borrow) ^ ir::kFlagsC);
 }
 
+constexpr u8 with_carry_of(u8 flags, u8 carry) {
+  return static_cast<u8>((flags & ~ir::kFlagsC) | (carry & ir::kFlagsC));
+}
+
 }  // namespace pagoda::interp

@@ -447,6 +447,14 @@ void Lowering::Work::emit_op(u16 at) {
       return emit(Handler::zext_8, destination(at), a, 0, 0, 0);
     }
     case Op::flags_merge: {
+      if (info.form == Form::step) {
+        const Inst& made = inst(op.args[1]);
+        count(Fusion::step_flags);
+        const u16 from = source(made.args[0]);
+        const u16 carry = source(op.args[0]);
+        const Handler first = made.op == Op::flags_add ? Handler::flags_up_i8 : Handler::flags_down_i8;
+        return emit(first + width_index(made.type), destination(at), from, carry, 0, 0);
+      }
       const u16 a = source(op.args[0]);
       const u16 b = source(op.args[1]);
       return emit(Handler::flags_merge, destination(at), a, b, 0, op.aux);

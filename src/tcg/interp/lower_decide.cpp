@@ -111,6 +111,15 @@ void Lowering::Work::decide(u16 at) {
       use(op.args[1], at);
       return use(op.args[2], at);
     }
+    case Op::flags_merge:
+      // Its second operand stands right before it: it has no other user if none was seen.
+      if (on(Fusion::step_flags) && on(Fusion::dead_code) && values[op.args[1]].uses == 0 && is_step(at)) {
+        info.form = Form::step;
+        use(op.args[0], at);
+        return use(inst(op.args[1]).args[0], at);
+      }
+      use(op.args[0], at);
+      return use(op.args[1], at);
     case Op::call:
       for (const ValueId value : op.args) use(value, at);
       if ((helpers.helpers[op.extra].effects & ir::kWriteState) != 0) {

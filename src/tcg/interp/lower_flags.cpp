@@ -21,6 +21,16 @@ constexpr u32 kNear = 8;
 
 }  // namespace
 
+// Whether the flags_merge is what an increment or decrement that leaves the carry alone makes of the flags.
+bool Lowering::Work::is_step(u16 merge) const {
+  const Inst& op = inst(merge);
+  const Inst& made = inst(op.args[1]);
+  constexpr u8 kOthers = ir::kAllFlags & ~ir::kFlagsC;
+  const auto is = [&](ValueId value, u64 imm) { return is_constant(value) && inst(value).imm == imm; };
+  return op.aux == kOthers && op.args[1] + 1 == merge && (made.op == Op::flags_add || made.op == Op::flags_sub) &&
+         is(made.args[1], 1) && is(made.args[2], 0);
+}
+
 void Lowering::Work::find_flags_slots() {
   for (u32 slot = 0; slot < slots.count; ++slot) {
     if (slots.slots[slot].type == Type::flags) flags_slots.push_back({.slot = static_cast<u16>(slot)});

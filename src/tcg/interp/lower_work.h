@@ -33,6 +33,7 @@ enum class Form : u8 {
   shift_add,  // add(shl(x, constant), y)
   compare,    // select: the comparison's operands
   compare_imm,
+  step,  // flags_merge: flags of adding or subtracting 1, with the old carry
   sunk,  // put_slot of flags: done only where the block is left (lower_flags.cpp); last_use says until where
 };
 
@@ -90,8 +91,8 @@ inline Handler sext32_handler(Op op) {
 
 // Of a compare-and-branch; Handler::count: there is none for the type.
 inline Handler branch_handler(Op op, Type type) {
-  if (type != Type::i32 && type != Type::i64) return Handler::count;
-  return Handler::br_eq_i32_rr + (static_cast<u32>(op) - static_cast<u32>(Op::eq)) * 4 + (type == Type::i64 ? 2 : 0);
+  if (type < Type::i8 || type > Type::i64) return Handler::count;
+  return Handler::br_eq_i8_rr + (static_cast<u32>(op) - static_cast<u32>(Op::eq)) * 8 + width_index(type) * 2;
 }
 
 // Of a comparison with the selection that it decides.
@@ -179,6 +180,7 @@ struct Lowering::Work {
   void observe_flags(u16 at, const Inst& op);
   bool has_observer_before(u16 at) const;
   bool sink_flags(u16 put, const Inst& op);
+  bool is_step(u16 merge) const;
   bool is_repairable(ValueId flags) const;
   ValueId result_of_flags(ValueId flags) const;
   void hold_flags(ValueId flags, u16 until);

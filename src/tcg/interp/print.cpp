@@ -16,9 +16,12 @@ const char* handler_name(Handler handler) {
 #define COMPARE(op) BINARY(op)
 #define SEXT32(op) #op ".sext32", #op ".sext32 imm",
 #define UNARY(op) #op ".i8", #op ".i16", #op ".i32", #op ".i64",
-#define BRANCH(op) "branch." #op ".i32", "branch." #op ".i32 imm", "branch." #op ".i64", "branch." #op ".i64 imm",
+#define BRANCH(op)                                                                                                    \
+  "branch." #op ".i8", "branch." #op ".i8 imm", "branch." #op ".i16", "branch." #op ".i16 imm", "branch." #op ".i32", \
+      "branch." #op ".i32 imm", "branch." #op ".i64", "branch." #op ".i64 imm",
 #define SELECT(op) "select." #op ".i32", "select." #op ".i32 imm", "select." #op ".i64", "select." #op ".i64 imm",
 #define FLAGS(op) #op ".i8", #op ".i16", #op ".i32", #op ".i64",
+#define STEP(op) FLAGS(op)
 #define FLAGS_IMM(op) #op ".i8.imm", #op ".i16.imm", #op ".i32.imm", #op ".i64.imm",
 #define RMW(op) "rmw." #op ".i8", "rmw." #op ".i16", "rmw." #op ".i32", "rmw." #op ".i64",
 #define FLOAT(op) #op ".f32", #op ".f64",

@@ -31,7 +31,8 @@ Kind kind_of(Handler handler) {
                         (handler >= Handler::fadd_f32 && handler <= Handler::mov_8) ||     // floating point
                         (handler >= Handler::constant && handler <= Handler::select_8) ||  // moves
                         (handler >= Handler::sel_eq_i32_rr && handler <= Handler::flags_subc_imm_i64) ||
-                        handler == Handler::shift_add || handler == Handler::fence_none;
+                        handler == Handler::flag || handler == Handler::flags_merge || handler == Handler::shift_add ||
+                        handler == Handler::fence_none;
   return {is_plain ? Kind::plain : Kind::barrier};
 }
 

@@ -153,6 +153,7 @@ void Compiler::Work::start_unit(const Unit& to) {
   insn = 0;
   fault_exit_used = false;
   fault_exit = a.newLabel();
+  host_flags = {};
   copies = {};
   busy_copies = 0;
   has_floats = has_float_result = false;

@@ -6,8 +6,6 @@
 
 namespace pagoda::light {
 
-x86::CondCode branch_condition(Operation operation);
-
 // Every unit starts with the poll and the budget; who comes here has set pc_page.
 void Compiler::Work::prologue() {
   a.bind(entry);
@@ -278,14 +276,17 @@ bool Compiler::Work::emit_control(Handler handler) {
     return true;
   };
   switch (handler) {
-#define BRANCH(name)                                                         \
-  case Handler::br_##name##_i32_rr:                                          \
-  case Handler::br_##name##_i32_ri:                                          \
-  case Handler::br_##name##_i64_rr:                                          \
-  case Handler::br_##name##_i64_ri: {                                        \
-    const u32 form = number - static_cast<u32>(Handler::br_##name##_i32_rr); \
-    compare(form >= 2, (form & 1) != 0);                                     \
-    return finish_branch(branch_condition(Operation::name));                 \
+#define BRANCH(name)                                                               \
+  case Handler::br_##name##_i8_rr:                                                 \
+  case Handler::br_##name##_i8_ri:                                                 \
+  case Handler::br_##name##_i16_rr:                                                \
+  case Handler::br_##name##_i16_ri:                                                \
+  case Handler::br_##name##_i32_rr:                                                \
+  case Handler::br_##name##_i32_ri:                                                \
+  case Handler::br_##name##_i64_rr:                                                \
+  case Handler::br_##name##_i64_ri: {                                              \
+    const u32 form = number - static_cast<u32>(Handler::br_##name##_i8_rr);        \
+    return finish_branch(compare_for(Operation::name, form / 2, (form & 1) != 0)); \
   }
 #include "tcg/interp/handlers.def"
     case Handler::branch_true: {

@@ -10,6 +10,8 @@ namespace {
 
 bool is_compare(Operation operation) { return operation >= Operation::eq && operation <= Operation::le_u; }
 
+}  // namespace
+
 x86::CondCode condition_of(Operation operation) {
   switch (operation) {
     case Operation::eq:
@@ -32,10 +34,6 @@ x86::CondCode condition_of(Operation operation) {
       return x86::CondCode::kA;
   }
 }
-
-}  // namespace
-
-x86::CondCode branch_condition(Operation operation) { return condition_of(operation); }
 
 // The result of a 32- or 64-bit operation goes to op->d: as it is, or sign-extended from 32 bits.
 void Compiler::Work::finish(x86::Gp result, bool extend) {
@@ -275,34 +273,15 @@ void Compiler::Work::compare(bool wide, bool immediate) {
   }
 }
 
-// Of bytes or halfwords, extended as the comparison wants them.
-void Compiler::Work::narrow_compare(Operation operation, u32 width, bool immediate) {
-  const bool is_signed = operation == Operation::lt_s || operation == Operation::le_s;
-  const auto extended = [&](x86::Gp reg, u16 place) {
-    move(reg.r32(), place, false);
-    const x86::Gp low = width == 0 ? x86::Gp(reg.r8()) : x86::Gp(reg.r16());
-    is_signed ? a.movsx(reg.r32(), low) : a.movzx(reg.r32(), low);
-  };
-  extended(x86::rax, op->a);
-  if (immediate) {
-    const u64 imm = is_signed ? ir::sign_extend(op->imm, 8u << width) : op->imm;
-    a.cmp(x86::eax, static_cast<i32>(imm));
-  } else {
-    extended(x86::rcx, op->b);
-    a.cmp(x86::eax, x86::ecx);
-  }
-  a.set(condition_of(operation), x86::al);
-  const x86::Gp to = target(op->d, x86::rax);
-  a.movzx(to.r32(), x86::al);
-  done(op->d, to);
-}
-
 bool Compiler::Work::emit_two_operand(Operation operation, u32 width, bool immediate, bool extend) {
+  if (is_compare(operation)) {
+    a.set(compare_for(operation, width, immediate), x86::al);
+    const x86::Gp to = target(op->d, x86::rax);
+    a.movzx(to.r32(), x86::al);
+    done(op->d, to);
+    return true;
+  }
   if (width < 2) {  // bytes and halfwords; what is not here is rare, tier 0's handlers do it
-    if (is_compare(operation)) {
-      narrow_compare(operation, width, immediate);
-      return true;
-    }
     // The low bits of a 32-bit result do not depend on what lies above the operands.
     const bool low_bits = operation == Operation::add || operation == Operation::sub || operation == Operation::and_ ||
                           operation == Operation::or_ || operation == Operation::xor_ || operation == Operation::mul;
@@ -310,14 +289,6 @@ bool Compiler::Work::emit_two_operand(Operation operation, u32 width, bool immed
     return low_bits;
   }
   const bool wide = width == 3;
-  if (is_compare(operation)) {
-    compare(wide, immediate);
-    a.set(condition_of(operation), x86::al);
-    const x86::Gp to = target(op->d, x86::rax);
-    a.movzx(to.r32(), x86::al);
-    done(op->d, to);
-    return true;
-  }
   switch (operation) {
     case Operation::add:
     case Operation::sub:
@@ -524,15 +495,14 @@ bool Compiler::Work::emit_integer(Handler handler) {
     return emit_two_operand(Operation::name, 2, false, true); \
   case Handler::sx_##name##_ri:                               \
     return emit_two_operand(Operation::name, 2, true, true);
-#define SELECT(name)                                                           \
-  case Handler::sel_##name##_i32_rr:                                           \
-  case Handler::sel_##name##_i32_ri:                                           \
-  case Handler::sel_##name##_i64_rr:                                           \
-  case Handler::sel_##name##_i64_ri: {                                         \
-    const u32 form = number - static_cast<u32>(Handler::sel_##name##_i32_rr);  \
-    compare(form >= 2, (form & 1) != 0);                                       \
-    take(condition_of(Operation::name), op->c, (op + 1)->a, (op + 1)->d == 0); \
-    return true;                                                               \
+#define SELECT(name)                                                                                         \
+  case Handler::sel_##name##_i32_rr:                                                                         \
+  case Handler::sel_##name##_i32_ri:                                                                         \
+  case Handler::sel_##name##_i64_rr:                                                                         \
+  case Handler::sel_##name##_i64_ri: {                                                                       \
+    const u32 form = number - static_cast<u32>(Handler::sel_##name##_i32_rr);                                \
+    take(compare_for(Operation::name, 2 + form / 2, (form & 1) != 0), op->c, (op + 1)->a, (op + 1)->d == 0); \
+    return true;                                                                                             \
   }
 #define UNARY(name)         \
   case Handler::name##_i8:  \

@@ -35,6 +35,8 @@ static_assert(sizeof(HostData) <= CodeMemory::kDataBytes);
 // Where in the guest code a slow path was entered: offset of the unit in its page, its instructions, the current one.
 constexpr u32 site_word(u32 page_offset, u32 insns, u32 index) { return page_offset | insns << 12 | index << 20; }
 
+x86::CondCode condition_of(Operation operation);
+
 // The low bytes of a register.
 inline x86::Gp low_part(x86::Gp reg, u32 size) {
   switch (size) {
@@ -155,6 +157,16 @@ struct Compiler::Work {
   u32 page_offset() const { return static_cast<u32>(unit->phys & 0xfff); }
   u32 site() const { return site_word(page_offset(), unit->guest_insns, insn); }
 
+  // --- what the host's flags are, as long as nothing is emitted behind `end`
+  struct HostFlags {
+    std::size_t end = 0;
+    u32 width = 0;
+    u16 a = 0, b = 0;  // places of what was compared; `a` of the result whose Z and N they are
+    bool is_immediate = false, is_inverted = false, is_result = false;  // inverted: C is the opposite of the borrow
+    u64 imm = 0;
+  };
+  HostFlags host_flags;
+
   // --- groups; false: no emitter for this handler
   bool emit(Handler handler, const ThreadedOp& step);
   bool emit_op(Handler handler);
@@ -211,12 +223,18 @@ struct Compiler::Work {
   void min_max(Operation operation, bool wide, bool immediate, bool extend);
   void finish(x86::Gp result, bool extend);
   void compare(bool wide, bool immediate);
+  x86::CondCode compare_for(Operation operation, u32 width, bool immediate);
+  void compare_narrow(u32 width, bool immediate);
+  void note_comparison(u32 width, bool immediate, bool inverted);
+  void note_result(u16 place, u32 width);
   void take(x86::CondCode condition, u16 yes, u16 no, bool wide);
-  void narrow_compare(Operation operation, u32 width, bool immediate);
   void flags_word();
   void flags_of_arithmetic(bool add, bool inverted, u32 width, bool immediate);
   bool flags_with_result(bool add, bool inverted, u32 width, bool immediate);
   bool has_flags_of_logic(u32 width) const;
+  void flags_of_logic(u32 width);
+  void flags_of_step(bool up, u32 width);
+  bool is_same_insn(u32 next_index) const;
   // On a hit rcx is what to add for the host address. On a miss jumps to `slow`, where probe() looks further: it comes
   // back to `found` if it finds the page. Clobbers rcx, rdx.
   void check_tlb(x86::Gp address, u32 size, std::size_t tag, const asmjit::Label& slow, const asmjit::Label& found);
