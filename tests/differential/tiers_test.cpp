@@ -140,8 +140,7 @@ class FusedShapes {
     }
     block_.guest_insns = insns;
     block_.guest_bytes = insns * 4;
-    const ir::Value a = operand(), b = below(3) == 0 ? builder_.i64(rng_() % 16) : operand();
-    builder_.branch(below(2) == 0 ? builder_.lt_s(a, b) : builder_.eq(narrow(a), narrow(b)), 64, insns * 4);
+    builder_.branch(condition(), 64, insns * 4);
   }
 
  private:
@@ -151,6 +150,42 @@ class FusedShapes {
     if (!values_.empty() && below(3) == 0) return values_[below(values_.size())];
     values_.push_back(builder_.get_slot(static_cast<u32>(kSlots[below(std::size(kSlots))])));
     return values_.back();
+  }
+  // A comparison at the block's end, often of what has just made flags, or of their result with zero.
+  ir::Value condition() {
+    constexpr ir::Type kTypes[] = {ir::Type::i8, ir::Type::i16, ir::Type::i32, ir::Type::i64};
+    const ir::Type type = kTypes[below(4)];
+    ir::Value a = builder_.trunc(operand(), type);
+    ir::Value b = below(3) == 0 ? builder_.constant(type, rng_() % 16) : builder_.trunc(operand(), type);
+    if (below(2) == 0) {
+      const ir::Value none = builder_.constant(ir::Type::i1, 0), zero = builder_.constant(type, 0);
+      const u32 kind = below(4);
+      const ir::Value made = kind == 0   ? builder_.flags_logic(a)
+                             : kind == 1 ? builder_.flags_add(a, b, none)
+                                         : builder_.flags_sub(a, b, none);
+      const ir::Value result = kind == 0 ? a : kind == 1 ? builder_.add(a, b) : builder_.sub(a, b);
+      if (below(2) == 0) {
+        builder_.put_slot(static_cast<u32>(ToySlot::a0), builder_.zext(result, ir::Type::i64));
+        a = result;
+      }
+      if (kind == 0 || a.id == result.id) b = zero;
+      builder_.put_slot(static_cast<u32>(ToySlot::cc), made);
+    }
+    if (below(4) == 0) std::swap(a, b);
+    switch (below(6)) {
+      case 0:
+        return builder_.eq(a, b);
+      case 1:
+        return builder_.ne(a, b);
+      case 2:
+        return builder_.lt_s(a, b);
+      case 3:
+        return builder_.le_s(a, b);
+      case 4:
+        return builder_.lt_u(a, b);
+      default:
+        return builder_.le_u(a, b);
+    }
   }
   ir::Value narrow(ir::Value value) { return builder_.trunc(value, ir::Type::i32); }
   void keep(ir::Value value) {
@@ -181,8 +216,22 @@ class FusedShapes {
     if (below(2) == 0) keep(builder_.zext(add ? builder_.add(a, b) : builder_.sub(a, b), ir::Type::i64));
     pending_.push_back(made);
   }
+  // An increment or decrement that leaves the carry as it is.
+  void step() {
+    const bool up = below(2) == 0;
+    const ir::Value a = below(2) == 0 ? operand() : narrow(operand());
+    const ir::Value one = builder_.constant(a.type, 1), none = builder_.constant(ir::Type::i1, 0);
+    const ir::Value old = builder_.get_slot(static_cast<u32>(ToySlot::cc));
+    const ir::Value made = up ? builder_.flags_add(a, one, none) : builder_.flags_sub(a, one, none);
+    const ir::Value merged = builder_.flags_merge(old, made, ir::kAllFlags & ~ir::kFlagsC);
+    if (below(3) != 0) keep(builder_.zext(up ? builder_.add(a, one) : builder_.sub(a, one), ir::Type::i64));
+    if (below(8) == 0) pending_.push_back(made);  // the carry has another reader
+    pending_.push_back(merged);
+  }
   void shape() {
-    switch (below(5)) {
+    switch (below(6)) {
+      case 5:
+        return step();
       case 4:
         return flags();
       case 0: {
