@@ -237,7 +237,7 @@ void Toy::randomize(ir::Rng& rng) {
   for (u32 i = 0; i < sizeof(ToyState) - offsetof(ToyState, base); ++i) at[i] = static_cast<u8>(rng());
   for (u64& value : state.a) value = (rng() & 3) == 0 ? rng() & 15 : rng() >> (rng() & 63);
   for (u8& value : state.t) value &= 1;
-  state.cc &= 63;
+  state.cc &= ir::kAllFlags;
   // Anywhere but so near to the end that an access could leave the memory.
   for (u64& value : state.base) value = kToyMemoryBase + (rng() % ((kToyMemoryBytes - 4096) / 64)) * 64;
   for (u8& byte : memory_) byte = static_cast<u8>(rng());

@@ -58,7 +58,7 @@ struct ToyState : VcpuFrame {
   alignas(16) u64 q[4];
   u64 f[2];
   u32 s[2];
-  u8 cc;
+  u64 cc;
   alignas(16) u64 v[4];
   alignas(32) u64 y[4];
 };
