@@ -37,12 +37,18 @@ x86::Xmm Compiler::Work::float_source(u16 place, bool wide) {
     const x86::Xmm reg = new_float();
     load_float(reg, place, wide);
     number = reg.id() - FloatCopies::kFirst;
-    drop_copies(place, 8);
-    copies.place[number] = place;
-    copies.is_wide = static_cast<u16>((copies.is_wide & ~(1u << number)) | (wide ? 1u << number : 0));
+    is_copy_of(reg, place, wide);
   }
   busy_copies |= 1u << number;
   return copy_register(number);
+}
+
+void Compiler::Work::is_copy_of(x86::Xmm reg, u16 place, bool wide) {
+  const u32 bit = 1u << (reg.id() - FloatCopies::kFirst);
+  drop_copies(place, 8);
+  copies.place[reg.id() - FloatCopies::kFirst] = place;
+  copies.is_wide = static_cast<u16>((copies.is_wide & ~bit) | (wide ? bit : 0));
+  copies.is_boxed = static_cast<u16>(copies.is_boxed & ~bit);
 }
 
 void Compiler::Work::drop_copies(u16 place, u32 bytes) {
@@ -78,10 +84,7 @@ void Compiler::Work::write_float(u16 place, x86::Xmm from, bool wide) {
   } else {
     wide ? a.movsd(at(place, 8), from) : a.movss(at(place, 4), from);
   }
-  const u32 number = from.id() - FloatCopies::kFirst;
-  drop_copies(place, 8);
-  copies.place[number] = place;
-  copies.is_wide = static_cast<u16>((copies.is_wide & ~(1u << number)) | (wide ? 1u << number : 0));
+  is_copy_of(from, place, wide);
   has_float_result = true;
 }
 
@@ -259,6 +262,16 @@ bool Compiler::Work::emit_float(Handler handler) {
   const u32 number = static_cast<u32>(handler);
   const u32 group = static_cast<u32>(Handler::fadd_f32);
   if (handler == Handler::f32_box) {
+    if (const u32 copy = find_copy(op->a, false); copy != FloatCopies::kCount && pinned(op->d) == nullptr) {
+      busy_copies |= 1u << copy;
+      const x86::Xmm result = new_float();
+      a.pcmpeqd(x86::xmm0, x86::xmm0);
+      a.movaps(result, copy_register(copy));
+      a.punpckldq(result, x86::xmm0);
+      write_float(op->d, result, true);
+      copies.is_boxed |= static_cast<u16>(1u << (result.id() - FloatCopies::kFirst));
+      return true;
+    }
     constant(x86::rcx, ~u64{0} << 32);
     a.mov(x86::eax, read32(op->a, x86::rax));
     a.or_(x86::rax, x86::rcx);
@@ -266,6 +279,13 @@ bool Compiler::Work::emit_float(Handler handler) {
     return true;
   }
   if (handler == Handler::f32_unbox) {
+    if (const u32 copy = find_copy(op->a, false); copy != FloatCopies::kCount && (copies.is_boxed >> copy & 1) != 0) {
+      busy_copies |= 1u << copy;
+      const x86::Xmm result = new_float();
+      a.movaps(result, copy_register(copy));
+      write_float(op->d, result, false);
+      return true;
+    }
     const asmjit::Label nan = a.newLabel(), end = a.newLabel();
     const x86::Gp* reg = pinned(op->a);
     if (reg != nullptr) {

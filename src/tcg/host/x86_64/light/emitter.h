@@ -61,6 +61,7 @@ struct FloatCopies {
   static constexpr u32 kFirst = 4, kCount = 12;
   u16 place[kCount] = {};  // 0: none
   u16 is_wide = 0;         // by bit: 8 bytes of the place, not 4
+  u16 is_boxed = 0;        // by bit: the place's high half is all ones (f32_box)
 };
 
 // Jumps back before a unit asks again.
@@ -189,7 +190,8 @@ struct Compiler::Work {
   bool has_float_result = false;       // the op's result is in a copy
   static x86::Xmm copy_register(u32 number) { return x86::xmm(FloatCopies::kFirst + number); }
   u32 find_copy(u16 place, bool wide) const;  // kCount: none
-  x86::Xmm new_float();                       // a register for the op's result: given to write_float or lost
+  void is_copy_of(x86::Xmm reg, u16 place, bool wide);
+  x86::Xmm new_float();  // a register for the op's result: given to write_float or lost
   x86::Xmm float_source(u16 place, bool wide);
   void drop_copies(u16 place, u32 bytes);
   void load_copies(const FloatCopies& from);  // cold: the registers are void
