@@ -54,7 +54,10 @@ void set_host_link(Link& link, Unit* target) {
   link.host->unit.store(entry != nullptr ? target : nullptr, std::memory_order_release);
 }
 
-CodeCache::CodeCache(u64 capacity, u32 readers) : capacity_(capacity), buckets_(kBuckets), readers_(readers) {}
+CodeCache::CodeCache(u64 capacity, u32 readers)
+    : capacity_(capacity), buckets_(static_cast<Unit**>(std::calloc(kBuckets, sizeof(Unit*)))), readers_(readers) {
+  CHECK(buckets_ != nullptr, "no memory for the unit map");
+}
 
 CodeCache::~CodeCache() {
   for (const Loop& loop : loops_) free_loop(loop.code);

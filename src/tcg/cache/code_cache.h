@@ -7,7 +7,9 @@
 // Threading: every method may be called from any thread; one mutex inside. Readers of units and links take no lock.
 #pragma once
 
+#include <cstdlib>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <unordered_map>
@@ -125,7 +127,10 @@ class CodeCache {
   static constexpr u32 kBuckets = 1 << (kGroupBits + kInPageBits);
   const u64 capacity_;
   mutable std::mutex mutex_;
-  std::vector<Unit*> buckets_;
+  struct Free {
+    void operator()(Unit** memory) const { std::free(memory); }
+  };
+  std::unique_ptr<Unit*[], Free> buckets_;  // from calloc: the host sees the pages of code that there is
   std::unordered_map<u64, Page> pages_;
   std::deque<Unit*> age_;  // oldest first; null where a unit was retired
   std::vector<Unit*> batch_;
