@@ -34,25 +34,20 @@ bool is_stack(const Row& row) {
   return name == "push" || name == "pop";
 }
 
+std::vector<const Row*> rows_that(bool (*fit)(const Row&)) {
+  std::vector<const Row*> result;
+  for (const Row& row : all_rows()) {
+    if (fit(row)) result.push_back(&row);
+  }
+  return result;
+}
 const std::vector<const Row*>& suitable_rows() {
-  static const std::vector<const Row*> rows = [] {
-    std::vector<const Row*> result;
-    for (const Row& row : all_rows()) {
-      if (is_suitable(row)) result.push_back(&row);
-    }
-    return result;
-  }();
+  static const std::vector<const Row*> rows = rows_that(is_suitable);
   return rows;
 }
 // Pushes and pops come in runs.
 const std::vector<const Row*>& stack_rows() {
-  static const std::vector<const Row*> rows = [] {
-    std::vector<const Row*> result;
-    for (const Row& row : all_rows()) {
-      if (is_stack(row)) result.push_back(&row);
-    }
-    return result;
-  }();
+  static const std::vector<const Row*> rows = rows_that(is_stack);
   return rows;
 }
 

@@ -325,6 +325,13 @@ class Decoder {
     }
   }
 
+  u32 rm_register() const { return (modrm_ & 7) | (rex_ & 1) << 3; }
+  // Otherwise the operand that ModRM's r/m names is memory.
+  bool is_register_of_rm(Operand& operand) const {
+    if (mod() != 3) operand.kind = OperandKind::memory;
+    return mod() == 3;
+  }
+
   static void vector_register(Operand& operand, u32 reg) {
     operand.kind = OperandKind::vector;
     operand.reg = static_cast<u8>(reg);
@@ -353,11 +360,7 @@ class Decoder {
         case Method::rm:
         case Method::memory:
         case Method::rm_register:
-          if (mod() == 3) {
-            general_register(operand, (modrm_ & 7) | (rex_ & 1) << 3);
-          } else {
-            operand.kind = OperandKind::memory;
-          }
+          if (is_register_of_rm(operand)) general_register(operand, rm_register());
           break;
         case Method::reg:
           general_register(operand, (modrm_ >> 3 & 7) | (rex_ & 4) << 1);
@@ -397,11 +400,7 @@ class Decoder {
           break;
         case Method::vector_rm:
         case Method::vector_register:
-          if (mod() == 3) {
-            vector_register(operand, (modrm_ & 7) | (rex_ & 1) << 3);
-          } else {
-            operand.kind = OperandKind::memory;
-          }
+          if (is_register_of_rm(operand)) vector_register(operand, rm_register());
           break;
         case Method::vector_vvvv:
           vector_register(operand, static_cast<u32>(vvvv_));
@@ -410,11 +409,9 @@ class Decoder {
           vector_register(operand, byte() >> 4);
           break;
         case Method::rm_dword:
-          if (mod() == 3) {
+          if (is_register_of_rm(operand)) {
             operand.size = 4;
-            general_register(operand, (modrm_ & 7) | (rex_ & 1) << 3);
-          } else {
-            operand.kind = OperandKind::memory;
+            general_register(operand, rm_register());
           }
           break;
         case Method::x87_register:
