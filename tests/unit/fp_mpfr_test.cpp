@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The integer floating point against MPFR: exact values at high precision, rounded here by MPFR's integer rounding.
 #include <gtest/gtest.h>
-#include <mpfr.h>
 
 #include "fp_cases.h"
+#include "mpfr_real.h"
 #include "tcg/host/soft_float.h"
 
 namespace pagoda::fp {
@@ -17,14 +17,6 @@ constexpr u32 kRandomCases = kQuickBuild ? 150'000 : 10'000;
 // Enough for any product plus any double.
 constexpr mpfr_prec_t kExactBits = 4400;
 constexpr mpfr_prec_t kQuotientBits = 192;
-
-struct Real {
-  explicit Real(mpfr_prec_t bits) { mpfr_init2(x, bits); }
-  ~Real() { mpfr_clear(x); }
-  Real(const Real&) = delete;
-  Real& operator=(const Real&) = delete;
-  mpfr_t x;
-};
 
 template <class T>
 void assign(Real& to, T a) {

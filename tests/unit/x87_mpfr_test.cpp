@@ -6,14 +6,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cstdint>
-#define MPFR_USE_INTMAX_T  // for mpfr_get_uj, which needs cstdint before it
-#include <mpfr.h>
-
 #include <cstring>
 #include <random>
 #include <string>
 
+#include "mpfr_real.h"
 #include "tcg/host/x87.h"
 
 namespace pagoda {
@@ -21,14 +18,6 @@ namespace {
 
 constexpr u32 kCases = 20'000;
 constexpr u16 kPrecisionException = 0x20, kC1 = 0x200;
-
-struct Real {
-  explicit Real(mpfr_prec_t bits) { mpfr_init2(x, bits); }
-  ~Real() { mpfr_clear(x); }
-  Real(const Real&) = delete;
-  Real& operator=(const Real&) = delete;
-  mpfr_t x;
-};
 
 struct Extended {
   u64 mantissa;
