@@ -84,6 +84,8 @@ struct Unit {
   bool linkable = true;           // false: cut short, or starts at a stop; never linked to nor cached by pc
   bool is_spare = false;          // lies in memory of its maker, for want of other: for one run
   bool is_in_loop = false;        // CodeCache has loops with it
+  enum class Ends : u8 { jump, branch, indirect, other } ends = Ends::other;
+  enum class Goes : u8 { anywhere, call, ret } goes = Goes::anywhere;  // a call returns to exit_offset[1]
   bool cut_short = false;  // made for one run, in no cache: less than a block's budget, or a boundary in its page
   Link links[2];
   std::atomic<u32> heat{0};  // entries left before a compiler is asked; 0: never ask

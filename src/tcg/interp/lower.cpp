@@ -621,6 +621,10 @@ Unit* Lowering::lower(const ir::Block& block, const u8* next_page) {
   unit->guest_bytes = block.guest_bytes;
   unit->exit_offset[0] = block.terminal.taken;
   unit->exit_offset[1] = block.terminal.not_taken;
+  constexpr Unit::Ends kEnds[] = {Unit::Ends::other, Unit::Ends::jump, Unit::Ends::branch, Unit::Ends::indirect,
+                                  Unit::Ends::other};
+  unit->ends = kEnds[static_cast<u32>(block.terminal.kind)];
+  unit->goes = static_cast<Unit::Goes>(block.terminal.hint);
   unit->links[0].owner = unit->links[1].owner = unit;
   return unit;
 }

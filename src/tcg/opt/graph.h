@@ -87,6 +87,7 @@ struct Block {
   BlockId next[2] = {};
   // link, indirect: whose exit it is; all slots of `state` are written back.
   const Unit* unit = nullptr;
+  i32 page = 0;  // virtual pages from the region's to the unit's
   u8 side = 0;
   StateId state = 0;
   bool is_cold = false;  // expected to run rarely

@@ -142,6 +142,7 @@ struct LirCode {
     u64 imm = 0;
     VReg hint = 0;  // would like the place of that one
     u8 fixed_hint = kAnyReg;
+    i32 frame_home = -1;  // not negative: the frame has the value there as well, as long as the region runs
   };
   std::vector<VRegInfo> vregs;  // vregs[0] is nothing
 
