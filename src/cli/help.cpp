@@ -138,7 +138,9 @@ std::string accel_list() {
        fmt::format("highest tier to use, up to {} (0: interpreter, 1: lightweight compiler)", kHighestTier)},
       {"force-tier=n", "run everything on this tier"},
       {"backend=name", "whose code runs above tier 0 (\"pagoda backends\" lists them; also PAGODA_BACKEND)"},
-      {"tier1-threshold=n", "entries of a block before tier 1 compiles it (default: 8)"},
+      {"policy=name", "when blocks are promoted to a higher tier (default: threshold)"},
+      {"tier1-threshold=n", "weighted entries of a block before tier 1 compiles it (default: 8)"},
+      {"tier2-threshold=n", "the same for tier 2, where a backend has that tier (default: 3000)"},
       {"code-cache=size", "compiled code at most, a power of two (default: 128M)"},
       {"clock-divisor=n", "the guest's clocks run n times slower than the host's, for slow builds (default: 1)"},
       {"fusion=on|off", "tier 0: fused instruction sequences (default: on)"},
@@ -146,7 +148,10 @@ std::string accel_list() {
       {"fail-every=n", "every n-th step of the translator fails, for developers (default: none)"},
       {"thread=multi|single", "a thread for each vcpu (default), or with -icount one for all"},
   };
-  return "Accelerators supported:\ntiered (another name: tcg)\n\nKeys:\n" + columns(keys, "  ");
+  std::vector<ListRow> policies;
+  for (const PolicyInfo& info : kPolicies) policies.push_back({info.name, std::string(info.help)});
+  return "Accelerators supported:\ntiered (another name: tcg)\n\nKeys:\n" + columns(keys, "  ") + "\nPolicies:\n" +
+         columns(policies, "  ");
 }
 
 std::string device_list() {

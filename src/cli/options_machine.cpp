@@ -214,9 +214,9 @@ Result<> on_accel(Builder& b, std::string_view value) {
     b.text = accel_list();
     return {};
   }
-  constexpr std::array<std::string_view, 10> kKeys = {"backend",       "max-tier",  "force-tier", "tier1-threshold",
-                                                      "code-cache",    "fusion",    "lockstep",   "thread",
-                                                      "clock-divisor", "fail-every"};
+  constexpr std::array<std::string_view, 12> kKeys = {
+      "backend",    "max-tier", "force-tier", "policy", "tier1-threshold", "tier2-threshold",
+      "code-cache", "fusion",   "lockstep",   "thread", "clock-divisor",   "fail-every"};
   TRY_ASSIGN(const auto items, parse_key_values(value, "accel"));
   AccelConfig accel;
   accel.max_tier = kHighestTier;
@@ -239,6 +239,18 @@ Result<> on_accel(Builder& b, std::string_view value) {
     } else if (item.key == "tier1-threshold") {
       TRY_ASSIGN(const u64 entries, parse_number(item.value, "tier1-threshold", 0, 1'000'000));
       accel.tier1_threshold = static_cast<u32>(entries);
+    } else if (item.key == "tier2-threshold") {
+      TRY_ASSIGN(const u64 weight, parse_number(item.value, "tier2-threshold", 0, 1'000'000));
+      accel.tier2_threshold = static_cast<u32>(weight);
+    } else if (item.key == "policy") {
+      const auto named = std::ranges::find(kPolicies, item.value, &PolicyInfo::name);
+      if (named == kPolicies.end()) {
+        std::array<std::string_view, kPolicies.size()> names;
+        std::ranges::transform(kPolicies, names.begin(), &PolicyInfo::name);
+        return fail("policy={}: there is no such policy{} (-accel help lists them)", item.value,
+                    suggestion(item.value, names));
+      }
+      accel.policy = item.value;
     } else if (item.key == "code-cache") {
       TRY_ASSIGN(const u64 bytes, parse_size(item.value, 1));
       if (bytes < (u64{1} << 20) || bytes > (u64{1} << 30) || (bytes & (bytes - 1)) != 0) {

@@ -42,7 +42,13 @@ struct CodeManager::Translator {
 
 CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Guest& guest, u32 vcpus,
                          const CodeOptions& options)
-    : memory_(memory), rendezvous_(rendezvous), guest_(guest), options_(options), cache_(options.cache_bytes, vcpus) {
+    : memory_(memory),
+      rendezvous_(rendezvous),
+      guest_(guest),
+      options_(options),
+      hot_spots_(options.policy != nullptr ? *options.policy : tier::policies()[0],
+                 {{options.tier1_threshold, options.tier2_threshold}}),
+      cache_(options.cache_bytes, vcpus) {
   for (u32 i = 0; i < vcpus; ++i) translators_.push_back(std::make_unique<Translator>(guest, options));
   memory_.set_code_observer(this);
   tier::Setup setup{
@@ -72,6 +78,7 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
     return;
   }
   compiler_ = std::move(*compiler);
+  guard_ = std::make_unique<tier::Guard>(*backend);
   const std::span<const u8> shared = compiler_->shared_code();
   if (options.perf_map != nullptr && !shared.empty())
     options.perf_map->add(shared.data(), shared.size(), "pagoda_stubs");
@@ -81,10 +88,23 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
 // the first one compiles, the others go on with tier 0 meanwhile.
 void CodeManager::compile(Vcpu& vcpu, Unit& unit) {
   if (unit.host.is_claimed.exchange(true, std::memory_order_acquire)) return;
-  constexpr u32 kTryAgain = 1000;
+  const u64 time = vcpu.instructions();
+  if (options_.min_tier == 0 && !unit.warmth.is_due) {
+    const u32 entries = hot_spots_.entries_of(unit.warmth.next);
+    const tier::Decision decision = hot_spots_.look(unit.warmth, {.tier = 0, .entries = entries, .time = time});
+    if (log_enabled(Log::tier)) [[unlikely]] {
+      log(Log::tier, "{} pc {:#x} mode {:#x} on tier 0: {} of {}",
+          tier::kVerdictNames[static_cast<u32>(decision.verdict)], vcpu.frame().pc, vcpu.frame().mode, decision.score,
+          decision.goal);
+    }
+    if (decision.verdict != tier::Verdict::promote) {
+      unit.heat.store(hot_spots_.entries_of(decision.next) + 1, std::memory_order_relaxed);
+      return unit.host.is_claimed.store(false, std::memory_order_release);
+    }
+  }
   tier::Job job{.unit = &unit, .memory_mode = vcpu.frame().memory_mode};
-  const tier::Outcome outcome = compiler_->compile(vcpu.index(), job);
-  if (outcome == tier::Outcome::done) {
+  const tier::Guard::Attempt attempt = guard_->compile(*compiler_, vcpu.index(), job, unit.warmth, time);
+  if (attempt.asked && attempt.outcome == tier::Outcome::done) {
     unit.heat.store(1, std::memory_order_relaxed);  // who comes along on tier 0 is sent here
     if (options_.perf_map != nullptr) [[unlikely]] {
       const VcpuFrame& frame = vcpu.frame();
@@ -94,11 +114,9 @@ void CodeManager::compile(Vcpu& vcpu, Unit& unit) {
     }
     return cache_.attach(&unit);
   }
-  unit.heat.store(outcome == tier::Outcome::no_room ? kTryAgain : 0, std::memory_order_relaxed);
-  if (outcome == tier::Outcome::no_room) {
-    unit.host.is_claimed.store(false, std::memory_order_release);
-    make_room();
-  }
+  unit.heat.store(attempt.wait, std::memory_order_relaxed);
+  if (attempt.wait != 0) unit.host.is_claimed.store(false, std::memory_order_release);
+  if (attempt.asked && attempt.outcome == tier::Outcome::no_room) make_room();
 }
 
 // Control came back to `root` often: the units of that loop get code in common.
@@ -251,7 +269,8 @@ Unit* CodeManager::find_or_translate(Vcpu& vcpu, const Source& source) {
       unit->exit_is_far[side] = static_cast<u64>(static_cast<i64>(offset) + unit->exit_offset[side]) >= kPageSize;
     }
     if (compiler_ != nullptr && unit->linkable) {
-      unit->heat.store(options_.min_tier > 0 ? 1 : options_.tier1_threshold + 1, std::memory_order_relaxed);
+      const u32 first = hot_spots_.entries_of(hot_spots_.begin(unit->warmth, vcpu.instructions()));
+      unit->heat.store(options_.min_tier > 0 ? 1 : first + 1, std::memory_order_relaxed);
     }
     Statistics& statistics = translator.statistics;
     ++statistics.blocks;
@@ -344,7 +363,10 @@ CodeManager::Statistics CodeManager::statistics() const {
   if (compiler_ != nullptr) {
     total.compiler = compiler_->statistics();
     total.code_bytes = compiler_->code_bytes();
+    total.guard = guard_->statistics();
   }
+  total.policy = hot_spots_.policy().name;
+  total.promotion = hot_spots_.statistics();
   return total;
 }
 

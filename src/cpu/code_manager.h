@@ -17,6 +17,8 @@
 #include "tcg/cache/perf_map.h"
 #include "tcg/interp/interp.h"
 #include "tcg/tier/backend.h"
+#include "tcg/tier/fallback.h"
+#include "tcg/tier/policy.h"
 
 namespace pagoda {
 
@@ -31,7 +33,9 @@ struct CodeOptions {
   const tier::Backend* backend = nullptr;  // whose code runs above tier 0; null: the best one up to max_tier
   PerfMap* perf_map = nullptr;             // null: code gets no names; outlives the manager
   u32 min_tier = 0;                        // 1: compile a unit before it runs for the first time
-  u32 tier1_threshold = 8;                 // entries of a unit before tier 1 compiles it
+  const tier::Policy* policy = nullptr;    // when units are promoted; null: the default one
+  u32 tier1_threshold = 8;                 // weighted entries of a unit before tier 1 compiles it
+  u32 tier2_threshold = 3000;              // the same for tier 2
   u32 loop_threshold = 512;                // jumps back before a loop of several blocks is compiled as one; 0: never
   u64 code_bytes = u64{128} << 20;         // of compiled code at most
 };
@@ -61,6 +65,9 @@ class CodeManager final : public CodeWriteObserver {
     u64 timed_insns = 0, lift_ns = 0, lower_ns = 0;
     tier::Statistics interpreter, compiler;
     u64 code_bytes = 0;  // of code memory in use
+    const char* policy;
+    tier::HotSpots::Statistics promotion;
+    tier::Guard::Statistics guard;
   };
   Statistics statistics() const;
 
@@ -90,6 +97,8 @@ class CodeManager final : public CodeWriteObserver {
   const Guest& guest_;
   CodeOptions options_;
   std::unique_ptr<tier::Engine> interpreter_;
+  tier::HotSpots hot_spots_;
+  std::unique_ptr<tier::Guard> guard_;      // of the compiler
   std::unique_ptr<tier::Engine> compiler_;  // null: no compiler tier; outlives the cache, whose units hold its memory
   CodeCache cache_;
   std::vector<u16> stops_;

@@ -46,6 +46,11 @@ std::string joined(const Json& words) {
 
 Result<MachineConfig> with_backend(MachineConfig config) {
   TRY(host::host_features());
+  if (config.accel.tier2_threshold) {
+    const auto is_second = [](const tier::Backend& one) { return one.tier >= 2 && tier::is_available(one); };
+    if (std::ranges::none_of(tier::backends(), is_second))
+      return fail("-accel tier2-threshold={}: there is no backend of tier 2", *config.accel.tier2_threshold);
+  }
   const tier::Backend* backend = nullptr;
   const std::string& name = config.accel.backend;
   if (!name.empty()) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The tables of what a configuration may name: guests, machines, CPU models and features, devices.
+// The tables of what a configuration may name: guests, machines, CPU models and features, hot-spot
+// policies, devices.
 #pragma once
 
 #include <array>
@@ -30,6 +31,10 @@ struct CpuFeatureInfo {
   std::string_view guest;
   std::string_view name;
   bool is_default;  // part of the default model
+  std::string_view help;
+};
+struct PolicyInfo {
+  std::string_view name;
   std::string_view help;
 };
 struct DeviceInfo {
@@ -82,6 +87,12 @@ inline constexpr std::array kCpuFeatures = {
 #include "cpu/riscv64/extensions.def"
 #undef EXTENSION
 #undef STATED
+};
+inline constexpr std::array kPolicies = {
+#define PAGODA_POLICY(name, entry, back_edge, window0, window1, half0, half1, crowd0, crowd1, summary) \
+  PolicyInfo{#name, summary},
+#include "tcg/tier/policies.def"
+#undef PAGODA_POLICY
 };
 inline constexpr std::array kDevices = {
 #define PAGODA_DEVICE(driver, bus, category, help) DeviceInfo{driver, bus, category, help},

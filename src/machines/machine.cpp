@@ -107,7 +107,9 @@ void Machine::make_vcpus(const Guest& guest, u64 features, const VcpuInspector& 
   if (!config_.accel.fusion) options.fusions = 0;
   options.max_tier = config_.accel.force_tier.value_or(config_.accel.max_tier);
   options.min_tier = config_.accel.force_tier.value_or(0);
+  if (!config_.accel.policy.empty()) options.policy = tier::find_policy(config_.accel.policy);
   options.tier1_threshold = config_.accel.tier1_threshold;
+  options.tier2_threshold = config_.accel.tier2_threshold.value_or(options.tier2_threshold);
   if (!config_.accel.backend.empty()) options.backend = tier::find_backend(config_.accel.backend);
   options.perf_map = perf_map_.get();
   options.code_bytes = config_.accel.code_cache_bytes;

@@ -35,16 +35,26 @@ Json cache_report(const CodeCache::Statistics& cache) {
           {"freed", cache.freed}};
 }
 
-Json compiler_report(const tier::Statistics& made, u64 code_bytes) {
+Json compiler_report(const CodeManager::Statistics& from) {
+  const tier::Statistics& made = from.compiler;
+  const tier::Guard::Statistics& guard = from.guard;
   return {{"units", made.units},
           {"guest_instructions", made.guest_insns},
           {"host_bytes", made.host_bytes},
-          {"code_memory_bytes", code_bytes},
+          {"code_memory_bytes", from.code_bytes},
           {"ops", made.ops},
           {"ops_by_tier0", made.stepped_ops},
           {"loops", made.loops},
           {"no_room", made.no_room},
           {"refused", made.refused},
+          {"failed", guard.failed},
+          {"over_budget", guard.over_budget},
+          {"given_up", guard.given_up},
+          {"turned_away", guard.turned_away},
+          {"switched_off", guard.switched_off},
+          {"recovered", guard.recovered},
+          {"slow_compilations", guard.slow},
+          {"slowest_compilation_ms", static_cast<double>(guard.slowest_ns) / 1e6},
           {"compile_ns_per_instruction", ratio(made.ns, made.timed_insns)}};
 }
 
@@ -98,7 +108,12 @@ Json report(const CodeManager& code, std::span<const std::unique_ptr<Vcpu>> vcpu
                 {"pages_marked", made.pages_marked},
                 {"fusions", fusions}}},
               {"cache", cache_report(cache)},
-              {"tier1", compiler_report(made.compiler, made.code_bytes)},
+              {"tier1", compiler_report(made)},
+              {"policy",
+               {{"name", made.policy},
+                {"looks", made.promotion.looks},
+                {"promotions", made.promotion.promotions},
+                {"demotions", made.promotion.demotions}}},
               {"fallback", fallback_report(vcpus)},
               {"vcpus", Json::array()}};
   for (const auto& vcpu : vcpus) all["vcpus"].push_back(vcpu_report(*vcpu));

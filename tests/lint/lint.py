@@ -33,7 +33,7 @@ MAY_INCLUDE = [
     # The shared vcpu code drives the translator, whose front doors are interp.h, light.h and tcg/cache; slow-path atomics
     # compute with tier 0's own operations.
     ("cpu/", ["base/", "memory/", "tcg/ir/", "tcg/abi/", "tcg/engine.h", "tcg/interp/interp.h",
-              "tcg/interp/integer_ops.h", "tcg/tier/backend.h", "tcg/cache/", "tcg/host/atomic16.h", "tcg/host/fp.h",
+              "tcg/interp/integer_ops.h", "tcg/tier/backend.h", "tcg/tier/fallback.h", "tcg/tier/policy.h", "tcg/cache/", "tcg/host/atomic16.h", "tcg/host/fp.h",
               "devices/bus/", "cpu/."]),
     ("machines/", ["base/", "memory/", "tcg/", "cpu/", "devices/", "machines/"]),
     ("cli/", ["base/", "machines/config.h", "machines/catalog.h", "machines/disk/disk_command.h", "cli/"]),

@@ -285,6 +285,11 @@ TEST(CliError, Execution) {
       {"-accel tcg,fusoin=on", "-accel tcg,fusoin=on: unknown key 'fusoin'; did you mean 'fusion'?"},
       {"-accel tcg,fusion=1", "-accel tcg,fusion=1: fusion=1: only 'on' or 'off'"},
       {"-accel tcg,max-tier=x", "-accel tcg,max-tier=x: max-tier must be a number from 0 to 1"},
+      {"-accel tcg,policy=threshhold",
+       "-accel tcg,policy=threshhold: policy=threshhold: there is no such policy; did you mean 'threshold'? (-accel "
+       "help lists them)"},
+      {"-accel tcg,tier2-threshold=x",
+       "-accel tcg,tier2-threshold=x: tier2-threshold must be a number from 0 to 1000000"},
       {"-accel tcg,thread=many", "-accel tcg,thread=many: thread=many: 'multi' or 'single'"},
       {"-accel tcg,thread=single", "-accel tcg,thread=single: thread=single is only supported with -icount"},
       {"-icount auto", "-icount auto: shift=auto is not supported: virtual time follows the count exactly"},

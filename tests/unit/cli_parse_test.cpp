@@ -212,6 +212,8 @@ TEST(CliParse, Icount) {
 TEST(CliParse, Accel) {
   EXPECT_FALSE(config_of("-accel tcg,fusion=off").accel.fusion);
   EXPECT_EQ(config_of("-accel tiered,max-tier=0").accel.max_tier, 0u);
+  EXPECT_EQ(config_of("-accel tiered,policy=decay").accel.policy, "decay");
+  EXPECT_EQ(config_of("-accel tiered,tier2-threshold=70").accel.tier2_threshold, 70u);
   EXPECT_EQ(config_of("-accel tiered,force-tier=0").accel.force_tier, 0u);
   EXPECT_FALSE(config_of("-accel tiered,thread=multi").accel.force_tier);
   EXPECT_TRUE(config_of("-accel tcg,thread=single -icount 0").icount);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "tcg/tier/policy.h"
 
 namespace pagoda {
 
@@ -101,6 +102,7 @@ struct Unit {
   Unit* next_in_bucket = nullptr;
   Unit* next_in_page[2] = {};  // list of the first and of the second page
   u64 age = 0;                 // serial number of publication
+  tier::Heat warmth;           // what the hot-spot policy knows; of who has set host.is_claimed
 };
 
 // A unit of a loop, and which units of the loop its exits lead to; -1: out of it, or perhaps to its own start.

@@ -37,23 +37,32 @@ struct Setup {
   u32 loop_threshold = 0;  // jumps back after which a loop of several units is compiled as one; 0: never
 };
 
+// What one compilation may cost at most; 0: anything.
+struct Budget {
+  u64 ns = 0;     // of host time. Who is ready when he notices keeps what he made
+  u64 bytes = 0;  // of host code
+};
+
 // One compilation. With `block` the unit is made of it; without, `unit` has its threaded code, and is compiled further.
 struct Job {
   const ir::Block* block = nullptr;
   const u8* next_page = nullptr;  // as Lowering::lower has it
   Unit* unit = nullptr;           // in or out; the caller's to free
   u32 memory_mode = 0;
+  Budget budget;
 };
 enum class Outcome : u8 {
   done,
-  no_room,  // may succeed when units were freed
-  refused,  // never will: an op that this backend has no code for. With a block there is a unit all the same
+  no_room,      // may succeed when units were freed
+  refused,      // never will: an op that this backend has no code for. With a block there is a unit all the same
+  failed,       // trouble of the backend's own; it may succeed another time. Of the unit as for `refused`
+  over_budget,  // as `failed`
 };
 
 struct Statistics {
   u64 units = 0, guest_insns = 0, host_bytes = 0, ops = 0;
   u64 stepped_ops = 0;  // that tier 0's handlers do within host code
-  u64 no_room = 0, refused = 0;
+  u64 no_room = 0, refused = 0, failed = 0, over_budget = 0;
   u64 loops = 0;                           // of several units
   u64 fusions[interp::kFusionCount] = {};  // how often each was applied
   u64 timed_insns = 0, ns = 0;             // host time of every 16th unit

@@ -31,11 +31,17 @@ class Lightweight final : public Engine {
       job.unit = mine.lowering->lower(*job.block, job.next_page);
     }
     if (injection::step_fails()) {
-      ++mine.refused;
-      return Outcome::refused;
+      ++mine.failed;
+      return Outcome::failed;
     }
     const u64 no_room = mine.compiler->statistics().no_room;
-    if (mine.compiler->compile(*job.unit, job.memory_mode)) return Outcome::done;
+    // No need to look at the time: one pass over a unit, which has a limit.
+    if (mine.compiler->compile(*job.unit, job.memory_mode)) {
+      if (job.budget.bytes == 0 || job.unit->host.bytes <= job.budget.bytes) return Outcome::done;
+      take_back(*job.unit);
+      ++mine.over_budget;
+      return Outcome::over_budget;
+    }
     if (mine.compiler->statistics().no_room != no_room) return Outcome::no_room;
     ++mine.refused;
     return Outcome::refused;
@@ -50,20 +56,31 @@ class Lightweight final : public Engine {
     for (const Thread& thread : threads_) {
       total.add(thread.compiler->statistics());
       total.refused += thread.refused;
+      total.failed += thread.failed;
+      total.over_budget += thread.over_budget;
     }
     return total;
   }
   std::span<const u8> shared_code() const override { return {stubs_->enter, stub_bytes_}; }
   u64 code_bytes() const override { return memory_->used_bytes(); }
   void reset() override {
-    for (Thread& thread : threads_) thread = {nullptr, std::make_unique<light::Compiler>(*stubs_), 0};
+    for (Thread& thread : threads_) thread = {nullptr, std::make_unique<light::Compiler>(*stubs_)};
   }
 
  private:
+  // The code that was made of a unit which nobody has seen.
+  static void take_back(Unit& unit) {
+    unit.host.memory->release(unit.host.start, unit.host.data);
+    unit.host.links[0] = unit.host.links[1] = nullptr;
+    unit.host.start = nullptr;
+    unit.host.data = nullptr;
+    unit.host.memory = nullptr;
+    unit.host.bytes = 0;
+  }
   struct Thread {
     std::unique_ptr<interp::Lowering> lowering;  // made when a block comes
     std::unique_ptr<light::Compiler> compiler;
-    u64 refused = 0;
+    u64 refused = 0, failed = 0, over_budget = 0;
   };
   const Setup setup_;
   std::unique_ptr<CodeMemory> memory_;

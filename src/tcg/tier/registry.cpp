@@ -46,6 +46,8 @@ void Statistics::add(const Statistics& other) {
   stepped_ops += other.stepped_ops;
   no_room += other.no_room;
   refused += other.refused;
+  failed += other.failed;
+  over_budget += other.over_budget;
   loops += other.loops;
   for (u32 i = 0; i < interp::kFusionCount; ++i) fusions[i] += other.fusions[i];
   timed_insns += other.timed_insns;
