@@ -138,6 +138,7 @@ std::string accel_list() {
        fmt::format("highest tier to use, up to {} (0: interpreter, 1: lightweight compiler)", kHighestTier)},
       {"force-tier=n", "run everything on this tier"},
       {"backend=name", "whose code runs above tier 0 (\"pagoda backends\" lists them; also PAGODA_BACKEND)"},
+      {"plugins=folder", "loads the backends in it (also PAGODA_PLUGINS)"},
       {"policy=name", "when blocks are promoted to a higher tier (default: threshold)"},
       {"tier1-threshold=n", "weighted entries of a block before tier 1 compiles it (default: 8)"},
       {"tier2-threshold=n", "the same for tier 2, where a backend has that tier (default: 3000)"},

@@ -214,9 +214,9 @@ Result<> on_accel(Builder& b, std::string_view value) {
     b.text = accel_list();
     return {};
   }
-  constexpr std::array<std::string_view, 12> kKeys = {
-      "backend",    "max-tier", "force-tier", "policy", "tier1-threshold", "tier2-threshold",
-      "code-cache", "fusion",   "lockstep",   "thread", "clock-divisor",   "fail-every"};
+  constexpr std::array<std::string_view, 13> kKeys = {
+      "backend",    "max-tier", "force-tier", "plugins", "policy",        "tier1-threshold", "tier2-threshold",
+      "code-cache", "fusion",   "lockstep",   "thread",  "clock-divisor", "fail-every"};
   TRY_ASSIGN(const auto items, parse_key_values(value, "accel"));
   AccelConfig accel;
   accel.max_tier = kHighestTier;
@@ -230,6 +230,9 @@ Result<> on_accel(Builder& b, std::string_view value) {
     } else if (item.key == "backend") {
       if (item.value.empty()) return fail("backend: a name is missing");
       accel.backend = item.value;
+    } else if (item.key == "plugins") {
+      if (item.value.empty()) return fail("plugins: a folder is missing");
+      accel.plugins = item.value;
     } else if (item.key == "max-tier") {
       TRY_ASSIGN(const u64 tier, parse_number(item.value, "max-tier", 0, kHighestTier));
       accel.max_tier = static_cast<u32>(tier);

@@ -69,7 +69,7 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
   interpreter_ = std::move(*interpreter);
   const tier::Backend* backend = options.backend;
   for (const tier::Backend& one : tier::backends()) {
-    if (options.backend == nullptr && one.tier <= options.max_tier) backend = &one;
+    if (options.backend == nullptr && one.tier <= options.max_tier && one.source == nullptr) backend = &one;
   }
   if (options_.max_tier == 0 || backend->tier == 0) return;
   auto compiler = backend->create(setup);
@@ -365,6 +365,7 @@ CodeManager::Statistics CodeManager::statistics() const {
     total.code_bytes = compiler_->code_bytes();
     total.guard = guard_->statistics();
   }
+  total.backend = guard_ != nullptr ? guard_->backend().name : nullptr;
   total.policy = hot_spots_.policy().name;
   total.promotion = hot_spots_.statistics();
   return total;

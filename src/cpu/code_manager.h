@@ -66,6 +66,7 @@ class CodeManager final : public CodeWriteObserver {
     tier::Statistics interpreter, compiler;
     u64 code_bytes = 0;  // of code memory in use
     const char* policy;
+    const char* backend;  // of the compiler; null: there is none
     tier::HotSpots::Statistics promotion;
     tier::Guard::Statistics guard;
   };

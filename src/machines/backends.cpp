@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/suggest.h"
 #include "tcg/host/x86_64/features.h"
 #include "tcg/tier/backend.h"
+#include "tcg/tier/plugin.h"
 
 namespace pagoda {
 namespace {
@@ -30,6 +33,7 @@ Json describe(const tier::Backend& backend) {
           {"guests", guests},
           {"fallback", backend.fallback != nullptr ? Json(backend.fallback) : Json(nullptr)},
           {"available", tier::is_available(backend)},
+          {"source", backend.source != nullptr ? backend.source : "built-in"},
           {"default", &backend == &tier::default_backend()}};
 }
 
@@ -42,10 +46,34 @@ std::string joined(const Json& words) {
   return text;
 }
 
+// Says which plugins in the folder are not used; they harm nobody.
+Result<> load_from(const std::string& folder) {
+  TRY_ASSIGN(const auto problems, tier::load_plugins(folder));
+  for (const std::string& problem : problems) fmt::print(stderr, "pagoda: plugin {}\n", problem);
+  return {};
+}
+
+// What the user asks for.
+Result<> load_asked(const std::string& option) {
+  const char* of_environment = std::getenv("PAGODA_PLUGINS");
+  const bool is_set = of_environment != nullptr && *of_environment != 0;
+  if (option.empty() && !is_set) return {};
+  if (auto loaded = load_from(option.empty() ? of_environment : option); !loaded)
+    return fail("{}{}", option.empty() ? "PAGODA_PLUGINS=" : "-accel plugins=", loaded.error().message);
+  return {};
+}
+
+// What is installed, if there is any: only for who wants one by a name that is not known, or a list.
+void load_installed() {
+  std::error_code error;
+  if (std::filesystem::is_directory(PAGODA_PLUGIN_FOLDER, error)) (void)load_from(PAGODA_PLUGIN_FOLDER);
+}
+
 }  // namespace
 
 Result<MachineConfig> with_backend(MachineConfig config) {
   TRY(host::host_features());
+  TRY(load_asked(config.accel.plugins));
   if (config.accel.tier2_threshold) {
     const auto is_second = [](const tier::Backend& one) { return one.tier >= 2 && tier::is_available(one); };
     if (std::ranges::none_of(tier::backends(), is_second))
@@ -53,6 +81,9 @@ Result<MachineConfig> with_backend(MachineConfig config) {
   }
   const tier::Backend* backend = nullptr;
   const std::string& name = config.accel.backend;
+  const char* of_environment = std::getenv("PAGODA_BACKEND");
+  const std::string wanted = !name.empty() ? name : of_environment != nullptr ? of_environment : "";
+  if (!wanted.empty() && tier::find_backend(wanted) == nullptr) load_installed();
   if (!name.empty()) {
     backend = tier::find_backend(name);
     std::vector<std::string_view> names;
@@ -66,6 +97,9 @@ Result<MachineConfig> with_backend(MachineConfig config) {
     if (backend == nullptr) return config;
   }
   if (!tier::is_available(*backend)) return fail("backend '{}' does not work on this host", backend->name);
+  const auto is_guest = [&](const char* guest) { return config.guest == guest; };
+  if (!backend->guests.empty() && std::ranges::none_of(backend->guests, is_guest))
+    return fail("backend '{}' is not for {} guests", backend->name, config.guest);
   if (config.accel.force_tier && *config.accel.force_tier > backend->tier) {
     return fail("-accel force-tier={}: backend '{}' is of tier {}", *config.accel.force_tier, backend->name,
                 backend->tier);
@@ -81,6 +115,11 @@ int print_backends(std::span<const std::string> arguments) {
     fmt::print(stderr, "pagoda: backends: {}: only --json is known\n", arguments.back());
     return 1;
   }
+  if (const auto loaded = load_asked(""); !loaded) {
+    fmt::print(stderr, "pagoda: {}\n", loaded.error().message);
+    return 1;
+  }
+  load_installed();
   Json all = Json::array();
   for (const tier::Backend& backend : tier::backends()) all.push_back(describe(backend));
   if (as_json) {
@@ -91,6 +130,7 @@ int print_backends(std::span<const std::string> arguments) {
   fmt::print(kRow, "name", "tier", "guests", "opt levels", "fallback", "features", "what");
   for (const Json& one : all) {
     std::string what = one["summary"].get<std::string>();
+    if (one["source"] != "built-in") what += fmt::format(" ({})", one["source"].get<std::string>());
     if (one["default"].get<bool>()) what += " (default)";
     if (!one["available"].get<bool>()) what += " (not on this host)";
     fmt::print(kRow, one["name"].get<std::string>(), one["tier"].get<u32>(), joined(one["guests"]),

@@ -129,11 +129,12 @@ inline constexpr u32 kHighestTier = 1;  // tiers that are built in: 0 up to this
 
 struct AccelConfig {
   u32 max_tier = kHighestTier;
-  std::string backend;                    // whose code runs above tier 0, by name; empty: the best one
-  std::optional<u32> force_tier;          // everything on exactly this tier
-  std::string policy;                     // when blocks are promoted, by name; empty: the default
-  u32 tier1_threshold = 8;                // weighted entries of a block before tier 1 compiles it
-  std::optional<u32> tier2_threshold;     // the same for tier 2
+  std::string plugins;                 // folder of backends to load; empty: PAGODA_PLUGINS or where they are installed
+  std::string backend;                 // whose code runs above tier 0, by name; empty: the best one
+  std::optional<u32> force_tier;       // everything on exactly this tier
+  std::string policy;                  // when blocks are promoted, by name; empty: the default
+  u32 tier1_threshold = 8;             // weighted entries of a block before tier 1 compiles it
+  std::optional<u32> tier2_threshold;  // the same for tier 2
   u64 code_cache_bytes = u64{128} << 20;  // compiled code at most; a power of two
   u32 clock_divisor = 1;                  // real time passes so many times slower for the guest than for the host
   u32 fail_every = 0;                     // every n-th step of the translator fails, for tests; 0: none

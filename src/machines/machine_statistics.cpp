@@ -38,7 +38,8 @@ Json cache_report(const CodeCache::Statistics& cache) {
 Json compiler_report(const CodeManager::Statistics& from) {
   const tier::Statistics& made = from.compiler;
   const tier::Guard::Statistics& guard = from.guard;
-  return {{"units", made.units},
+  return {{"backend", from.backend != nullptr ? Json(from.backend) : Json(nullptr)},
+          {"units", made.units},
           {"guest_instructions", made.guest_insns},
           {"host_bytes", made.host_bytes},
           {"code_memory_bytes", from.code_bytes},

@@ -8,6 +8,7 @@
 #include <sstream>
 #include <vector>
 
+#include "backends/all_backends.h"
 #include "differential/toy_guest.h"
 #include "tcg/ir/builder.h"
 #include "tcg/ir/parser.h"
@@ -248,14 +249,7 @@ TEST_P(BackendContract, NoRoom) {
   EXPECT_EQ(made.outcome, Outcome::done);
 }
 
-std::vector<const Backend*> all_backends() {
-  std::vector<const Backend*> all;
-  for (const Backend& backend : tier::backends()) all.push_back(&backend);
-  return all;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, BackendContract, testing::ValuesIn(all_backends()),
-                         [](const auto& each) { return std::string(each.param->name); });
+INSTANTIATE_TEST_SUITE_P(All, BackendContract, testing::ValuesIn(all_backends()), backend_test_name);
 
 TEST(Backends, Registry) {
   EXPECT_EQ(tier::find_backend("toaster"), nullptr);

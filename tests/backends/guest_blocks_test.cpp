@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "backends/all_backends.h"
 #include "cpu/riscv64/disassembler.h"
 #include "cpu/riscv64/random_insn.h"
 #include "unit/riscv64_bench.h"
@@ -102,14 +103,7 @@ TEST_P(GuestBlocks, Riscv64) {
   EXPECT_EQ(side.compiled() != 0, backend.tier != 0);
 }
 
-std::vector<const tier::Backend*> all_backends() {
-  std::vector<const tier::Backend*> all;
-  for (const tier::Backend& backend : tier::backends()) all.push_back(&backend);
-  return all;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, GuestBlocks, testing::ValuesIn(all_backends()),
-                         [](const auto& each) { return std::string(each.param->name); });
+INSTANTIATE_TEST_SUITE_P(All, GuestBlocks, testing::ValuesIn(all_backends()), backend_test_name);
 
 }  // namespace
 }  // namespace pagoda::riscv64

@@ -93,6 +93,7 @@ class Program(unittest.TestCase):
         "in_asm": [r"pc 0x80000000, physical 0x80000000", r"0x0*80000000: 00000297 +auipc t0, 0x0"],
         "op": [r"= pc", r"put_slot"],
         "out_asm": [r"pc 0x80000000:\n", r"jump_indirect"],
+        "tier": [r"promote pc 0x8000\w+ mode 0x\w+ on tier 0: 3 of 3"],
         "exec": [r"vcpu 0 pc 0x80000000 mode"],
         "cpu_reset": [r"hart 0: reset, pc 0x1000, rv64"],
         "device": [r"rng0: status 0x1 written over 0x0"],
@@ -114,7 +115,8 @@ class Program(unittest.TestCase):
         self.assertEqual(sorted(offered), sorted([*self.LOGGED, "all"]))
         for item, patterns in self.LOGGED.items():
             done = self.run_it("riscv64", "-M", "virt", "-bios", "none", "-kernel", "guest", "-display", "none",
-                               "-device", "virtio-rng-device,id=rng0", "-d", item, "-D", "log")
+                               "-device", "virtio-rng-device,id=rng0", "-accel", "tiered,tier1-threshold=3", "-d", item,
+                               "-D", "log")
             self.assertEqual(done, (0, "", ""), item)
             with open(os.path.join(self.directory, "log")) as file:
                 text = file.read()

@@ -23,6 +23,9 @@
 
 namespace pagoda::tier {
 
+struct Services;
+const Services& services();
+
 // What an engine has to know of its guest and its machine; the tables outlive it.
 struct Setup {
   ir::SlotTable slots;
@@ -34,6 +37,7 @@ struct Setup {
   u32 threads = 1;                  // that compile
   u64 code_bytes = u64{128} << 20;  // of host code at most, a power of two of at least 1 MiB
   u32 fusions = interp::kAllFusions;
+  const Services* services = &tier::services();  // for plugins
   u32 loop_threshold = 0;  // jumps back after which a loop of several units is compiled as one; 0: never
 };
 
@@ -114,12 +118,28 @@ struct Backend {
   const char* summary;
   // Fails where the host lacks what it needs.
   Result<std::unique_ptr<Engine>> (*create)(const Setup& setup);
+  const char* source = nullptr;  // the plugin's path; null: built in
 };
 
-// By rising tier.
+// The built-in ones by rising tier, then those of plugins (plugin.h). A row stays where it is.
 std::span<const Backend> backends();
 const Backend* find_backend(std::string_view name);
-// The highest one that works on this host.
+// Whether a plugin's row is sound and its name free; then adds it. Before anything is translated.
+Result<> check_backend(const Backend& backend);
+Result<> add_backend(const Backend& backend, const char* source);
+
+struct Requirements {
+  u32 features = 0;        // all of these
+  u32 opt_level = 0;       // can do at least this one
+  std::string_view guest;  // whose IR it takes; empty: any
+  u32 max_tier = ~u32{0};
+  bool is_built_in = false;  // no plugin
+  // What counts among those: soon to have code, that is the lowest tier, or fast code.
+  enum class Aim : u8 { latency, throughput } aim = Aim::throughput;
+};
+// The best one that works on this host; the first of equals. Null: there is none.
+const Backend* select(const Requirements& needs);
+// The built-in one of the highest tier that works on this host.
 const Backend& default_backend();
 const Backend& fallback_backend();
 bool is_available(const Backend& backend);

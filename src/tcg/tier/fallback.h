@@ -40,6 +40,7 @@ class Guard {
   // The same in steps, for who compiles elsewhere: whether to ask at all, and then how it went.
   bool is_on(u64 time) const;
   Attempt note(Outcome outcome, Heat& heat, u64 ns, u64 time);
+  const Backend& backend() const { return backend_; }
   const Budget& budget() const { return budget_; }
 
   struct Statistics {

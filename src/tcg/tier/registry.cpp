@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The table of backends, and who is chosen.
-#include <array>
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 
 #include "base/check.h"
 #include "base/suggest.h"
@@ -36,23 +37,19 @@ constexpr Backend kBackends[] = {
      .create = make_lightweight},
 };
 
-}  // namespace
-
-void Statistics::add(const Statistics& other) {
-  units += other.units;
-  guest_insns += other.guest_insns;
-  host_bytes += other.host_bytes;
-  ops += other.ops;
-  stepped_ops += other.stepped_ops;
-  no_room += other.no_room;
-  refused += other.refused;
-  failed += other.failed;
-  over_budget += other.over_budget;
-  loops += other.loops;
-  for (u32 i = 0; i < interp::kFusionCount; ++i) fusions[i] += other.fusions[i];
-  timed_insns += other.timed_insns;
-  ns += other.ns;
+// The table and what came from plugins, whose rows never move.
+constexpr std::size_t kMostBackends = 32;
+std::vector<Backend>& table() {
+  static std::vector<Backend> all = [] {
+    std::vector<Backend> rows;
+    rows.reserve(kMostBackends);
+    rows.assign(std::begin(kBackends), std::end(kBackends));
+    return rows;
+  }();
+  return all;
 }
+
+}  // namespace
 
 u64 Engine::compile_batch(u32 thread, std::span<Job> jobs, std::span<Outcome> outcomes) {
   CHECK(jobs.size() == outcomes.size());
@@ -64,35 +61,68 @@ u64 Engine::compile_batch(u32 thread, std::span<Job> jobs, std::span<Outcome> ou
 }
 
 std::span<const FeatureName> feature_names() { return kFeatureNames; }
-std::span<const Backend> backends() { return kBackends; }
+std::span<const Backend> backends() { return table(); }
 
 const Backend* find_backend(std::string_view name) {
-  for (const Backend& backend : kBackends) {
+  for (const Backend& backend : table()) {
     if (backend.name == name) return &backend;
   }
   return nullptr;
+}
+
+Result<> check_backend(const Backend& backend) {
+  const std::string_view name = backend.name != nullptr ? backend.name : "";
+  const auto is_good = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  if (name.empty() || !std::ranges::all_of(name, is_good))
+    return fail("the backend's name '{}' is not of lower-case letters, digits and '-'", name);
+  if (find_backend(name) != nullptr) return fail("there is a backend '{}' already", name);
+  if (backend.tier == 0) return fail("backend '{}' is of tier 0, which is the interpreter's", name);
+  if (backend.create == nullptr || backend.summary == nullptr) return fail("backend '{}' is not complete", name);
+  const Backend* fallback = backend.fallback != nullptr ? find_backend(backend.fallback) : nullptr;
+  if (fallback == nullptr || fallback->tier >= backend.tier)
+    return fail("backend '{}' has no fallback of a lower tier", name);
+  if (table().size() == kMostBackends) return fail("there are {} backends already", kMostBackends);
+  return {};
+}
+
+Result<> add_backend(const Backend& backend, const char* source) {
+  TRY(check_backend(backend));
+  table().push_back(backend);
+  table().back().source = source;
+  return {};
+}
+
+const Backend* select(const Requirements& needs) {
+  const Backend* best = nullptr;
+  for (const Backend& backend : table()) {
+    const bool is_for_guest =
+        needs.guest.empty() || backend.guests.empty() ||
+        std::ranges::any_of(backend.guests, [&](const char* guest) { return needs.guest == guest; });
+    if (!is_for_guest || (backend.features & needs.features) != needs.features ||
+        backend.opt_levels < needs.opt_level || backend.tier > needs.max_tier ||
+        (needs.is_built_in && backend.source != nullptr))
+      continue;
+    const bool is_better = best == nullptr || (needs.aim == Requirements::Aim::latency ? backend.tier < best->tier
+                                                                                       : backend.tier > best->tier);
+    if (is_better && is_available(backend)) best = &backend;
+  }
+  return best;
 }
 
 bool is_available(const Backend& backend) {
   return (backend.features & kHostCode) == 0 || CodeMemory::create(std::size_t{1} << 20).has_value();
 }
 
-const Backend& fallback_backend() { return kBackends[0]; }
+const Backend& fallback_backend() { return table()[0]; }
 
-const Backend& default_backend() {
-  const Backend* best = &fallback_backend();
-  for (const Backend& backend : kBackends) {
-    if (is_available(backend)) best = &backend;
-  }
-  return *best;
-}
+const Backend& default_backend() { return *select({.is_built_in = true}); }  // tier 0 is always there
 
 Result<const Backend*> backend_of_environment() {
   const char* name = std::getenv("PAGODA_BACKEND");
   if (name == nullptr || *name == 0) return nullptr;
   if (const Backend* found = find_backend(name)) return found;
-  std::array<std::string_view, std::size(kBackends)> names;
-  for (std::size_t i = 0; i < names.size(); ++i) names[i] = kBackends[i].name;
+  std::vector<std::string_view> names;
+  for (const Backend& backend : table()) names.push_back(backend.name);
   return fail("PAGODA_BACKEND: unknown backend '{}'{} (\"pagoda backends\" lists them)", name, suggestion(name, names));
 }
 
