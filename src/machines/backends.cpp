@@ -11,7 +11,7 @@
 #include "base/suggest.h"
 #include "tcg/host/x86_64/features.h"
 #include "tcg/tier/backend.h"
-#include "tcg/tier/plugin.h"
+#include "tcg/tier/load_plugins.h"
 
 namespace pagoda {
 namespace {

@@ -10,7 +10,8 @@
 #include <vector>
 
 #include "base/check.h"
-#include "tcg/tier/plugin.h"
+#include "tcg/tier/backend.h"
+#include "tcg/tier/load_plugins.h"
 
 namespace pagoda {
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Finding, trying and loading plugins.
 #include "tcg/tier/plugin.h"
+#include "tcg/tier/load_plugins.h"
 
 #include <dirent.h>
 #include <dlfcn.h>

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Backends from shared objects: what a plugin has to offer, and the loader.
+// Backends from shared objects: what a plugin has to offer (loader: load_plugins.h).
 //
 // A plugin exports one C function, pagoda_backend_entry, which returns a PluginInfo. Its first two fields never change
 // their places: who reads another magic number or version looks no further. The rest is C++ (a row with a factory), so
 // it has to be made from the very headers that the program was made from, which `headers` and the sizes tell.
-// docs/write-a-plugin.md. Threading: load_plugins() before anything is translated, with no other thread.
+// docs/write-a-plugin.md.
 #pragma once
-
-#include <string>
-#include <vector>
 
 #include "base/result.h"
 #include "plugin_headers.h"
@@ -48,11 +45,6 @@ constexpr PluginInfo plugin_info(const Backend* backend) {
           .services_bytes = sizeof(Services),
           .backend = backend};
 }
-
-// Adds the backends of all files *.so in the folder, in the order of their names. Each is first loaded by a child
-// process, which may crash, end, or take longer than the limit. Returns a line for each that is not used: its path and
-// why. Fails if there is no such folder. A file that was loaded before is passed over.
-Result<std::vector<std::string>> load_plugins(const std::string& folder, u32 limit_ms = 10'000);
 
 }  // namespace pagoda::tier
 
