@@ -37,7 +37,8 @@ class Former {
       const u32 side = side_of(from, samples_[i - 1], samples_[i].pc);
       const std::optional<u32> context = context_behind(from, samples_[i].pc, side);
       at = -1;
-      if (side < 2 && context.has_value()) at = is_root(samples_[i]) && *context == 0 ? 0 : part_of(samples_[i], *context);
+      if (side < 2 && context.has_value())
+        at = is_root(samples_[i]) && *context == 0 ? 0 : part_of(samples_[i], *context);
       if (side < 2) note_way(from, side, at);
       if (at < 0 && is_root(samples_[i])) at = 0;
     }
