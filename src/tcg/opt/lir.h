@@ -36,6 +36,8 @@ const LirInfo& lir_info(Lir op);
 using VReg = u32;  // 0: none
 enum class RegClass : u8 { gpr, xmm };
 
+// Temps and clobbered registers lose what they hold while the instruction runs: only a `use` that is fixed there may
+// be in one of them. A def that is fixed in a clobbered register is written after that.
 enum class Role : u8 {
   use,       // read when the instruction begins; a def may take its register
   use_late,  // read until its end
@@ -103,7 +105,7 @@ struct Recipe {
   RegClass of = RegClass::gpr;
   VReg reg = 0;
   u64 imm = 0;
-  Place place;  // the allocator's answer
+  Place place;  // the allocator's answer; of a constant it may also make the form `constant`
 };
 struct SiteSlot {
   u32 offset = 0;  // in the frame
@@ -111,7 +113,8 @@ struct SiteSlot {
   Recipe recipe;
 };
 // Where a region may be left in C++: what an instruction's State becomes. The registers of its recipes are used by the
-// instruction, late and in any place, and their places there are the allocator's to fill in.
+// instruction, late and in any place, and their places there are the allocator's to fill in. A site belongs to one
+// instruction.
 struct Site {
   i64 pc = 0;  // from the region's page
   i32 budget = 0;
@@ -120,13 +123,15 @@ struct Site {
   std::vector<Recipe> replayed;
 };
 
-// Moves that the allocator adds; those with the same `at` happen one after the other.
+// Moves that the allocator adds; those with the same `at` happen one after the other. Never from spill slot to spill
+// slot.
 struct Move {
   u32 at;  // index of the instruction before which it happens
   RegClass of;
   Place from, to;
-  bool is_imm = false;  // to = imm: a constant made anew instead of loaded
+  bool is_imm = false;  // to = imm: a constant made anew instead of loaded; `to` is a general register
   u64 imm = 0;
+  bool is_exchange = false;  // two general registers exchange what they hold
 };
 
 struct LirCode {
@@ -147,9 +152,9 @@ struct LirCode {
   std::vector<VRegInfo> vregs;  // vregs[0] is nothing
 
   // --- after allocation
-  std::vector<Place> places;  // by operand
+  std::vector<Place> places;  // by operand; none: the def of an `imm` that is made anew wherever it is needed
   std::vector<Move> moves;    // by rising `at`
-  u32 spills = 0;             // doublewords of VcpuFrame::temps in use
+  u32 spills = 0;             // doublewords 1 to `spills` of VcpuFrame::temps are spill slots
 
   void clear();
   VReg new_vreg(RegClass of, u8 bytes = 8) {
