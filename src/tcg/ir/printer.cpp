@@ -34,7 +34,20 @@ std::string flags_text(u8 mask) {
   return text;
 }
 
-// What stands in brackets, or nothing.
+// What stands before the operands.
+std::string item_before(const Inst& inst, SlotTable slots, HelperTable helpers) {
+  switch (op_info(inst.op).aux) {
+    case Aux::Slot:
+      return inst.extra < slots.count ? slots.slots[inst.extra].name : fmt::format("?{}", inst.extra);
+    case Aux::Helper:
+      return inst.extra < helpers.count ? helpers.helpers[inst.extra].name : fmt::format("?{}", inst.extra);
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
 std::string payload_text(const Inst& inst) {
   switch (op_info(inst.op).aux) {
     case Aux::Flag:
@@ -62,17 +75,6 @@ std::string payload_text(const Inst& inst) {
   }
 }
 
-// Items before and after the operands.
-std::string item_before(const Inst& inst, SlotTable slots, HelperTable helpers) {
-  switch (op_info(inst.op).aux) {
-    case Aux::Slot:
-      return inst.extra < slots.count ? slots.slots[inst.extra].name : fmt::format("?{}", inst.extra);
-    case Aux::Helper:
-      return inst.extra < helpers.count ? helpers.helpers[inst.extra].name : fmt::format("?{}", inst.extra);
-    default:
-      return "";
-  }
-}
 std::string item_after(const Inst& inst) {
   switch (op_info(inst.op).aux) {
     case Aux::Imm:
@@ -83,8 +85,6 @@ std::string item_after(const Inst& inst) {
       return "";
   }
 }
-
-}  // namespace
 
 const char* op_text(Op op) {
   static const auto names = [] {

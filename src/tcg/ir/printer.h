@@ -27,6 +27,11 @@ std::string print(const Block& block, SlotTable slots, HelperTable helpers);
 std::string print_inst(const Block& block, ValueId id, SlotTable slots, HelperTable helpers);
 std::string print_terminal(const Terminal& terminal);
 
+// What aux, extra and imm of an instruction say, in brackets; empty if its op has none. Behind the operands, imm of a
+// constant or a pc: empty for all others.
+std::string payload_text(const Inst& inst);
+std::string item_after(const Inst& inst);
+
 // The op's name in text: as in the table, without a trailing underscore.
 const char* op_text(Op op);
 

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+// Global value numbering: of equal values the one that dominates stays. And conditions that a branch above has decided.
+//
+// Ops that set sticky floating-point flags may be merged too: what the first one raised is raised. But helpers may read
+// or clear the flags, so where there is a call such ops are merged only within a block, with no call between.
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "tcg/opt/passes/combine.h"
+#include "tcg/opt/passes/pass.h"
+
+namespace pagoda::opt::passes {
+namespace {
+
+struct Key {
+  u64 a, b, c, d;
+  bool operator==(const Key&) const = default;
+};
+struct Hash {
+  size_t operator()(const Key& key) const {
+    u64 h = key.a * 0x9e37'79b9'7f4a'7c15;
+    for (const u64 part : {key.b, key.c, key.d}) h = ((h ^ (h >> 29)) + part) * 0xbf58'476d'1ce4'e5b9;
+    return static_cast<size_t>(h ^ (h >> 32));
+  }
+};
+
+Key key_of(Node node) {
+  if (is_commutative(node.op) && node.args[0] > node.args[1]) std::swap(node.args[0], node.args[1]);
+  const u64 what =
+      static_cast<u64>(node.op) | static_cast<u64>(node.type) << 16 | u64{node.aux} << 24 | u64{node.extra} << 32;
+  return {what, u64{node.args[0]} | u64{node.args[1]} << 32, u64{node.args[2]} | u64{node.args[3]} << 32, node.imm};
+}
+
+class Numbering {
+ public:
+  explicit Numbering(Context& context)
+      : context_(context), graph_(context.graph), tree_(context.graph), replacements_(context.graph) {}
+
+  void run() {
+    for (const BlockId b : tree_.order()) {
+      for (const NodeId id : graph_.blocks[b].nodes) has_calls_ |= graph_[id].op == Op::call;
+    }
+    facts_.resize(graph_.blocks.size());
+    for (const BlockId b : tree_.order()) block(b);
+    replacements_.apply();
+  }
+
+ private:
+  struct Fact {
+    NodeId condition;
+    bool value;
+  };
+
+  void block(BlockId b) {
+    Block& block = graph_.blocks[b];
+    learn(b);
+    std::erase_if(block.phis, [&](NodeId id) { return phi(block, id); });
+    calls_ = 0;
+    std::erase_if(block.nodes, [&](NodeId id) {
+      for (NodeId& arg : graph_[id].args) arg = value_at(b, arg);
+      if (graph_[id].op == Op::call) ++calls_;
+      return is_mergeable(graph_[id].op) && merge(b, id);
+    });
+    block.value = value_at(b, block.value);
+  }
+
+  // What a value is in a block: the one that stays, or a constant.
+  NodeId value_at(BlockId b, NodeId id) {
+    id = replacements_.find(id);
+    if (id == 0 || facts_[b].empty() || graph_.type_of(id) != ir::Type::i1 || graph_.is_constant(id)) return id;
+    const int value = known(b, id);
+    if (value < 0 || !context_.take()) return id;
+    NodeId& truth = truths_[value];
+    if (truth == 0) {
+      truth = graph_.add({.op = Op::constant, .type = ir::Type::i1, .imm = static_cast<u64>(value), .block = 0});
+      graph_.blocks[0].nodes.push_back(truth);
+    }
+    return truth;
+  }
+
+  // Of two phis of a block with the same operands one is enough.
+  bool phi(const Block& block, NodeId id) {
+    for (const NodeId other : block.phis) {
+      if (other == id) return false;
+      if (graph_[other].type != graph_[id].type || replacements_.find(other) != other) continue;
+      const auto mine = graph_.args_of_phi(id), others = graph_.args_of_phi(other);
+      if (!std::ranges::equal(mine, others)) continue;
+      if (!context_.take()) return false;
+      replacements_.replace(id, other);
+      return true;
+    }
+    return false;
+  }
+
+  // What is known here because of the branch that leads here.
+  void learn(BlockId b) {
+    if (b == 0) return;
+    const BlockId above = tree_.above(b);
+    facts_[b] = facts_[above];
+    const Block& block = graph_.blocks[b];
+    if (block.before.size() != 1 || facts_[b].size() >= kFacts) return;
+    const Block& from = graph_.blocks[block.before[0]];
+    if (from.end != End::branch || from.next[0] == from.next[1]) return;
+    facts_[b].push_back({from.value, from.next[0] == b});
+  }
+
+  // The known value of a condition, or of one that is its opposite; -1: not known.
+  int known(BlockId b, NodeId id) const {
+    const Node& node = graph_[id];
+    for (const Fact& fact : facts_[b]) {
+      if (fact.condition == id) return fact.value ? 1 : 0;
+      const Node& other = graph_[fact.condition];
+      if (!is_comparison(node.op) || other.type != node.type) continue;
+      const bool same = other.args[0] == node.args[0] && other.args[1] == node.args[1];
+      const bool crossed = other.args[0] == node.args[1] && other.args[1] == node.args[0];
+      const auto pair = [&](Op x, Op y) { return (node.op == x && other.op == y) || (node.op == y && other.op == x); };
+      const bool opposite = (pair(Op::eq, Op::ne) && (same || crossed)) || (pair(Op::lt_s, Op::le_s) && crossed) ||
+                            (pair(Op::lt_u, Op::le_u) && crossed);
+      if (opposite) return fact.value ? 0 : 1;
+    }
+    return -1;
+  }
+
+  static bool is_mergeable(Op op) {
+    if (op == Op::slot_in) return true;
+    if (!is_ir(op) || op == Op::call) return false;
+    return (effects_of(op) & ~u32{ir::kFpFlags | ir::kFpMode}) == 0;
+  }
+
+  // True: the node goes.
+  bool merge(BlockId b, NodeId id) {
+    if (!context_.has_fuel()) return false;
+    const bool by_place = has_calls_ && (effects_of(graph_[id].op) & (ir::kFpFlags | ir::kFpMode)) != 0;
+    std::vector<Candidate>& same = table_[key_of(graph_[id])];
+    for (const Candidate& one : same) {
+      if (by_place ? one.block != b || one.calls != calls_ : !tree_.dominates(one.block, b)) continue;
+      if (!context_.take()) return false;
+      replacements_.replace(id, one.id);
+      return true;
+    }
+    same.push_back({id, b, calls_});
+    return false;
+  }
+
+  static constexpr size_t kFacts = 64;  // so that long chains of branches stay cheap
+
+  struct Candidate {
+    NodeId id;
+    BlockId block;
+    u32 calls;  // before it in its block
+  };
+
+  Context& context_;
+  Graph& graph_;
+  DominatorTree tree_;
+  Replacements replacements_;
+  std::unordered_map<Key, std::vector<Candidate>, Hash> table_;
+  std::vector<std::vector<Fact>> facts_;
+  NodeId truths_[2] = {};  // constants 0 and 1 in the entry block
+  u32 calls_ = 0;
+  bool has_calls_ = false;
+};
+
+}  // namespace
+
+void gvn(Context& context) { Numbering(context).run(); }
+
+}  // namespace pagoda::opt::passes
