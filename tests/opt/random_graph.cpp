@@ -134,6 +134,10 @@ class Generator {
         random_op();
       if (one_in(3)) assign();
     }
+    // What was computed is looked at.
+    if (one_in(2)) {
+      for (u32 slot = 0; slot < kSlots; ++slot) env[slot] = value(kSlotList[slot].type);
+    }
     Block& block = graph.blocks[b];
     if (block.end == End::branch) block.value = value(Type::i1);
     if (block.end == End::indirect) block.value = value(Type::i64);
@@ -172,8 +176,10 @@ class Generator {
         return ((u64{1} << below(bits)) - 1) & ir::type_mask(type);
       case 3:
         return (u64{0} - below(20)) & ir::type_mask(type);
-      default:
+      case 4:
         return below(70) & ir::type_mask(type);
+      default:
+        return below(11) & ir::type_mask(type);
     }
   }
 

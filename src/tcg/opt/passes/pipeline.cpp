@@ -24,7 +24,8 @@ constexpr void (*kFunctions[])(passes::Context&) = {
 };
 
 constexpr Pass kPipeline[] = {
-    Pass::fold, Pass::branches, Pass::dead, Pass::combine, Pass::gvn, Pass::combine, Pass::branches, Pass::dead,
+    Pass::fold, Pass::branches, Pass::dead,    Pass::combine,  Pass::phi_types, Pass::combine,
+    Pass::gvn,  Pass::fold,     Pass::combine, Pass::branches, Pass::dead,
 };
 
 }  // namespace
