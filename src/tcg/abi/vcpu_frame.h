@@ -59,6 +59,8 @@ inline u32 jump_cache_index(u64 pc) { return static_cast<u32>((pc >> 1) ^ (pc >>
 inline constexpr u32 kPageAddends = 4;
 inline constexpr u32 kFrameTemps = 512;  // doublewords for values of a block that live outside slots (tier 0, spills)
 
+inline constexpr u32 kReplayTemps = 0, kMostReplayed = 16;
+
 struct alignas(64) VcpuFrame {
   u64 pc;                 // guest virtual pc of the current block's first instruction
   i64 budget;             // instructions that may still be executed before a return to the run loop
@@ -75,9 +77,15 @@ struct alignas(64) VcpuFrame {
   u32 fault;             // a slow path or helper recorded a guest exception for the current instruction
   u32 leave;             // leave after the current instruction (own code overwritten, device write under -icount)
   u32 insn_index;        // slow paths and helpers: guest instructions before the current one in its block
+  // Grows whenever a page may have come to mean other memory, or may no longer be accessed as before: what was found
+  // out about pages while it was the same still holds.
+  u32 mapping_epoch;
   u64 fault_cause;       // guest's own code of the recorded exception
   u64 fault_value;       // its value (address, instruction bits)
   u32 fp_control;        // guest rounding mode and sticky flags in the host's format, while no guest code runs
+  // Code was left in the middle of the instruction at `pc`, of whose accesses this many were done: their results are in
+  // temps from kReplayTemps on. The instruction has to be executed with them before anything else happens (Replay).
+  u32 replay_count;
   const MemorySlowPaths* slow;
   const HelperFn* helpers;
   JumpCacheEntry* jump_cache;

@@ -41,8 +41,6 @@ void free_all(Unit* unit) {
   interp::free_unit(unit);
 }
 
-void free_loop(const LoopCode& code) { code.memory->release(code.start, code.data); }
-
 u32 side_of(const Unit& unit, u64 page) { return page == (unit.phys & ~(kPage - 1)) ? 0 : 1; }
 
 }  // namespace
@@ -60,15 +58,15 @@ CodeCache::CodeCache(u64 capacity, u32 readers)
 }
 
 CodeCache::~CodeCache() {
-  for (const Loop& loop : loops_) free_loop(loop.code);
-  for (const LoopCode& code : loop_batch_) free_loop(code);
+  for (const Loop& loop : loops_) release(loop.code);
+  for (const LoopCode& code : loop_batch_) release(code);
   for (Unit* unit : age_) {
     if (unit != nullptr) free_all(unit);
   }
   for (Unit* unit : batch_) free_all(unit);
   for (const Retired& batch : retired_) {
     for (Unit* unit : batch.units) free_all(unit);
-    for (const LoopCode& code : batch.loops) free_loop(code);
+    for (const LoopCode& code : batch.loops) release(code);
   }
 }
 
@@ -339,7 +337,7 @@ void CodeCache::free_passed() {
   }
   while (!retired_.empty() && retired_.front().epoch < passed) {
     for (Unit* unit : retired_.front().units) free_all(unit);
-    for (const LoopCode& code : retired_.front().loops) free_loop(code);
+    for (const LoopCode& code : retired_.front().loops) release(code);
     statistics_.freed += retired_.front().units.size();
     retired_.pop_front();
   }

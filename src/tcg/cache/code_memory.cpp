@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "tcg/cache/injection.h"
+#include "tcg/cache/unit.h"
 
 namespace pagoda {
 namespace {
@@ -107,6 +108,11 @@ void CodeMemory::release(const u8* execute, std::byte* data) {
   const std::lock_guard lock(mutex_);
   free_data_.push_back(data);
   drop(static_cast<u32>(static_cast<std::size_t>(execute - execute_) / kChunkBytes));
+}
+
+void release(const LoopCode& code) {
+  if (code.destroy != nullptr) code.destroy(code.data);
+  code.memory->release(code.start, code.data);
 }
 
 std::size_t CodeMemory::used_bytes() const {

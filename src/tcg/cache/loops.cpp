@@ -86,7 +86,7 @@ void CodeCache::attach_loop(std::span<const LoopUnit> units, const LoopCode& cod
   const bool stands = std::ranges::all_of(
       units, [&](const LoopUnit& each) { return each.unit->mode.load(std::memory_order_relaxed) != kDeadMode; });
   if (!stands || root->host.entry.load(std::memory_order_relaxed) != root->host.start) {
-    code.memory->release(code.start, code.data);  // nobody has seen it
+    release(code);  // nobody has seen it
     return;
   }
   Loop& loop = loops_.emplace_back();

@@ -120,6 +120,9 @@ struct LoopCode {
   std::byte* data = nullptr;
   CodeMemory* memory = nullptr;
   u32 bytes = 0;
+  void (*destroy)(std::byte* data) = nullptr;  // frees what the data owns, before the code is released
 };
+// Gives all of it back. Nobody runs it any more.
+void release(const LoopCode& code);
 
 }  // namespace pagoda

@@ -34,6 +34,11 @@ struct LirInfo {
 const LirInfo& lir_info(Lir op);
 
 using VReg = u32;  // 0: none
+
+// First half of a page that there is none. What it is compared with has these bits clear: an address without its
+// offset in the page, but for the low bits that make a misaligned access differ.
+inline constexpr u64 kNoPage = 0x800;
+
 enum class RegClass : u8 { gpr, xmm };
 
 // Temps and clobbered registers lose what they hold while the instruction runs: only a `use` that is fixed there may
