@@ -20,6 +20,8 @@ void destroy_region(std::byte* data) { delete reinterpret_cast<RegionData*>(data
 
 Registers allocatable_registers() { return {.allocatable = {kAllocatable, 0xffff}}; }
 
+void EncodingErrors::handleError(asmjit::Error, const char* message, asmjit::BaseEmitter*) { CHECK(false, "{}", message); }
+
 // --- operands ---------------------------------------------------------------------------------------------------------
 
 x86::Gp Emitter::Work::borrow() {
@@ -282,6 +284,7 @@ void Emitter::Work::emit_blocks() {
 void Emitter::Work::start(u32 mode) {
   holder.reset(asmjit::ResetPolicy::kSoft);
   holder.init(asmjit::Environment::host());
+  holder.setErrorHandler(&errors);
   if (listing != nullptr) {
     logger.clear();
     holder.setLogger(&logger);

@@ -30,11 +30,17 @@ inline x86::Gp part(x86::Gp reg, u32 size) {
 x86::CondCode condition_code(Condition condition);
 constexpr bool fits(i64 value) { return value == static_cast<i32>(value); }
 
+// An instruction that cannot be encoded is a bug of ours.
+struct EncodingErrors : asmjit::ErrorHandler {
+  void handleError(asmjit::Error, const char* message, asmjit::BaseEmitter*) override;
+};
+
 struct Emitter::Work {
   explicit Work(const Stubs& from) : stubs(from) {}
 
   const Stubs& stubs;
   const light::Layout& layout = stubs.layout;
+  EncodingErrors errors;
   asmjit::CodeHolder holder;
   asmjit::StringLogger logger;
   std::string* listing = nullptr;

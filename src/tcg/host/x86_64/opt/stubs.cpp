@@ -19,6 +19,7 @@ constexpr u32 kTlbShift = kTlbPageBits - std::countr_zero(sizeof(TlbEntry));
 constexpr i32 kSavedBytes = sizeof(SavedRegisters) + 8;
 
 struct Writer {
+  EncodingErrors errors;
   asmjit::CodeHolder holder;
   x86::Assembler a;
   const light::Layout& layout;
@@ -31,6 +32,7 @@ struct Writer {
 
   explicit Writer(const light::Layout& from) : layout(from) {
     holder.init(asmjit::Environment::host());
+    holder.setErrorHandler(&errors);
     holder.attach(&a);
   }
   void call(const void* of) {
