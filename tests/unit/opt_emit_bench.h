@@ -207,7 +207,7 @@ class OptBench {
       return nullptr;
     }
     if (bench->on_access) bench->on_access();
-    if (bench->fills) bench->fill((address - kBase) >> 12, true, true);
+    if (bench->fills && address < page(3)) bench->fill((address - kBase) >> 12, true, true);
     return bench;
   }
   static u64 load(VcpuFrame* frame, u64 address, u32 bits) {
