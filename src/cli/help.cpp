@@ -135,7 +135,8 @@ std::string cpu_list(std::string_view guest) {
 std::string accel_list() {
   const std::vector<ListRow> keys = {
       {"max-tier=n",
-       fmt::format("highest tier to use, up to {} (0: interpreter, 1: lightweight compiler)", kHighestTier)},
+       fmt::format("highest tier to use, up to {} (0: interpreter, 1: lightweight compiler, 2: optimizing compiler)",
+                   kHighestTier)},
       {"force-tier=n", "run everything on this tier"},
       {"backend=name", "whose code runs above tier 0 (\"pagoda backends\" lists them; also PAGODA_BACKEND)"},
       {"plugins=folder", "loads the backends in it (also PAGODA_PLUGINS)"},
@@ -143,9 +144,17 @@ std::string accel_list() {
       {"tier1-threshold=n", "weighted entries of a block before tier 1 compiles it (default: 8)"},
       {"tier2-threshold=n", "the same for tier 2, where a backend has that tier (default: 3000)"},
       {"code-cache=size", "compiled code at most, a power of two (default: 128M)"},
+      {"compile-thread=on|off", "regions are compiled on a thread of their own (default: on)"},
+      {"opt-level=n", "passes over regions, 0 to 3 (default: 3)"},
       {"clock-divisor=n", "the guest's clocks run n times slower than the host's, for slow builds (default: 1)"},
       {"fusion=on|off", "tier 0: fused instruction sequences (default: on)"},
       {"lockstep=on|off", "with -icount: compare each block with an unfused tier 0, for developers (default: off)"},
+      {"no-pass=name", "this pass does not run; may be said again, for developers"},
+      {"opt-fuel=n", "changes that passes may make to a region, for developers (default: any number)"},
+      {"page-sharing=on|off", "accesses of a region share page checks, for developers (default: on)"},
+      {"spill-everything=on|off", "regions keep values in memory, for developers (default: off)"},
+      {"shuffle-registers=n", "regions use registers in an order made from n, for developers"},
+      {"check-registers=on|off", "register allocation is checked, for developers (default: off)"},
       {"fail-every=n", "every n-th step of the translator fails, for developers (default: none)"},
       {"thread=multi|single", "a thread for each vcpu (default), or with -icount one for all"},
   };

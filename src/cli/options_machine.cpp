@@ -214,9 +214,13 @@ Result<> on_accel(Builder& b, std::string_view value) {
     b.text = accel_list();
     return {};
   }
-  constexpr std::array<std::string_view, 13> kKeys = {
-      "backend",    "max-tier", "force-tier", "plugins", "policy",        "tier1-threshold", "tier2-threshold",
-      "code-cache", "fusion",   "lockstep",   "thread",  "clock-divisor", "fail-every"};
+  constexpr std::array<std::string_view, 21> kKeys = {
+      "opt-level",       "no-pass",        "opt-fuel",   "page-sharing", "spill-everything", "shuffle-registers",
+      "check-registers", "compile-thread",
+
+      "backend",         "max-tier",       "force-tier", "plugins",      "policy",           "tier1-threshold",
+      "tier2-threshold", "code-cache",     "fusion",     "lockstep",     "thread",           "clock-divisor",
+      "fail-every"};
   TRY_ASSIGN(const auto items, parse_key_values(value, "accel"));
   AccelConfig accel;
   accel.max_tier = kHighestTier;
@@ -270,6 +274,25 @@ Result<> on_accel(Builder& b, std::string_view value) {
     } else if (item.key == "fail-every") {
       TRY_ASSIGN(const u64 every, parse_number(item.value, "fail-every", 2, 1'000'000));
       accel.fail_every = static_cast<u32>(every);
+    } else if (item.key == "opt-level") {
+      TRY_ASSIGN(const u64 level, parse_number(item.value, "opt-level", 0, 3));
+      accel.regions.level = static_cast<u32>(level);
+    } else if (item.key == "no-pass") {
+      accel.disabled_passes.emplace_back(item.value);
+    } else if (item.key == "opt-fuel") {
+      TRY_ASSIGN(const u64 fuel, parse_number(item.value, "opt-fuel", 0, u64{1} << 40));
+      accel.regions.fuel = static_cast<i64>(fuel);
+    } else if (item.key == "page-sharing") {
+      TRY_ASSIGN(accel.regions.pages, parse_switch(item));
+    } else if (item.key == "spill-everything") {
+      TRY_ASSIGN(accel.regions.spill_everything, parse_switch(item));
+    } else if (item.key == "shuffle-registers") {
+      TRY_ASSIGN(const u64 seed, parse_number(item.value, "shuffle-registers", 0, 1'000'000));
+      accel.regions.shuffle_seed = static_cast<u32>(seed);
+    } else if (item.key == "check-registers") {
+      TRY_ASSIGN(accel.regions.check, parse_switch(item));
+    } else if (item.key == "compile-thread") {
+      TRY_ASSIGN(accel.regions_in_background, parse_switch(item));
     } else if (item.key == "fusion") {
       TRY_ASSIGN(accel.fusion, parse_switch(item));
     } else if (item.key == "lockstep") {

@@ -48,7 +48,7 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
       options_(options),
       hot_spots_(options.policy != nullptr ? *options.policy : tier::policies()[0],
                  {{options.tier1_threshold, options.tier2_threshold}}),
-      cache_(options.cache_bytes, vcpus) {
+      cache_(options.cache_bytes, vcpus + 1) {  // and the region compiler
   for (u32 i = 0; i < vcpus; ++i) translators_.push_back(std::make_unique<Translator>(guest, options));
   memory_.set_code_observer(this);
   tier::Setup setup{
@@ -59,11 +59,14 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
       .threads = vcpus,
       .code_bytes = options.code_bytes,
       .fusions = options.fusions,
+      .regions = options.regions,
       .loop_threshold = options.min_tier > 0 ? std::min(options.loop_threshold, 2u) : options.loop_threshold};
   for (u32 mode = 0; mode < guest.memory_modes; ++mode) {
     setup.tlb_offset[mode] = tlb_offset(guest, mode);
     setup.second_tlb_offset[mode] = second_tlb_offset(guest, mode);
   }
+  const bool wants_regions = options.tier2_threshold != 0 && options.max_tier >= 2;
+  if (wants_regions) setup.loop_threshold = options.min_tier > 1 ? 2 : options.tier2_threshold;
   auto interpreter = tier::fallback_backend().create(setup);
   CHECK(interpreter.has_value());  // it needs nothing of the host
   interpreter_ = std::move(*interpreter);
@@ -79,6 +82,12 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
   }
   compiler_ = std::move(*compiler);
   guard_ = std::make_unique<tier::Guard>(*backend);
+  if (wants_regions && compiler_->makes_regions()) {
+    regions_ = std::make_unique<RegionCompiler>(guest, *compiler_, cache_, vcpus,
+                                                RegionCompiler::Options{.in_background = options.regions_in_background,
+                                                                        .forward_state = options.forward_state,
+                                                                        .perf_map = options.perf_map});
+  }
   const std::span<const u8> shared = compiler_->shared_code();
   if (options.perf_map != nullptr && !shared.empty())
     options.perf_map->add(shared.data(), shared.size(), "pagoda_stubs");
@@ -119,9 +128,23 @@ void CodeManager::compile(Vcpu& vcpu, Unit& unit) {
   if (attempt.asked && attempt.outcome == tier::Outcome::no_room) make_room();
 }
 
-// Control came back to `root` often: the units of that loop get code in common.
-void CodeManager::compile_loop(Vcpu& vcpu, Unit& root) {
+// Control came back to `root` often: what is hot around it gets code in common.
+void CodeManager::turned_often(Vcpu& vcpu, Unit& root) {
   if (!root.host.wants_loop.exchange(false, std::memory_order_relaxed)) return;
+  if (regions_ == nullptr) return compile_loop(vcpu, root);
+  if (root.host.entry.load(std::memory_order_relaxed) == root.host.start) vcpu.start_sample();
+}
+
+void CodeManager::sampled(Vcpu& vcpu, std::span<const opt::Sample> samples) {
+  const bool requested = regions_->request(samples, vcpu.frame().memory_mode, vcpu.features());
+  if (log_enabled(Log::tier)) [[unlikely]] {
+    log(Log::tier, "pc {:#x} mode {:#x} on tier 1: sample of {} units, {}", samples[0].pc,
+        samples[0].unit->mode.load(std::memory_order_relaxed), samples.size(), requested ? "promote" : "stay");
+  }
+  if (!requested) compile_loop(vcpu, *samples[0].unit);
+}
+
+void CodeManager::compile_loop(Vcpu& vcpu, Unit& root) {
   LoopUnit units[kMostLoopUnits];
   const u32 count = cache_.find_loop(&root, units);
   if (count == 0) return;
@@ -142,7 +165,8 @@ interp::LeaveInfo CodeManager::execute(Vcpu& vcpu, Unit& unit) {
     if (heat > 1) unit.heat.store(heat - 1, std::memory_order_relaxed);
     if (heat == 1) compile(vcpu, unit);
   } else if (unit.host.wants_loop.load(std::memory_order_relaxed)) [[unlikely]] {
-    compile_loop(vcpu, unit);
+    turned_often(vcpu, unit);
+    if (vcpu.is_sampling()) return {interp::Leave::hot, nullptr, &unit};  // again, by its way
   }
   const bool compiled = unit.host.entry.load(std::memory_order_acquire) != nullptr;
   const i64 before = vcpu.frame().budget;
@@ -152,7 +176,17 @@ interp::LeaveInfo CodeManager::execute(Vcpu& vcpu, Unit& unit) {
   return left;
 }
 
-CodeManager::~CodeManager() { memory_.set_code_observer(nullptr); }
+interp::LeaveInfo CodeManager::interpret(Vcpu& vcpu, Unit& unit) {
+  const i64 before = vcpu.frame().budget;
+  const interp::LeaveInfo left = interpreter_->execute(vcpu.frame(), unit);
+  vcpu.statistics().tier_instructions[0] += static_cast<u64>(before - vcpu.frame().budget);
+  return left;
+}
+
+CodeManager::~CodeManager() {
+  regions_.reset();  // its thread uses the rest
+  memory_.set_code_observer(nullptr);
+}
 
 void CodeManager::mark_page(Vcpu& vcpu, GuestPhys page) {
   std::atomic<u8>* marks = memory_.marks_of(page);
@@ -364,6 +398,7 @@ CodeManager::Statistics CodeManager::statistics() const {
     total.compiler = compiler_->statistics();
     total.code_bytes = compiler_->code_bytes();
     total.guard = guard_->statistics();
+    if (regions_ != nullptr) total.regions = regions_->statistics();
   }
   total.backend = guard_ != nullptr ? guard_->backend().name : nullptr;
   total.policy = hot_spots_.policy().name;

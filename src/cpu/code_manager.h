@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cpu/guest.h"
+#include "cpu/region_compiler.h"
 #include "memory/guest_memory.h"
 #include "tcg/cache/code_cache.h"
 #include "tcg/cache/perf_map.h"
@@ -35,9 +36,11 @@ struct CodeOptions {
   u32 min_tier = 0;                        // 1: compile a unit before it runs for the first time
   const tier::Policy* policy = nullptr;    // when units are promoted; null: the default one
   u32 tier1_threshold = 8;                 // weighted entries of a unit before tier 1 compiles it
-  u32 tier2_threshold = 3000;              // the same for tier 2
-  u32 loop_threshold = 512;                // jumps back before a loop of several blocks is compiled as one; 0: never
-  u64 code_bytes = u64{128} << 20;         // of compiled code at most
+  u32 tier2_threshold = 3000;              // weighted jumps back before a region is compiled; 0: none is
+  bool regions_in_background = true;
+  tier::RegionSwitches regions;
+  u32 loop_threshold = 512;         // jumps back before a loop of several blocks is compiled as one; 0: never
+  u64 code_bytes = u64{128} << 20;  // of compiled code at most
 };
 
 class CodeManager final : public CodeWriteObserver {
@@ -51,6 +54,10 @@ class CodeManager final : public CodeWriteObserver {
   Unit* unit_at(Vcpu& vcpu, u32 max_insns);
   // Runs `unit`, which is at the vcpu's pc, on the best tier there is for it.
   interp::LeaveInfo execute(Vcpu& vcpu, Unit& unit);
+  // The same on tier 0, one unit and no more, which the vcpu sees to.
+  interp::LeaveInfo interpret(Vcpu& vcpu, Unit& unit);
+  // What a vcpu found out about where control goes from the first of these units (Vcpu::start_sample).
+  void sampled(Vcpu& vcpu, std::span<const opt::Sample> samples);
   CodeCache& cache() { return cache_; }
   u32 max_block_insns() const { return options_.max_block_insns; }
   // Units end before these offsets in any page and none that begins at one is linked to, so that control passes there
@@ -69,12 +76,14 @@ class CodeManager final : public CodeWriteObserver {
     const char* backend;  // of the compiler; null: there is none
     tier::HotSpots::Statistics promotion;
     tier::Guard::Statistics guard;
+    RegionCompiler::Statistics regions;
   };
   Statistics statistics() const;
 
  private:
   struct Translator;  // per vcpu
   void compile(Vcpu& vcpu, Unit& unit);
+  void turned_often(Vcpu& vcpu, Unit& root);
   void compile_loop(Vcpu& vcpu, Unit& root);
   void mark_page(Vcpu& vcpu, GuestPhys page);
   void make_room();
@@ -102,6 +111,7 @@ class CodeManager final : public CodeWriteObserver {
   std::unique_ptr<tier::Guard> guard_;      // of the compiler
   std::unique_ptr<tier::Engine> compiler_;  // null: no compiler tier; outlives the cache, whose units hold its memory
   CodeCache cache_;
+  std::unique_ptr<RegionCompiler> regions_;  // null: no regions
   std::vector<u16> stops_;
   std::vector<std::unique_ptr<Translator>> translators_;
 };

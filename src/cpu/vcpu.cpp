@@ -167,16 +167,44 @@ Unit* Vcpu::next_unit(Link* link) {
 }
 
 // One block and no more: control comes back where the next one would be entered, by whatever link.
-interp::LeaveInfo Vcpu::execute_observed(Unit& unit) {
+template <class Execute>
+interp::LeaveInfo Vcpu::execute_one(Unit& unit, Execute execute) {
   const i64 beyond = frame_->budget - static_cast<i64>(unit.guest_insns);
   frame_->budget -= beyond;
   budget_at_start_ -= beyond;
-  const u64 before = instructions();
-  const interp::LeaveInfo left = environment_.code->execute(*this, unit);
-  const u64 executed = instructions() - before;
+  const interp::LeaveInfo left = execute(unit);
   frame_->budget += beyond;
   budget_at_start_ += beyond;
+  return left;
+}
+
+interp::LeaveInfo Vcpu::execute_observed(Unit& unit) {
+  const u64 before = instructions();
+  const interp::LeaveInfo left =
+      execute_one(unit, [this](Unit& one) { return environment_.code->execute(*this, one); });
+  const u64 executed = instructions() - before;
   environment_.blocks->after_block(*this, unit, static_cast<u32>(executed));
+  return left;
+}
+
+// Where control goes from a hot unit.
+interp::LeaveInfo Vcpu::execute_sampled(Unit& unit) {
+  constexpr u64 kSamples = 256;
+  CodeManager& code = *environment_.code;
+  if (!unit.linkable) {
+    is_sampling_ = false;
+    samples_.clear();
+    return code.execute(*this, unit);
+  }
+  samples_.push_back({&unit, frame_->pc});
+  const interp::LeaveInfo left = execute_one(unit, [&](Unit& one) { return code.interpret(*this, one); });
+  const bool goes_on =
+      left.reason == interp::Leave::budget || left.reason == interp::Leave::lookup || left.reason == interp::Leave::hot;
+  if (!goes_on || samples_.size() == kSamples) {
+    is_sampling_ = false;
+    code.sampled(*this, samples_);
+    samples_.clear();
+  }
   return left;
 }
 
@@ -231,6 +259,8 @@ Vcpu::Stop Vcpu::run(i64 budget) {
       }
       link = nullptr;  // its unit may be gone
       ready = nullptr;
+      is_sampling_ = false;  // and those of the sample
+      samples_.clear();
     }
     if (frame_->budget <= 0) break;
     if (at_breakpoint()) {
@@ -247,8 +277,9 @@ Vcpu::Stop Vcpu::run(i64 budget) {
       continue;
     }
     if (log_enabled(Log::exec)) log(Log::exec, "vcpu {} pc {:#x} mode {:#x}", index_, frame_->pc, frame_->mode);
-    interp::LeaveInfo left =
-        environment_.blocks == nullptr ? environment_.code->execute(*this, *unit) : execute_observed(*unit);
+    interp::LeaveInfo left = is_sampling_                     ? execute_sampled(*unit)
+                             : environment_.blocks == nullptr ? environment_.code->execute(*this, *unit)
+                                                              : execute_observed(*unit);
     frame_->insn_index = 0;
     ++statistics_.leaves[static_cast<u32>(left.reason)];
     if (left.link != nullptr) ++statistics_.links_asked;

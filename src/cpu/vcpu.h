@@ -17,6 +17,7 @@
 #include "cpu/softmmu.h"
 #include "devices/bus/clock.h"
 #include "tcg/interp/interp.h"
+#include "tcg/opt/form.h"
 
 namespace pagoda {
 
@@ -132,13 +133,21 @@ class Vcpu {
   void nap(u32 nanoseconds);
   void reset();
 
+  // From here on each unit is executed alone, on tier 0, and written down, until there are enough of them or something
+  // comes in between; then CodeManager::sampled() gets them. On the vcpu's thread, between units.
+  void start_sample() { is_sampling_ = environment_.blocks == nullptr; }
+  bool is_sampling() const { return is_sampling_; }
+
  private:
   enum class Next : u8 { go_on, waiting, stopped, stepped };
   Next at_poll();
   void stop_at_event();
   void wait_for_poll(u32 nanoseconds);
   Unit* next_unit(Link* link);
+  template <class Execute>
+  interp::LeaveInfo execute_one(Unit& unit, Execute execute);
   interp::LeaveInfo execute_observed(Unit& unit);
+  interp::LeaveInfo execute_sampled(Unit& unit);
   bool at_breakpoint();
   void look_for_watchpoint(u64 address, u32 size, bool reads, bool writes);
 
@@ -156,6 +165,8 @@ class Vcpu {
   u64 instructions_at_start_ = 0;
   i64 budget_at_start_ = 0;
   i64 withheld_ = 0;  // of the budget, so that run() gets to the guest's next event
+  std::vector<opt::Sample> samples_;
+  bool is_sampling_ = false;
   bool waiting_ = false;
   DebugStop debug_stop_;
   bool watchpoint_hit_ = false;    // leave run() behind the current instruction

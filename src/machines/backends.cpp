@@ -11,6 +11,7 @@
 #include "base/suggest.h"
 #include "tcg/host/x86_64/features.h"
 #include "tcg/tier/backend.h"
+#include "tcg/opt/passes/passes.h"
 #include "tcg/tier/load_plugins.h"
 
 namespace pagoda {
@@ -78,6 +79,11 @@ Result<MachineConfig> with_backend(MachineConfig config) {
     const auto is_second = [](const tier::Backend& one) { return one.tier >= 2 && tier::is_available(one); };
     if (std::ranges::none_of(tier::backends(), is_second))
       return fail("-accel tier2-threshold={}: there is no backend of tier 2", *config.accel.tier2_threshold);
+  }
+  for (const std::string& pass : config.accel.disabled_passes) {
+    const std::optional<opt::Pass> found = opt::find_pass(pass);
+    if (!found) return fail("-accel no-pass={}: there is no such pass", pass);
+    config.accel.regions.disabled_passes |= u64{1} << static_cast<u32>(*found);
   }
   const tier::Backend* backend = nullptr;
   const std::string& name = config.accel.backend;

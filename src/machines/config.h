@@ -16,6 +16,7 @@
 #include "base/types.h"
 #include "devices/net/user_net_spec.h"
 #include "devices/serial/char_spec.h"
+#include "tcg/tier/region_switches.h"
 
 namespace pagoda {
 
@@ -125,7 +126,7 @@ struct IcountConfig {
   std::optional<u64> stop_at;
 };
 
-inline constexpr u32 kHighestTier = 1;  // tiers that are built in: 0 up to this one
+inline constexpr u32 kHighestTier = 2;  // tiers that are built in: 0 up to this one
 
 struct AccelConfig {
   u32 max_tier = kHighestTier;
@@ -137,6 +138,9 @@ struct AccelConfig {
   std::optional<u32> tier2_threshold;  // the same for tier 2
   u64 code_cache_bytes = u64{128} << 20;  // compiled code at most; a power of two
   u32 clock_divisor = 1;                  // real time passes so many times slower for the guest than for the host
+  tier::RegionSwitches regions;
+  std::vector<std::string> disabled_passes;  // by name
+  bool regions_in_background = true;
   u32 fail_every = 0;                     // every n-th step of the translator fails, for tests; 0: none
   bool lockstep = false;                  // compare each block with the reference
   bool fusion = true;                     // tier 0: fused instruction sequences (off: the reference)

@@ -110,6 +110,8 @@ void Machine::make_vcpus(const Guest& guest, u64 features, const VcpuInspector& 
   if (!config_.accel.policy.empty()) options.policy = tier::find_policy(config_.accel.policy);
   options.tier1_threshold = config_.accel.tier1_threshold;
   options.tier2_threshold = config_.accel.tier2_threshold.value_or(options.tier2_threshold);
+  options.regions = config_.accel.regions;
+  options.regions_in_background = config_.accel.regions_in_background && options.min_tier < 2;
   if (!config_.accel.backend.empty()) options.backend = tier::find_backend(config_.accel.backend);
   options.perf_map = perf_map_.get();
   options.code_bytes = config_.accel.code_cache_bytes;

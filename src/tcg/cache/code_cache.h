@@ -60,6 +60,22 @@ class CodeCache {
   // one of its units goes out of use. Releases the code if one has meanwhile.
   void attach_loop(std::span<const LoopUnit> units, const LoopCode& code);
 
+  // Code of several units that another thread makes: `units`, the first of which is where it will be entered, each
+  // once.
+  struct Making {
+    std::vector<Unit*> units;
+    bool stands = false;  // under the cache's lock: all of them are still in use
+  };
+  // From here to end_making() the cache notes whether the units stay in use. False, and nothing begins: one of them is
+  // not, or the first begins common code already.
+  bool begin_making(Making* making);
+  // Whether they are: then none goes away before end_making(), provided that the caller is a reader that is not idle
+  // since before it asked.
+  bool stands(const Making& making);
+  // Publishes the code, as attach_loop, or releases it. Without code (start is null): nothing came of it.
+  // True: it was published.
+  bool end_making(Making* making, const LoopCode& code);
+
   // Takes out of use every unit that overlaps [phys, phys + size) at 64-byte grain; the range must lie in one page. If
   // the page holds no unit any more and none is being made from it, clears `mark` in its marks (may be null), in one
   // step with finding that out. Where code was written over and over again it does so only after kPatience writes, as
@@ -107,6 +123,7 @@ class CodeCache {
     LoopCode code;
   };
   void leave_loops(Unit* unit);
+  void add_loop(std::vector<Unit*> units, const LoopCode& code);
   void retire(Unit* unit);
   void unhash(Unit* unit);
   void add_to_page(Unit* unit, u64 page);
@@ -137,6 +154,7 @@ class CodeCache {
   std::vector<LoopCode> loop_batch_;  // freed with the batch
   u64 batch_bytes_ = 0;
   std::vector<Loop> loops_;
+  std::vector<Making*> makings_;
   std::deque<Retired> retired_;
   u64 epoch_ = 1;
   struct Reader {

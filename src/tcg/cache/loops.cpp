@@ -89,21 +89,57 @@ void CodeCache::attach_loop(std::span<const LoopUnit> units, const LoopCode& cod
     release(code);  // nobody has seen it
     return;
   }
-  Loop& loop = loops_.emplace_back();
-  loop.code = code;
-  for (const LoopUnit& each : units) {
-    each.unit->is_in_loop = true;
-    loop.units.push_back(each.unit);
-  }
+  std::vector<Unit*> all;
+  for (const LoopUnit& each : units) all.push_back(each.unit);
+  add_loop(std::move(all), code);
+}
+
+void CodeCache::add_loop(std::vector<Unit*> units, const LoopCode& code) {
+  Unit* root = units[0];
+  for (Unit* unit : units) unit->is_in_loop = true;
+  loops_.push_back({std::move(units), code});
   root->host.entry.store(code.start, std::memory_order_release);
   for (Link* link = root->incoming; link != nullptr; link = link->next) set_host_link(*link, root);
   statistics_.host_bytes += code.bytes;
   ++statistics_.loops;
 }
 
+bool CodeCache::begin_making(Making* making) {
+  const std::lock_guard lock(mutex_);
+  const auto lives = [](const Unit* unit) { return unit->mode.load(std::memory_order_relaxed) != kDeadMode; };
+  const Unit* root = making->units[0];
+  if (!std::ranges::all_of(making->units, lives)) return false;
+  if (root->host.entry.load(std::memory_order_relaxed) != root->host.start) return false;
+  for (Unit* unit : making->units) unit->is_in_loop = true;
+  making->stands = true;
+  makings_.push_back(making);
+  return true;
+}
+
+bool CodeCache::stands(const Making& making) {
+  const std::lock_guard lock(mutex_);
+  return making.stands;
+}
+
+bool CodeCache::end_making(Making* making, const LoopCode& code) {
+  const std::lock_guard lock(mutex_);
+  std::erase(makings_, making);
+  if (code.start == nullptr) return false;
+  const Unit* root = making->units[0];
+  if (!making->stands || root->host.entry.load(std::memory_order_relaxed) != root->host.start) {
+    release(code);
+    return false;
+  }
+  add_loop(std::move(making->units), code);
+  return true;
+}
+
 // One of a loop's units goes out of use: control that comes to its first unit runs that unit's own code again. Who is
 // inside leaves by the next poll (CodeManager::after_deaths), and the code is freed as units are.
 void CodeCache::leave_loops(Unit* unit) {
+  for (Making* making : makings_) {
+    if (std::ranges::find(making->units, unit) != making->units.end()) making->stands = false;
+  }
   std::erase_if(loops_, [&](const Loop& loop) {
     if (std::ranges::find(loop.units, unit) == loop.units.end()) return false;
     Unit* root = loop.units[0];

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "tcg/opt/select.h"
 
 namespace pagoda::opt {
 namespace {
@@ -17,6 +18,7 @@ bool has_node(const ir::Block& block, const ir::Inst& inst, HelperTable helpers)
   for (const ir::ValueId value : inst.args) {
     if (value != ir::kNoValue && !is_scalar(block.type_of(value))) return false;
   }
+  if (!can_select(inst.op, inst.type, inst)) return false;
   switch (inst.op) {
     case Op::call:
       return (helpers.helpers[inst.extra].effects & ~u32{ir::kFpFlags}) == 0;

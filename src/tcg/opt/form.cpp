@@ -7,6 +7,8 @@
 #include <optional>
 #include <tuple>
 
+#include "tcg/opt/build.h"
+
 namespace pagoda::opt {
 namespace {
 
@@ -17,6 +19,35 @@ struct Context {
   u64 return_pc;
   u32 depth;
 };
+
+void visit(const RegionPlan& plan, u32 part, std::vector<u8>& seen, std::vector<u32>& order) {
+  seen[part] = 1;
+  const Part& from = plan.parts[part];
+  const u32 likely = from.count[0] >= from.count[1] ? 0 : 1;
+  for (const u32 side : {1 - likely, likely}) {
+    if (from.next[side] >= 0 && seen[static_cast<u32>(from.next[side])] == 0)
+      visit(plan, static_cast<u32>(from.next[side]), seen, order);
+  }
+  order.push_back(part);
+}
+
+// What cannot be reached is left out; of the rest the likely way comes next.
+void put_in_order(RegionPlan& plan) {
+  if (plan.parts.empty()) return;
+  std::vector<u32> order;
+  std::vector<u8> seen(plan.parts.size());
+  visit(plan, 0, seen, order);
+  std::ranges::reverse(order);
+  std::vector<i32> place(plan.parts.size(), -1);
+  for (u32 i = 0; i < order.size(); ++i) place[order[i]] = static_cast<i32>(i);
+  std::vector<Part> parts;
+  for (const u32 from : order) {
+    Part part = plan.parts[from];
+    for (i32& next : part.next) next = next < 0 ? -1 : place[static_cast<u32>(next)];
+    parts.push_back(part);
+  }
+  plan.parts = std::move(parts);
+}
 
 class Former {
  public:
@@ -129,30 +160,7 @@ class Former {
       }
       for (const auto& [target, count] : targets_[i]) part.count[1] += target == part.next[0] ? 0 : count;
     }
-    if (plan_.parts.empty()) return;
-    std::vector<u32> order;
-    std::vector<u8> seen(plan_.parts.size());
-    visit(0, seen, order);
-    std::ranges::reverse(order);
-    std::vector<i32> place(plan_.parts.size(), -1);
-    for (u32 i = 0; i < order.size(); ++i) place[order[i]] = static_cast<i32>(i);
-    std::vector<Part> parts;
-    for (const u32 from : order) {
-      Part part = plan_.parts[from];
-      for (i32& next : part.next) next = next < 0 ? -1 : place[static_cast<u32>(next)];
-      parts.push_back(part);
-    }
-    plan_.parts = std::move(parts);
-  }
-  void visit(u32 part, std::vector<u8>& seen, std::vector<u32>& order) const {
-    seen[part] = 1;
-    const Part& from = plan_.parts[part];
-    const u32 likely = from.count[0] >= from.count[1] ? 0 : 1;
-    for (const u32 side : {1 - likely, likely}) {
-      if (from.next[side] >= 0 && seen[static_cast<u32>(from.next[side])] == 0)
-        visit(static_cast<u32>(from.next[side]), seen, order);
-    }
-    order.push_back(part);
+    put_in_order(plan_);
   }
 
   const std::span<const Sample> samples_;
@@ -176,6 +184,17 @@ RegionPlan form_region(std::span<const Sample> samples, u32 memory_mode, const F
                        bool (*may_have)(const Unit& unit, u32 mode)) {
   if (samples.empty()) return {};
   return Former(samples, limits, may_have).run(memory_mode);
+}
+
+void leave_out_unbuildable(RegionPlan& plan, HelperTable helpers) {
+  std::vector<u8> may(plan.parts.size());
+  for (u32 i = 0; i < may.size(); ++i) may[i] = can_build(*plan.parts[i].block, helpers) ? 1 : 0;
+  for (Part& part : plan.parts) {
+    for (i32& next : part.next) {
+      if (next >= 0 && may[static_cast<u32>(next)] == 0) next = -1;
+    }
+  }
+  put_in_order(plan);
 }
 
 }  // namespace pagoda::opt

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "tcg/abi/helper_table.h"
 #include "tcg/opt/plan.h"
 
 namespace pagoda::opt {
@@ -32,5 +33,9 @@ struct FormLimits {
 // be in a region; it is asked once for each.
 RegionPlan form_region(std::span<const Sample> samples, u32 memory_mode, const FormLimits& limits,
                        bool (*may_have)(const Unit& unit, u32 mode));
+
+// Takes parts out of a plan whose blocks (which it has by now) no region can have, and what only they lead to. Part 0
+// is none of these.
+void leave_out_unbuildable(RegionPlan& plan, HelperTable helpers);
 
 }  // namespace pagoda::opt

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Parallel moves: a set of moves that happen at once, as a list of ones that happen one after the other. Internal to the
-// register allocator.
+// Parallel moves: a set of moves that happen at once, as a list of ones that happen one after the other. Internal to
+// the register allocator.
 #pragma once
 
 #include <vector>
@@ -25,8 +25,9 @@ class ParallelMoves {
   void add(const Step& step) {
     if (step.kind == Step::constant || step.to != step.from) moves_.push_back(step);
   }
-  // Appends the list to `out`. `free`: registers that hold nothing before and after. What needs a place to put something
-  // aside and finds no register takes the slot numbers `spare` and `spare + 1`; returns how many of these it took.
+  // Appends the list to `out`. `free`: registers that hold nothing before and after. What needs a place to put
+  // something aside and finds no register takes the slot numbers `spare` and `spare + 1`; returns how many of these it
+  // took.
   u32 put_in_order(const LirCode& code, u32 free, u32 spare, std::vector<Step>& out);
 
  private:

@@ -37,9 +37,9 @@ struct LiveIn {
 
 struct Loop {
   u32 header = 0;
-  u32 parent = 0;       // index of the loop around it; loops[0] is no loop
-  u32 depth = 0;        // 1: outermost
-  u32 lost = 0;         // registers that instructions of its hot blocks want for themselves or destroy
+  u32 parent = 0;        // index of the loop around it; loops[0] is no loop
+  u32 depth = 0;         // 1: outermost
+  u32 lost = 0;          // registers that instructions of its hot blocks want for themselves or destroy
   u32 pressure[2] = {};  // most values of a class at once in its hot blocks
 };
 
@@ -70,9 +70,7 @@ struct Facts {
   bool contains(u32 loop, u32 block) const;
   bool is_header(u32 block) const { return blocks[block].loop != 0 && loops[blocks[block].loop].header == block; }
   u32 edge_length(const LirCode& code, u32 from, u32 to) const;
-  std::span<const LiveIn> lives_of(u32 block) const {
-    return {lives.data() + blocks[block].live, blocks[block].lives};
-  }
+  std::span<const LiveIn> lives_of(u32 block) const { return {lives.data() + blocks[block].live, blocks[block].lives}; }
   std::span<const VReg> regs_of_site(u32 site) const {
     return {site_regs.data() + site_first[site], site_first[site + 1] - site_first[site]};
   }

@@ -250,7 +250,8 @@ class Checker {
     }
     for_recipes(insn, [&](const Recipe& recipe) {
       if (recipe.form == Recipe::constant) {
-        if (recipe.reg != 0 && constants_[recipe.reg] != recipe.imm) fail("instruction {}: constant in its site", index);
+        if (recipe.reg != 0 && constants_[recipe.reg] != recipe.imm)
+          fail("instruction {}: constant in its site", index);
         return;
       }
       if (!is_place(recipe.of, recipe.place) || recipe.of != code_.vregs[recipe.reg].of) {

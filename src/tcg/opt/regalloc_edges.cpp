@@ -16,7 +16,11 @@ enum Phase : u32 { kEdgeAtStart, kDefStore, kInBlock, kEdgeAtEnd };
 class Writer {
  public:
   Writer(LirCode& code, const Facts& facts, Walk& walk)
-      : code_(code), facts_(facts), walk_(walk), reg_of_(code.vregs.size(), kNoReg), entering_(code.vregs.size(), kNone) {}
+      : code_(code),
+        facts_(facts),
+        walk_(walk),
+        reg_of_(code.vregs.size(), kNoReg),
+        entering_(code.vregs.size(), kNone) {}
 
   bool write() {
     for (const u32 b : facts_.order) edges_to(b);
@@ -26,7 +30,8 @@ class Writer {
     store_at_defs();
     for (const Event& event : walk_.events) {
       if (event.is_store && at_def_[event.step.reg] != 0) continue;
-      add(event.at, kInBlock, {event.step.kind, slot_place(event.step.to), slot_place(event.step.from), event.step.reg});
+      add(event.at, kInBlock,
+          {event.step.kind, slot_place(event.step.to), slot_place(event.step.from), event.step.reg});
     }
     for (const Edge& edge : edges_) write_edge(edge);
     code_.spills += spares_;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // One instruction: what has to be where when it runs, and the moves before it that make it so.
 //
-// First who has to leave registers that the instruction wants for itself, then fixed uses, other uses, temps, defs: each
-// finds a free register or takes that of a value that is no operand. All moves before the instruction happen at once.
+// First who has to leave registers that the instruction wants for itself, then fixed uses, other uses, temps, defs:
+// each finds a free register or takes that of a value that is no operand. All moves before the instruction happen at
+// once.
 #include <algorithm>
 #include <bit>
 
@@ -278,8 +279,7 @@ void Walk::write_moves() {
   std::vector<Step> list;
   u32 used = held_ | copied_ | temps_;
   for (u32 r = 0; r < kRegs; ++r) used |= now_.at[r] != 0 ? bit(r) : 0;
-  const u32 spares =
-      parallel_.put_in_order(code_, allocatable_ & ~used, static_cast<u32>(code_.vregs.size()), list);
+  const u32 spares = parallel_.put_in_order(code_, allocatable_ & ~used, static_cast<u32>(code_.vregs.size()), list);
   spare_slots = std::max(spare_slots, spares);
   for (const Step& step : list) events.push_back({index_, step, false});
 }

@@ -282,7 +282,8 @@ class Lives {
       for_phi_uses(b, [&](VReg reg, u32, u32) { add(reg); });
       for (u32 i = block.count; i-- > 0;) {
         const LirInsn& at = insn(block, i);
-        u32 extra[2] = {static_cast<u32>(std::popcount(at.clobbers[0])), static_cast<u32>(std::popcount(at.clobbers[1]))};
+        u32 extra[2] = {static_cast<u32>(std::popcount(at.clobbers[0])),
+                        static_cast<u32>(std::popcount(at.clobbers[1]))};
         const auto note = [&] {
           for (u32 of = 0; of < 2; ++of) most[of] = std::max(most[of], count[of] + extra[of]);
         };

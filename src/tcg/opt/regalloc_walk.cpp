@@ -147,7 +147,7 @@ void Walk::look_at(const LirBlock& block, u32 position) {
     if (hint_after_[o] == kNoReg && operand.fixed == kAnyReg) {
       const u8 home = home_[web_[operand.reg]];
       const LirCode::VRegInfo& info = code_.vregs[operand.reg];
-      hint_after_[o] = home != kNoReg                 ? home
+      hint_after_[o] = home != kNoReg               ? home
                        : info.fixed_hint != kAnyReg ? static_cast<u8>(reg_id(info.of, info.fixed_hint))
                                                     : kNoReg;
       if (home != kNoReg) wants_[home].push_back({position, operand.reg, true});

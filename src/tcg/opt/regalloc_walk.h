@@ -3,9 +3,9 @@
 // are in registers. Internal to it.
 //
 // When a register is short, the value whose next use is farthest leaves, with distances over the whole region
-// (regalloc.h). What enters a block in registers is decided when the block begins: at a loop's header what the loop uses,
-// then what only lives through it if there is room in the whole loop. Where predecessors disagree, moves on their edges
-// make up for it. A value that is in no register is in its spill slot, or is a constant that is made anew.
+// (regalloc.h). What enters a block in registers is decided when the block begins: at a loop's header what the loop
+// uses, then what only lives through it if there is room in the whole loop. Where predecessors disagree, moves on their
+// edges make up for it. A value that is in no register is in its spill slot, or is a constant that is made anew.
 #pragma once
 
 #include <vector>
@@ -63,10 +63,10 @@ class Walk {
   };
   struct Candidate {
     VReg reg;
-    u32 key;              // how far its next use is
-    u64 have = 0;         // how often control comes with it in a register
-    u32 remade = 0;       // ... with it being a constant
-    u64 votes[16] = {};   // by register
+    u32 key;             // how far its next use is
+    u64 have = 0;        // how often control comes with it in a register
+    u32 remade = 0;      // ... with it being a constant
+    u64 votes[16] = {};  // by register
     bool is_phi = false;
   };
   enum Flag : u8 { kDies = 1, kLate = 2, kOperand = 4, kMoved = 8 };
@@ -124,16 +124,16 @@ class Walk {
   u32 random_ = 0;
 
   // By vreg.
-  std::vector<u32> web_;       // values that are to share a register: phis and their arguments
-  std::vector<u8> home_;       // by web: the register it had last, at a loop's header if there is one
-  std::vector<u8> reg_of_;     // where it is now
-  std::vector<u8> old_reg_;    // where it was, of what moves before the current instruction
-  std::vector<u8> stored_;     // of those in registers: the spill slot holds it as well
-  std::vector<u8> flags_;      // of operands of the current instruction
-  std::vector<u32> live_;      // stamp of the block it lives in
-  std::vector<u32> next_use_;  // position in the block, or more
-  std::vector<u32> end_;       // position of its last use in the block; kNever: lives on
-  std::vector<u8> hint_;       // register that its next uses want it in
+  std::vector<u32> web_;        // values that are to share a register: phis and their arguments
+  std::vector<u8> home_;        // by web: the register it had last, at a loop's header if there is one
+  std::vector<u8> reg_of_;      // where it is now
+  std::vector<u8> old_reg_;     // where it was, of what moves before the current instruction
+  std::vector<u8> stored_;      // of those in registers: the spill slot holds it as well
+  std::vector<u8> flags_;       // of operands of the current instruction
+  std::vector<u32> live_;       // stamp of the block it lives in
+  std::vector<u32> next_use_;   // position in the block, or more
+  std::vector<u32> end_;        // position of its last use in the block; kNever: lives on
+  std::vector<u8> hint_;        // register that its next uses want it in
   std::vector<u32> entering_;   // stamp of the block at whose start it lives
   std::vector<u32> distance_;   // of those: to the next use
   std::vector<u32> candidate_;  // index in candidates_ or kNone
@@ -151,12 +151,12 @@ class Walk {
   // The current instruction.
   u32 index_ = 0, position_ = 0;
   Wants wanted_;
-  VReg to_[kRegs] = {};                // what the registers hold when it runs
-  u32 held_ = 0;                       // registers of to_ that hold something
-  u32 copied_ = 0;                     // fixed uses that only hold a copy for the instruction
+  VReg to_[kRegs] = {};  // what the registers hold when it runs
+  u32 held_ = 0;         // registers of to_ that hold something
+  u32 copied_ = 0;       // fixed uses that only hold a copy for the instruction
   VReg fixed_at_[kRegs] = {};
-  u32 locked_ = 0;                     // not to be evicted: operands
-  u32 temps_ = 0;                      // fixed and not
+  u32 locked_ = 0;  // not to be evicted: operands
+  u32 temps_ = 0;   // fixed and not
   u32 late_copies_ = 0;
   std::vector<Step> stores_;
   std::vector<Step> moves_;

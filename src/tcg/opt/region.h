@@ -21,17 +21,17 @@ struct SavedRegisters {
 // Where a value is found at a site.
 struct RegionValue {
   enum class Form : u8 { constant, pc, gpr, xmm, xmm_box, spill, spill_box } form = Form::constant;
-  u8 bytes = 8;      // of a slot
-  u16 place = 0;     // number of a register; of a spilled value its offset in the frame
-  u32 slot = 0;      // a slot's offset in the frame
-  u64 imm = 0;       // the constant; of a pc the distance from the region's page
+  u8 bytes = 8;   // of a slot
+  u16 place = 0;  // number of a register; of a spilled value its offset in the frame
+  u32 slot = 0;   // a slot's offset in the frame
+  u64 imm = 0;    // the constant; of a pc the distance from the region's page
 };
 
 struct RegionSite {
   i64 pc = 0;
   i32 budget = 0;
-  u32 first = 0, slots = 0;                // in Region::values
-  u32 first_replayed = 0, replayed = 0;    // there, too
+  u32 first = 0, slots = 0;              // in Region::values
+  u32 first_replayed = 0, replayed = 0;  // there, too
   // Of an access: registers by number. The address is register + displacement.
   u32 memory_op = 0;
   i32 displacement = 0;

@@ -160,9 +160,9 @@ u64 float_op(ir::Op op, u32 bits, u32 aux, const u64* args) {
     case ir::Op::i_to_f: {
       const u32 shift = 64 - bits;
       const u64 value = args[0] << shift;
-      return fp::i_to_f<T>(round, sign,
-                           sign == ir::Sign::is_signed ? static_cast<u64>(static_cast<i64>(value) >> shift)
-                                                       : value >> shift);
+      return fp::i_to_f<T>(
+          round, sign,
+          sign == ir::Sign::is_signed ? static_cast<u64>(static_cast<i64>(value) >> shift) : value >> shift);
     }
     case ir::Op::fround:
       return fp::fround(round, a);

@@ -20,6 +20,11 @@
 #include "tcg/abi/vcpu_frame.h"
 #include "tcg/interp/interp.h"
 #include "tcg/ir/block.h"
+#include "tcg/tier/region_switches.h"
+
+namespace pagoda::opt {
+struct RegionPlan;
+}
 
 namespace pagoda::tier {
 
@@ -38,6 +43,7 @@ struct Setup {
   u64 code_bytes = u64{128} << 20;  // of host code at most, a power of two of at least 1 MiB
   u32 fusions = interp::kAllFusions;
   const Services* services = &tier::services();  // for plugins
+  RegionSwitches regions;
   u32 loop_threshold = 0;  // jumps back after which a loop of several units is compiled as one; 0: never
 };
 
@@ -67,7 +73,8 @@ struct Statistics {
   u64 units = 0, guest_insns = 0, host_bytes = 0, ops = 0;
   u64 stepped_ops = 0;  // that tier 0's handlers do within host code
   u64 no_room = 0, refused = 0, failed = 0, over_budget = 0;
-  u64 loops = 0;                           // of several units
+  u64 loops = 0;  // of several units
+  u64 regions = 0, region_insns = 0, region_bytes = 0, region_ns = 0;
   u64 fusions[interp::kFusionCount] = {};  // how often each was applied
   u64 timed_insns = 0, ns = 0;             // host time of every 16th unit
   void add(const Statistics& other);
@@ -83,6 +90,10 @@ class Engine {
   // Code of a loop (CodeCache::find_loop), for CodeCache::attach_loop; empty: this engine makes none, or not of this
   // one.
   virtual LoopCode compile_loop(u32, std::span<const LoopUnit>, u32 /*memory_mode*/) { return {}; }
+  // Whether it makes code of regions; then, code of one, for CodeCache::attach_region. Empty: not of this one, or no
+  // room. On one thread at a time, while others compile units.
+  virtual bool makes_regions() const { return false; }
+  virtual LoopCode compile_region(const opt::RegionPlan&) { return {}; }
   // Runs from the start of `unit`, which this engine compiled and whose pc is frame.pc; as interp::execute.
   virtual interp::LeaveInfo execute(VcpuFrame& frame, Unit& unit) = 0;
   virtual Statistics statistics() const = 0;
@@ -149,5 +160,6 @@ Result<const Backend*> backend_of_environment();
 // The rows' factories.
 Result<std::unique_ptr<Engine>> make_interpreter(const Setup& setup);
 Result<std::unique_ptr<Engine>> make_lightweight(const Setup& setup);
+Result<std::unique_ptr<Engine>> make_optimizing(const Setup& setup);
 
 }  // namespace pagoda::tier

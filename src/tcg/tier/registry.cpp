@@ -35,6 +35,14 @@ constexpr Backend kBackends[] = {
      .fallback = "interpreter",
      .summary = "host code of one block in one pass",
      .create = make_lightweight},
+    {.name = "optimizing",
+     .tier = 2,
+     .features = kFloat | kAtomics | kParallel | kHostCode,
+     .opt_levels = 3,
+     .guests = {},
+     .fallback = "lightweight",
+     .summary = "host code of hot regions, optimized; of other blocks as lightweight",
+     .create = make_optimizing},
 };
 
 // The table and what came from plugins, whose rows never move.

@@ -15,6 +15,10 @@ void Statistics::add(const Statistics& other) {
   failed += other.failed;
   over_budget += other.over_budget;
   loops += other.loops;
+  regions += other.regions;
+  region_insns += other.region_insns;
+  region_bytes += other.region_bytes;
+  region_ns += other.region_ns;
   for (u32 i = 0; i < interp::kFusionCount; ++i) fusions[i] += other.fusions[i];
   timed_insns += other.timed_insns;
   ns += other.ns;

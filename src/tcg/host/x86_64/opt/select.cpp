@@ -15,8 +15,6 @@ namespace {
 constexpr u8 kRax = 0, kRcx = 1, kRdx = 2;
 constexpr u32 kCallClobbersGpr = 1u << kRax | 1u << kRcx | 1u << kRdx | 1u << 6 | 1u << 7 | 0xf00;
 constexpr u32 kCallClobbersXmm = 0xffff;
-// Minus an address that no guest can have mapped: bits 62 and 54 without their neighbours are canonical nowhere.
-constexpr u64 kNoPage = 0 - 0x4040'0000'0000'0000ull;
 
 }  // namespace
 

@@ -392,7 +392,11 @@ void Selector::Work::mark() {
     }
     if (block.end == End::branch) need_compare(compare_of(block.value, at_block));
     if (block.end == End::indirect) need(block.value, RegClass::gpr);
-    need_state(block.state);
+    if (block.state != 0) {  // written back by instructions
+      for (const SlotValue& each : graph->slots_of(block.state)) {
+        if (!graph->is_constant(each.value)) need(each.value);
+      }
+    }
   }
   while (!work.empty()) {
     const auto [id, of] = work.back();

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// Tier 2 as a backend: units as tier 1 compiles them, and regions.
+#include <chrono>
+#include <mutex>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "tcg/opt/build.h"
+#include "tcg/opt/graph_text.h"
+#include "tcg/opt/opt.h"
+#include "tcg/opt/passes/passes.h"
+#include "tcg/opt/select.h"
+#include "tcg/tier/lightweight.h"
+
+namespace pagoda::tier {
+namespace {
+
+u64 now_ns() { return static_cast<u64>(std::chrono::steady_clock::now().time_since_epoch().count()); }
+
+class Optimizing final : public Engine {
+ public:
+  Optimizing(const Setup& setup, const host::Features& features, std::unique_ptr<CodeMemory> memory)
+      : units_(setup, features, std::move(memory)),
+        switches_(setup.regions),
+        stubs_(units_.stubs()),
+        builder_(setup.slots, setup.helpers),
+        selector_(units_.stubs().layout),
+        emitter_(stubs_) {}
+
+  Outcome compile(u32 thread, Job& job) override { return units_.compile(thread, job); }
+  LoopCode compile_loop(u32 thread, std::span<const LoopUnit> loop, u32 memory_mode) override {
+    return units_.compile_loop(thread, loop, memory_mode);
+  }
+  bool makes_regions() const override { return true; }
+  LoopCode compile_region(const opt::RegionPlan& plan) override {
+    if (injection::step_fails()) return {};
+    const u64 start = now_ns();
+    builder_.build(plan, graph_);
+    if (log_enabled(Log::region)) [[unlikely]]
+      log(Log::region, "region of {} parts as built:\n{}", plan.parts.size(), opt::print(graph_));
+    opt::run_passes(graph_, {.level = switches_.level, .disabled = switches_.disabled_passes, .fuel = switches_.fuel});
+    opt::split_edges(graph_);
+    opt::find_loops(graph_);
+    if (log_enabled(Log::region)) [[unlikely]]
+      log(Log::region, "after the passes:\n{}", opt::print(graph_));
+    selector_.select(graph_, {.pages = switches_.pages}, code_);
+    opt::Registers registers = opt::allocatable_registers();
+    registers.spill_everything = switches_.spill_everything;
+    registers.shuffle_seed = switches_.shuffle_seed;
+    if (log_enabled(Log::region)) [[unlikely]]
+      log(Log::region, "selected:\n{}", opt::print(code_));
+    if (injection::step_fails() || !opt::allocate_registers(code_, registers)) return refuse();
+    if (switches_.check) {
+      const std::string wrong = opt::check_allocation(code_, registers);
+      CHECK(wrong.empty(), "register allocation: {}\n{}", wrong, opt::print(code_));
+    }
+    std::string listing;
+    const bool wants_listing = log_enabled(Log::region);
+    if (wants_listing) emitter_.set_listing(&listing);
+    const LoopCode made = injection::step_fails() ? LoopCode{} : emitter_.emit(code_, plan.memory_mode);
+    if (wants_listing) {
+      emitter_.set_listing(nullptr);
+      log(Log::region, "host code:\n{}", listing);
+    }
+    if (made.start == nullptr) return refuse();
+    const std::lock_guard lock(mutex_);
+    ++statistics_.regions;
+    statistics_.region_insns += plan.guest_insns();
+    statistics_.region_bytes += made.bytes;
+    statistics_.region_ns += now_ns() - start;
+    return made;
+  }
+  interp::LeaveInfo execute(VcpuFrame& frame, Unit& unit) override { return units_.execute(frame, unit); }
+  Statistics statistics() const override {
+    Statistics total = units_.statistics();
+    const std::lock_guard lock(mutex_);
+    total.add(statistics_);
+    return total;
+  }
+  std::span<const u8> shared_code() const override { return units_.shared_code(); }
+  u64 code_bytes() const override { return units_.code_bytes(); }
+  void reset() override {
+    units_.reset();
+    const std::lock_guard lock(mutex_);
+    statistics_ = {};
+  }
+
+ private:
+  LoopCode refuse() {
+    const std::lock_guard lock(mutex_);
+    ++statistics_.failed;
+    return {};
+  }
+
+  Lightweight units_;
+  const RegionSwitches switches_;
+  const opt::Stubs stubs_;
+  opt::GraphBuilder builder_;
+  opt::Selector selector_;
+  opt::Emitter emitter_;
+  opt::Graph graph_;
+  opt::LirCode code_;
+  mutable std::mutex mutex_;
+  Statistics statistics_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> make_optimizing(const Setup& setup) {
+  TRY_ASSIGN(const host::Features features, host::host_features());
+  if (!opt::Stubs::can_run_on(features)) return make_lightweight(setup);
+  TRY_ASSIGN(auto memory, CodeMemory::create(setup.code_bytes));
+  return std::make_unique<Optimizing>(setup, features, std::move(memory));
+}
+
+}  // namespace pagoda::tier
