@@ -77,7 +77,9 @@ void Walk::clear_wanted() {
     const u8 flags = flags_[reg];
     const bool stays = (flags & kDies) == 0 || (flags & kLate) != 0;
     const bool is_here = (wanted_.uses >> r & 1) != 0 && fixed_at_[r] == reg;
-    if (is_here && (!stays || (destroyed >> r & 1) == 0)) {
+    // Where a temp destroys it, another operand needs it elsewhere, as does what comes later.
+    const u32 lost = stays ? destroyed : (flags & kOperand) != 0 ? wanted_.temps : 0;
+    if (is_here && (lost >> r & 1) == 0) {
       locked_ |= bit(r);
       continue;
     }

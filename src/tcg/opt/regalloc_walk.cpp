@@ -77,6 +77,7 @@ void Walk::block(u32 b) {
   stamp_ = facts_.number[b];
   for (auto& wants : wants_) wants.clear();
   enter_block(b);
+  note_stored();
   entry[b] = now_;
   look_ahead(b);
   look_back(b);
@@ -181,15 +182,17 @@ void Walk::look_at(const LirBlock& block, u32 position) {
   }
 }
 
-void Walk::leave_block(u32 b) {
+void Walk::note_stored() {
   now_.stored = 0;
   for (u32 reg = 0; reg < kRegs; ++reg) {
-    const VReg held = now_.at[reg];
-    if (held == 0) continue;
-    if (stored_[held] != 0) now_.stored |= bit(reg);
-    reg_of_[held] = kNoReg;
+    if (now_.at[reg] != 0 && stored_[now_.at[reg]] != 0) now_.stored |= bit(reg);
   }
+}
+
+void Walk::leave_block(u32 b) {
+  note_stored();
   exit[b] = now_;
+  for (const VReg held : now_.at) reg_of_[held] = kNoReg;
   now_ = {};
 }
 

@@ -78,6 +78,7 @@ class Walk {
   void look_back(u32 b);
   void look_at(const LirBlock& block, u32 position);
   void set_live(VReg reg, u32 position);
+  void note_stored();
   void leave_block(u32 b);
   // regalloc_enter.cpp
   void enter_block(u32 b);
