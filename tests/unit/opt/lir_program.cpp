@@ -165,7 +165,9 @@ class Places {
   Places(const LirCode& code, u64 seed) : cells_(33 + code.spills) {
     for (u64& cell : cells_) cell = mix(seed, 77 + static_cast<u64>(&cell - cells_.data()));
   }
-  u64 get(const LirCode& code, u32 o) const { return cells_[cell(code.vregs[code.operands[o].reg].of, code.places[o])]; }
+  u64 get(const LirCode& code, u32 o) const {
+    return cells_[cell(code.vregs[code.operands[o].reg].of, code.places[o])];
+  }
   void set(const LirCode& code, u32 o, u64 value) {
     if (code.places[o].kind != Place::none) cells_[cell(code.vregs[code.operands[o].reg].of, code.places[o])] = value;
   }

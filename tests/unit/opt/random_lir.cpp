@@ -9,7 +9,8 @@ namespace {
 
 class Generator {
  public:
-  Generator(Rng& rng, const RandomLir& options) : rng_(rng), options_(options), registers_(registers_of(options.gprs, options.xmms)) {}
+  Generator(Rng& rng, const RandomLir& options)
+      : rng_(rng), options_(options), registers_(registers_of(options.gprs, options.xmms)) {}
 
   LirCode make() {
     control_flow();
@@ -225,7 +226,8 @@ class Generator {
       for (u32 c = 0; c < 2; ++c) {
         clobbers[c] = registers_.allocatable[c] & static_cast<u32>(rng_()) & ~late_uses[c];
         // Six are left for operands that are not fixed.
-        u32 left = static_cast<u32>(__builtin_popcount(registers_.allocatable[c] & ~clobbers[c] & ~late_uses[c] & ~uses[c] & ~ends[c]));
+        u32 left = static_cast<u32>(
+            __builtin_popcount(registers_.allocatable[c] & ~clobbers[c] & ~late_uses[c] & ~uses[c] & ~ends[c]));
         while (left < 6 && clobbers[c] != 0) {
           const u32 lowest = clobbers[c] & (0 - clobbers[c]);
           clobbers[c] &= ~lowest;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Random programs through the register allocator: the checker has nothing to say, and an interpreter sees no difference;
-// what an interpreter sees of a broken allocation, the checker sees too.
+// Random programs through the register allocator: the checker has nothing to say, and an interpreter sees no
+// difference; what an interpreter sees of a broken allocation, the checker sees too.
 #include <gtest/gtest.h>
 
 #include "unit/opt/lir_program.h"
@@ -29,8 +29,8 @@ struct Mode {
   u32 blocks, insns;
 };
 constexpr Mode kModes[] = {
-    {"plain", 13, 16, false, false, 12, 14},      {"pressure", 9, 8, false, false, 12, 20},
-    {"shuffled", 13, 16, false, true, 12, 14},    {"shuffled_pressure", 9, 8, false, true, 12, 20},
+    {"plain", 13, 16, false, false, 12, 14},          {"pressure", 9, 8, false, false, 12, 20},
+    {"shuffled", 13, 16, false, true, 12, 14},        {"shuffled_pressure", 9, 8, false, true, 12, 20},
     {"spill_everything", 13, 16, true, false, 8, 10}, {"many_blocks", 10, 10, false, false, 60, 6},
     {"one_block", 9, 8, false, false, 1, 80},
 };
