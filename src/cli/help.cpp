@@ -151,6 +151,7 @@ std::string accel_list() {
       {"lockstep=on|off", "with -icount: compare each block with an unfused tier 0, for developers (default: off)"},
       {"no-pass=name", "this pass does not run; may be said again, for developers"},
       {"opt-fuel=n", "changes that passes may make to a region, for developers (default: any number)"},
+      {"most-regions=n", "no more regions are compiled, for developers (default: any number)"},
       {"page-sharing=on|off", "accesses of a region share page checks, for developers (default: on)"},
       {"spill-everything=on|off", "regions keep values in memory, for developers (default: off)"},
       {"shuffle-registers=n", "regions use registers in an order made from n, for developers"},

@@ -214,13 +214,13 @@ Result<> on_accel(Builder& b, std::string_view value) {
     b.text = accel_list();
     return {};
   }
-  constexpr std::array<std::string_view, 21> kKeys = {
-      "opt-level",       "no-pass",        "opt-fuel",   "page-sharing", "spill-everything", "shuffle-registers",
-      "check-registers", "compile-thread",
+  constexpr std::array<std::string_view, 22> kKeys = {
+      "most-regions",     "opt-level",         "no-pass",         "opt-fuel",       "page-sharing",
+      "spill-everything", "shuffle-registers", "check-registers", "compile-thread",
 
-      "backend",         "max-tier",       "force-tier", "plugins",      "policy",           "tier1-threshold",
-      "tier2-threshold", "code-cache",     "fusion",     "lockstep",     "thread",           "clock-divisor",
-      "fail-every"};
+      "backend",          "max-tier",          "force-tier",      "plugins",        "policy",
+      "tier1-threshold",  "tier2-threshold",   "code-cache",      "fusion",         "lockstep",
+      "thread",           "clock-divisor",     "fail-every"};
   TRY_ASSIGN(const auto items, parse_key_values(value, "accel"));
   AccelConfig accel;
   accel.max_tier = kHighestTier;
@@ -282,6 +282,8 @@ Result<> on_accel(Builder& b, std::string_view value) {
     } else if (item.key == "opt-fuel") {
       TRY_ASSIGN(const u64 fuel, parse_number(item.value, "opt-fuel", 0, u64{1} << 40));
       accel.regions.fuel = static_cast<i64>(fuel);
+    } else if (item.key == "most-regions") {
+      TRY_ASSIGN(accel.regions.most_regions, parse_number(item.value, "most-regions", 0, 1'000'000));
     } else if (item.key == "page-sharing") {
       TRY_ASSIGN(accel.regions.pages, parse_switch(item));
     } else if (item.key == "spill-everything") {

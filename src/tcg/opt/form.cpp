@@ -161,6 +161,8 @@ class Former {
       for (const auto& [target, count] : targets_[i]) part.count[1] += target == part.next[0] ? 0 : count;
     }
     put_in_order(plan_);
+    // Nothing is gained by one unit that does not come back to itself.
+    if (plan_.parts.size() == 1 && plan_.parts[0].next[0] != 0 && plan_.parts[0].next[1] != 0) plan_.parts.clear();
   }
 
   const std::span<const Sample> samples_;

@@ -34,6 +34,7 @@ class Optimizing final : public Engine {
   bool makes_regions() const override { return true; }
   LoopCode compile_region(const opt::RegionPlan& plan) override {
     if (injection::step_fails()) return {};
+    if (statistics_.regions >= switches_.most_regions) return {};
     const u64 start = now_ns();
     builder_.build(plan, graph_);
     if (log_enabled(Log::region)) [[unlikely]]

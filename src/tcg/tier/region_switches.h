@@ -11,6 +11,7 @@ struct RegionSwitches {
   u32 level = 3;                  // of passes
   u64 disabled_passes = 0;        // by bit
   i64 fuel = -1;                  // changes that passes may make to a region; negative: any number
+  u64 most_regions = ~u64{0};     // that are compiled; then no more
   bool pages = true;              // accesses may share page checks
   bool spill_everything = false;  // values live in memory between instructions
   u32 shuffle_seed = 0;           // not 0: registers are chosen in an order made from it

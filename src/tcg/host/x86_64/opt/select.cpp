@@ -92,7 +92,7 @@ VReg Selector::Work::constant(u64 value) {
 
 VReg Selector::Work::own(NodeId id, RegClass of) {
   VReg& reg = vregs[static_cast<u32>(of)][id];
-  if (reg <= 1) {
+  if (reg == 0 || reg == kNeeded) {
     const u32 bytes = ir::type_bytes(graph->type_of(id));
     reg = code->new_vreg(of, of == RegClass::xmm && bytes <= 4 ? 4 : 8);
   }

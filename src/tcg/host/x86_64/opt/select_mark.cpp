@@ -301,7 +301,7 @@ void Selector::Work::need(NodeId id, RegClass of) {
   if (node(id).op == Op::constant && of == RegClass::gpr) return;
   VReg& mark = vregs[static_cast<u32>(of)][id];
   if (mark != 0) return;
-  mark = 1;
+  mark = kNeeded;
   work.push_back({id, static_cast<u8>(of)});
 }
 

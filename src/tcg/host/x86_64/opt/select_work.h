@@ -24,7 +24,8 @@ struct Selector::Work {
   std::vector<u32> address_uses;  // of these, as an address
   std::vector<u8> leaves_after;   // by node: something behind it in its block may leave the region
   std::vector<u8> in_xmm;         // by node: an i64 that is kept in a vector register
-  // By node: its register, by class; 0: it needs none. Before emission 1 says that one will be needed.
+  // By node: its register, by class; 0: it needs none. Before emission kNeeded says that one will be.
+  static constexpr VReg kNeeded = ~VReg{0};
   std::vector<VReg> vregs[2];
   std::vector<std::pair<VReg, VReg>> page_vregs;  // by group: minus, host
   std::vector<VReg> pinned_vregs;                 // by index of Layout::pinned
