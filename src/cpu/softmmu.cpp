@@ -65,7 +65,7 @@ void Softmmu::reassign_contexts() {
     for (u32 mode = 0; mode < guest_.memory_modes; ++mode) set_tags(mode, generation_of(mode_key_[mode]));
   } while (resets != statistics_.generation_resets);
   frame_.memory = frame_.contexts[frame_.memory_mode];
-  next_code_epoch(frame_);
+  mappings_changed();
 }
 
 void Softmmu::set_tags(u32 memory_mode, u32 generation) {
@@ -114,7 +114,7 @@ void Softmmu::set_context(u32 memory_mode, u64 key) {
   const u32 generation = generation_of(key);
   if (resets != statistics_.generation_resets) return reassign_contexts();  // the other modes' ones are void
   set_tags(memory_mode, generation);
-  next_code_epoch(frame_);
+  mappings_changed();
   if (frame_.memory_mode == memory_mode) frame_.memory = frame_.contexts[memory_mode];
 }
 
@@ -166,7 +166,7 @@ void Softmmu::flush_page(GuestVirt address) {
   for (u32 way = 0; way < kWays; ++way) {
     if (set[way].page == page) set[way] = Entry{};
   }
-  next_code_epoch(frame_);
+  mappings_changed();
 }
 
 void Softmmu::flush_page(GuestVirt address, u64 key) {
@@ -180,7 +180,7 @@ void Softmmu::flush_page(GuestVirt address, u64 key) {
   for (u32 way = 0; way < kWays; ++way) {
     if (set[way].page == page && set[way].generation == context.generation && !set[way].global) set[way] = Entry{};
   }
-  next_code_epoch(frame_);
+  mappings_changed();
 }
 
 void Softmmu::drop_write_tags(GuestPhys page) {
@@ -195,6 +195,7 @@ void Softmmu::drop_write_tags(GuestPhys page) {
       // The first level's is the same page, perhaps under another tag, or another page's.
       if ((first.write_tag & kTlbPageMask) == (entry.write_tag & kTlbPageMask)) first.write_tag = kTlbInvalid;
       entry.write_tag = kTlbInvalid;
+      ++frame_.mapping_epoch;
     });
   }
 }
@@ -217,7 +218,7 @@ std::string Softmmu::listing() const {
 
 void Softmmu::watchpoints_changed() {
   clear_tables();
-  next_code_epoch(frame_);
+  mappings_changed();
 }
 
 Softmmu::Entry* Softmmu::set_of(u64 page) {

@@ -115,6 +115,11 @@ class Softmmu {
   void note_large_page(u64 page, u32 page_bits);
   bool is_large(u64 address) const;
   void set_tags(u32 memory_mode, u32 generation);
+  // What addresses mean is another thing from now on, for code that jumps and for code that knows pages.
+  void mappings_changed() {
+    next_code_epoch(frame_);
+    ++frame_.mapping_epoch;
+  }
   Entry* set_of(u64 page);
 
   static constexpr u32 kWays = 4;

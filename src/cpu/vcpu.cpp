@@ -68,6 +68,7 @@ void Vcpu::reset() {
   frame_->fault = 0;
   frame_->leave = 0;
   frame_->insn_index = 0;
+  frame_->replay_count = 0;
   mmu_->flush_all();
   clear_jump_cache(jump_cache_.get());
   guest_.reset(*this);
@@ -166,6 +167,29 @@ Unit* Vcpu::next_unit(Link* link) {
   return unit;
 }
 
+interp::LeaveInfo Vcpu::execute(Unit& unit) {
+  const interp::LeaveInfo left = environment_.code->execute(*this, unit);
+  return frame_->replay_count == 0 ? left : finish_insn();
+}
+
+// Compiled code was left in the middle of the instruction at frame.pc: that one instruction, before anything else.
+interp::LeaveInfo Vcpu::finish_insn() {
+  Unit* unit = environment_.code->unit_at(*this, 1);
+  if (unit == nullptr) {  // its page is gone meanwhile: it begins anew when it is back
+    frame_->replay_count = 0;
+    return {interp::Leave::exception, nullptr};
+  }
+  const i64 beyond = frame_->budget - 1;  // control must not get to another unit
+  frame_->budget -= beyond;
+  budget_at_start_ -= beyond;
+  interp::LeaveInfo left = replay_.run(*frame_, *unit);
+  statistics_.tier_instructions[0] += static_cast<u64>(1 - frame_->budget);
+  frame_->budget += beyond;
+  budget_at_start_ += beyond;
+  if (unit->cut_short) interp::free_unit(unit), left.link = nullptr;
+  return left;
+}
+
 // One block and no more: control comes back where the next one would be entered, by whatever link.
 template <class Execute>
 interp::LeaveInfo Vcpu::execute_one(Unit& unit, Execute execute) {
@@ -180,8 +204,7 @@ interp::LeaveInfo Vcpu::execute_one(Unit& unit, Execute execute) {
 
 interp::LeaveInfo Vcpu::execute_observed(Unit& unit) {
   const u64 before = instructions();
-  const interp::LeaveInfo left =
-      execute_one(unit, [this](Unit& one) { return environment_.code->execute(*this, one); });
+  const interp::LeaveInfo left = execute_one(unit, [this](Unit& one) { return execute(one); });
   const u64 executed = instructions() - before;
   environment_.blocks->after_block(*this, unit, static_cast<u32>(executed));
   return left;
@@ -278,7 +301,7 @@ Vcpu::Stop Vcpu::run(i64 budget) {
     }
     if (log_enabled(Log::exec)) log(Log::exec, "vcpu {} pc {:#x} mode {:#x}", index_, frame_->pc, frame_->mode);
     interp::LeaveInfo left = is_sampling_                     ? execute_sampled(*unit)
-                             : environment_.blocks == nullptr ? environment_.code->execute(*this, *unit)
+                             : environment_.blocks == nullptr ? execute(*unit)
                                                               : execute_observed(*unit);
     frame_->insn_index = 0;
     ++statistics_.leaves[static_cast<u32>(left.reason)];

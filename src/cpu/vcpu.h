@@ -14,6 +14,7 @@
 #include "cpu/debug_points.h"
 #include "cpu/guest.h"
 #include "cpu/rendezvous.h"
+#include "cpu/replay.h"
 #include "cpu/softmmu.h"
 #include "devices/bus/clock.h"
 #include "tcg/interp/interp.h"
@@ -59,6 +60,7 @@ class Vcpu {
   }
   Softmmu& mmu() { return *mmu_; }
   GuestMemory& memory() { return *environment_.memory; }
+  Replay& replay() { return replay_; }
   VirtualClock& clock() { return *environment_.clock; }
   Rendezvous& rendezvous() { return *environment_.rendezvous; }
   bool deterministic() const { return environment_.deterministic; }
@@ -148,6 +150,8 @@ class Vcpu {
   interp::LeaveInfo execute_one(Unit& unit, Execute execute);
   interp::LeaveInfo execute_observed(Unit& unit);
   interp::LeaveInfo execute_sampled(Unit& unit);
+  interp::LeaveInfo execute(Unit& unit);
+  interp::LeaveInfo finish_insn();
   bool at_breakpoint();
   void look_for_watchpoint(u64 address, u32 size, bool reads, bool writes);
 
@@ -159,6 +163,7 @@ class Vcpu {
   Statistics statistics_;
   std::size_t frame_bytes_ = 0;  // with the TLB tables behind it
   std::unique_ptr<Softmmu> mmu_;
+  Replay replay_;
   std::unique_ptr<JumpCacheEntry[]> jump_cache_;
   u32 jump_cache_epoch_ = 1;  // code epoch when it was last cleared
   std::vector<HelperFn> helpers_;
