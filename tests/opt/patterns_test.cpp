@@ -152,7 +152,8 @@ class Shapes {
     return text + print_node(graph, id) + "\n";
   }
 
-  static constexpr std::optional<Pass> kRewriting[] = {Pass::fold, Pass::combine, std::nullopt};
+  static constexpr std::optional<Pass> kRewriting[] = {Pass::fold, Pass::combine, Pass::known, Pass::divide,
+                                                       std::nullopt};
 
   Type type_;
   std::vector<Input> inputs_;

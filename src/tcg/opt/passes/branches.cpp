@@ -56,6 +56,7 @@ void append(Graph& graph, BlockId id, BlockId to) {
   block.end = next.end;
   block.value = next.value;
   block.unit = next.unit;
+  block.page = next.page;
   block.side = next.side;
   block.state = next.state;
   for (u32 side = 0; side < 2; ++side) block.next[side] = next.next[side];

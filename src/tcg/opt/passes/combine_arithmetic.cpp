@@ -172,7 +172,8 @@ NodeId shift_pair(Rewriter& r, NodeId id, NodeId x, u32 left, u32 right, bool ar
   const auto shifted = [&](Op op, NodeId value, u32 by) {
     return by == 0 ? value : r.make(op, r.type(value), value, r.constant(r.type(value), by));
   };
-  if (is_width(kept) && kept < bits) {
+  // Shifts of bytes and halves are not for selection.
+  if (is_width(kept) && kept < bits && (kept == 32 || right <= left)) {
     const Type narrow = integer_of(kept);
     const Op extend = arithmetic ? Op::sext : Op::zext;
     NodeId low = r.make(Op::trunc, narrow, x);

@@ -53,8 +53,8 @@ NodeId combine_flag(Rewriter& r, NodeId id) {
     }
     case Op::flags_bits: {
       const NodeId bits = r.arg(flags, 0);
-      const NodeId shifted = r.make(Op::shr, Type::i8, bits, r.constant(Type::i8, static_cast<u64>(which)));
-      return r.make(Op::trunc, Type::i1, shifted);
+      const NodeId bit = r.make(Op::and_, Type::i8, bits, r.constant(Type::i8, flag_mask(which)));
+      return r.make(Op::ne, Type::i8, bit, r.constant(Type::i8, 0));
     }
     case Op::flags_merge: {
       const bool from_new = (r.node(flags).aux & flag_mask(which)) != 0;

@@ -105,7 +105,7 @@ class Numbering {
     facts_[b].push_back({from.value, from.next[0] == b});
   }
 
-  // The known value of a condition, or of one that is its opposite; -1: not known.
+  // The known value of a condition, of one that is equal, or of one that is its opposite; -1: not known.
   int known(BlockId b, NodeId id) const {
     const Node& node = graph_[id];
     for (const Fact& fact : facts_[b]) {
@@ -114,6 +114,7 @@ class Numbering {
       if (!is_comparison(node.op) || other.type != node.type) continue;
       const bool same = other.args[0] == node.args[0] && other.args[1] == node.args[1];
       const bool crossed = other.args[0] == node.args[1] && other.args[1] == node.args[0];
+      if (node.op == other.op && (same || (crossed && is_commutative(node.op)))) return fact.value ? 1 : 0;
       const auto pair = [&](Op x, Op y) { return (node.op == x && other.op == y) || (node.op == y && other.op == x); };
       const bool opposite = (pair(Op::eq, Op::ne) && (same || crossed)) || (pair(Op::lt_s, Op::le_s) && crossed) ||
                             (pair(Op::lt_u, Op::le_u) && crossed);
@@ -131,10 +132,13 @@ class Numbering {
   // True: the node goes.
   bool merge(BlockId b, NodeId id) {
     if (!context_.has_fuel()) return false;
+    // A comparison is part of the branch or select behind it, if it is in the same block.
+    const bool compares = is_comparison(graph_[id].op);
     const bool by_place = has_calls_ && (effects_of(graph_[id].op) & (ir::kFpFlags | ir::kFpMode)) != 0;
     std::vector<Candidate>& same = table_[key_of(graph_[id])];
     for (const Candidate& one : same) {
-      if (by_place ? one.block != b || one.calls != calls_ : !tree_.dominates(one.block, b)) continue;
+      if (by_place && (one.block != b || one.calls != calls_)) continue;
+      if (compares ? one.block != b : !tree_.dominates(one.block, b)) continue;
       if (!context_.take()) return false;
       replacements_.replace(id, one.id);
       return true;

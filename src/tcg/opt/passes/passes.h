@@ -60,6 +60,7 @@ struct PassReport {
   i64 fuel = -1;              // what is left
 };
 
+// Afterwards, if anything changed, edges are split and loops found again.
 void run_passes(Graph& graph, const PassOptions& options, PassReport* report = nullptr);
 // One pass alone, whatever its level; returns the number of changes. `fuel` as above; what was used is taken off.
 u64 run_pass(Graph& graph, Pass pass, i64* fuel = nullptr);

@@ -24,8 +24,8 @@ constexpr void (*kFunctions[])(passes::Context&) = {
 };
 
 constexpr Pass kPipeline[] = {
-    Pass::fold, Pass::branches, Pass::dead,    Pass::combine,  Pass::phi_types, Pass::combine,
-    Pass::gvn,  Pass::fold,     Pass::combine, Pass::branches, Pass::dead,
+    Pass::fold, Pass::branches, Pass::dead,    Pass::combine, Pass::phi_types, Pass::known, Pass::divide, Pass::combine,
+    Pass::gvn,  Pass::fold,     Pass::combine, Pass::known,   Pass::branches,  Pass::dead,  Pass::licm,
 };
 
 }  // namespace
@@ -49,10 +49,12 @@ u64 run_pass(Graph& graph, Pass pass, i64* fuel) {
 void run_passes(Graph& graph, const PassOptions& options, PassReport* report) {
   using Clock = std::chrono::steady_clock;
   i64 fuel = options.fuel;
+  bool any = false;
   for (const Pass pass : kPipeline) {
     if (pass_info(pass).level > options.level || (options.disabled >> static_cast<u32>(pass) & 1) != 0) continue;
     const Clock::time_point begin = report != nullptr ? Clock::now() : Clock::time_point();
     const u64 changes = run_pass(graph, pass, &fuel);
+    any |= changes != 0;
     if (report != nullptr) {
       const auto time = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin).count();
       report->phases.push_back({pass, changes, static_cast<u64>(time)});
@@ -62,6 +64,11 @@ void run_passes(Graph& graph, const PassOptions& options, PassReport* report) {
       const std::string wrong = verify(graph);
       CHECK(wrong.empty(), "graph after pass {} is not sound:\n{}{}", pass_info(pass).name, wrong, print(graph));
     }
+  }
+  // Selection wants both.
+  if (any) {
+    split_edges(graph);
+    find_loops(graph);
   }
   if (report != nullptr) report->fuel = fuel;
 }
