@@ -53,6 +53,7 @@ class Optimizing final : public Engine {
     if (injection::step_fails() || !opt::allocate_registers(code_, registers)) return refuse();
     if (switches_.check) {
       const std::string wrong = opt::check_allocation(code_, registers);
+      if (log_enabled(Log::region)) log(Log::region, "allocated:\n{}", opt::print(code_));
       CHECK(wrong.empty(), "register allocation: {}\n{}", wrong, opt::print(code_));
     }
     std::string listing;

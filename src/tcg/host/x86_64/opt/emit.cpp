@@ -176,6 +176,10 @@ void Emitter::Work::move(RegClass of, const Place& to, const Place& from) {
 }
 
 void Emitter::Work::emit_move(const Move& each) {
+  if (each.is_exchange) {
+    a.xchg(x86::gpq(each.to.reg_number), x86::gpq(each.from.reg_number));
+    return;
+  }
   if (!each.is_imm) return move(each.of, each.to, each.from);
   if (each.of == RegClass::gpr || each.to.kind == Place::spill) return constant(each.to, each.imm);
   CHECK(each.imm == 0, "constants of vector registers are loaded");
