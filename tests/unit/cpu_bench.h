@@ -68,9 +68,12 @@ class CpuBench {
     u8 bits = 12;
   };
 
-  explicit CpuBench(u32 count = 1, const CodeOptions& options = tier_options()) : clock([] { return u64{0}; }) {
+  using Translate = void (*)(ir::Builder& builder, const TranslateRequest& request);
+  explicit CpuBench(u32 count = 1, const CodeOptions& options = tier_options(), Translate translate = nullptr)
+      : clock([] { return u64{0}; }) {
     guest = riscv64_guest();
     guest.walk = walk;
+    if (translate != nullptr) guest.translate = translate;
     current() = this;
     CHECK(memory.add_ram(GuestPhys(kRam), kRamSize, "ram").has_value());
     code = std::make_unique<CodeManager>(memory, rendezvous, guest, count, options);

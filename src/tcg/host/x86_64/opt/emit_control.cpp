@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Jumps inside the region, the ways out of it, traps, helpers.
+#include <algorithm>
 #include <bit>
 
 #include "base/check.h"
@@ -75,6 +76,18 @@ void Emitter::Work::trap_if() {
     a.mov(frame_at(offsetof(VcpuFrame, fault), 4), 1);
     leave_by(site, light::Left::later_exception);  // all is done when light::execute sees it
   });
+}
+
+// Pinned registers come in host registers, and what the frame has of them is old. Sites take for granted that a slot
+// they do not name is in the frame.
+void Emitter::Work::enter() {
+  for (std::size_t i = 0; i < layout.pinned.size(); ++i) {
+    const u32 offset = layout.pinned[i];
+    const bool is_named = std::ranges::all_of(code->sites.begin() + 1, code->sites.end(), [&](const Site& site) {
+      return std::ranges::any_of(site.slots, [&](const SiteSlot& slot) { return slot.offset == offset; });
+    });
+    if (!is_named) a.mov(frame_at(offset), light::kPinned[i]);
+  }
 }
 
 // --- to other units ---------------------------------------------------------------------------------------------------
@@ -191,6 +204,7 @@ bool Emitter::Work::emit_control() {
   const u32* next = code->blocks[order[position]].next;
   switch (insn->op) {
     case Lir::enter:
+      enter();
       return true;
     case Lir::jump:
       jump(next[0]);
