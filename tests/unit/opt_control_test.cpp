@@ -146,6 +146,11 @@ TEST_F(OptControl, MovesBetweenAllPlaces) {
   move(RegClass::xmm, OptBench::spill(5), OptBench::reg(3));
   move(RegClass::xmm, OptBench::reg(3), OptBench::reg(4));
   move(RegClass::gpr, OptBench::reg(kRbx), OptBench::reg(kRdi));
+  bench.code.moves.push_back({.at = static_cast<u32>(bench.code.insns.size()),
+                              .of = RegClass::gpr,
+                              .from = OptBench::reg(9),
+                              .to = OptBench::reg(10),
+                              .is_exchange = true});
   constant(OptBench::reg(kR12), 0xfedcba9876543210);
   constant(OptBench::spill(6), 0xfedcba9876543210);
   constant(OptBench::spill(7), ~u64{0});
@@ -154,7 +159,11 @@ TEST_F(OptControl, MovesBetweenAllPlaces) {
   ASSERT_TRUE(bench.make());
   state().in[kRbx] = 0x1234;
   state().float_in[2] = 0x5678;
+  state().in[9] = 9;
+  state().in[10] = 10;
   bench.run();
+  EXPECT_EQ(state().out[9], 10u);
+  EXPECT_EQ(state().out[10], 9u);
   EXPECT_EQ(bench.spilled(4), 0x1234u);
   EXPECT_EQ(state().out[kRsi], 0x1234u);
   EXPECT_EQ(state().out[kRdi], 0x1234u);

@@ -107,8 +107,8 @@ class OptBench {
     return code.insns.back();
   }
   static Place reg(u32 number) { return {.kind = Place::reg, .reg_number = static_cast<u8>(number)}; }
-  static Place spill(u32 index) { return {.kind = Place::spill, .spill_index = static_cast<u16>(index)}; }
-  u64& spilled(u32 index) { return state().temps[index + 1]; }
+  static Place spill(u32 index) { return {.kind = Place::spill, .spill_index = static_cast<u16>(index + 1)}; }
+  u64& spilled(u32 index) { return state().temps[index + 1]; }  // by the argument of spill()
   void load_all() {
     for (u32 i = 0; i < 16; ++i) {
       if (is_usable(i)) add({.op = Lir::frame_load, .imm = offset_of(state().in[i])}, {{reg(i), Role::def}});

@@ -130,7 +130,7 @@ class OptEmit : public testing::Test {
         for (std::size_t i = 0; i < args.size(); ++i) {
           if (specs[i].role == Role::def || specs[i].role == Role::temp) continue;
           const Place place = args[i].place;
-          values[count++] = place.kind == Place::spill        ? bench.spilled(place.spill_index)
+          values[count++] = place.kind == Place::spill        ? bench.spilled(place.spill_index - 1u)
                             : specs[i].of == RegClass::gpr ? state.in[place.reg_number]
                                                               : state.float_in[place.reg_number];
         }
@@ -156,7 +156,7 @@ class OptEmit : public testing::Test {
           if (specs[i].role != Role::def && specs[i].role != Role::temp) continue;
           if (place.kind == Place::reg) lost[specs[i].of == RegClass::gpr ? 0 : 1] |= 1u << place.reg_number;
           if (specs[i].role != Role::def) continue;
-          const u64 result = place.kind == Place::spill        ? bench.spilled(place.spill_index)
+          const u64 result = place.kind == Place::spill        ? bench.spilled(place.spill_index - 1u)
                              : specs[i].of == RegClass::gpr ? state.out[place.reg_number]
                                                                : state.float_out[place.reg_number];
           ASSERT_EQ(result & mask, expected & mask) << where;

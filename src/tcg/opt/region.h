@@ -51,8 +51,8 @@ struct RegionData {
   Region* region;
 };
 
-// The place of a spilled value: behind the doubleword that tier 0 keeps 0.
-constexpr u32 spill_offset(u32 index) { return static_cast<u32>(offsetof(VcpuFrame, temps)) + 8 * (index + 1); }
+// The place of a spilled value. Index 0 is the doubleword that tier 0 keeps 0.
+constexpr u32 spill_offset(u32 index) { return static_cast<u32>(offsetof(VcpuFrame, temps)) + 8 * index; }
 inline constexpr u32 kMostSpills = kFrameTemps - 1;
 
 // --- what stubs call -------------------------------------------------------------------------------------------------

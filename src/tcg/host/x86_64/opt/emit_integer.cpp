@@ -329,7 +329,7 @@ bool Emitter::Work::emit_integer() {
       move(is_vector(*code, *insn) ? RegClass::xmm : RegClass::gpr, place(0), place(1));
       return true;
     case Lir::imm:
-      constant(place(0), static_cast<u64>(insn->imm));
+      if (place(0).kind != Place::none) constant(place(0), static_cast<u64>(insn->imm));
       return true;
     case Lir::gpr_to_xmm: {
       const x86::Xmm to = xmm_result(0);
