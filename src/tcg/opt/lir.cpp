@@ -106,6 +106,8 @@ void LirCode::clear() {
   blocks.clear();
   phi_args.clear();
   sites.assign(1, {});
+  code_pages.clear();
+  root = nullptr;
   vregs.assign(1, {});
   places.clear();
   moves.clear();

@@ -156,6 +156,15 @@ struct LirCode {
   };
   std::vector<VRegInfo> vregs;  // vregs[0] is nothing
 
+  // Pages of guest code other than the entry's, by their distance from it in bytes: while the region is entered the TLB
+  // has to map them to where their code was read; else `root` is entered instead.
+  struct CodePage {
+    i64 distance;
+    const u8* host;
+  };
+  std::vector<CodePage> code_pages;
+  const Unit* root = nullptr;
+
   // --- after allocation
   std::vector<Place> places;  // by operand; none: the def of an `imm` that is made anew wherever it is needed
   std::vector<Move> moves;    // by rising `at`

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Tier 2 as a backend: units as tier 1 compiles them, and regions.
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 
@@ -45,6 +46,14 @@ class Optimizing final : public Engine {
     if (log_enabled(Log::region)) [[unlikely]]
       log(Log::region, "after the passes:\n{}", opt::print(graph_));
     selector_.select(graph_, {.pages = switches_.pages}, code_);
+    code_.root = plan.parts[0].unit;
+    for (const opt::Part& part : plan.parts) {
+      const i64 distance = i64{part.page} * 4096;
+      if (part.page == 0 ||
+          std::ranges::find(code_.code_pages, distance, &opt::LirCode::CodePage::distance) != code_.code_pages.end())
+        continue;
+      code_.code_pages.push_back({distance, part.unit->host_page});
+    }
     opt::Registers registers = opt::allocatable_registers();
     registers.spill_everything = switches_.spill_everything;
     registers.shuffle_seed = switches_.shuffle_seed;

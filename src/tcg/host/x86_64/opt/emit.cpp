@@ -20,9 +20,12 @@ void destroy_region(std::byte* data) { delete reinterpret_cast<RegionData*>(data
 
 Registers allocatable_registers() { return {.allocatable = {kAllocatable, 0xffff}}; }
 
-void EncodingErrors::handleError(asmjit::Error, const char* message, asmjit::BaseEmitter*) { CHECK(false, "{}", message); }
+void EncodingErrors::handleError(asmjit::Error, const char* message, asmjit::BaseEmitter*) {
+  CHECK(false, "{}", message);
+}
 
-// --- operands ---------------------------------------------------------------------------------------------------------
+// --- operands
+// ---------------------------------------------------------------------------------------------------------
 
 x86::Gp Emitter::Work::borrow() {
   for (u32 number = 0; number < 16; ++number) {
@@ -103,7 +106,8 @@ void Emitter::Work::release() {
   }
 }
 
-// --- links to the outside ---------------------------------------------------------------------------------------------
+// --- links to the outside
+// ---------------------------------------------------------------------------------------------
 
 void Emitter::Work::reference(const void* data, u32 behind) {
   // A displacement counts from the end of its instruction.
@@ -129,7 +133,8 @@ void Emitter::Work::jump_if_not_equal(const u8* target) {
   reference(target);
 }
 
-// --- moves ------------------------------------------------------------------------------------------------------------
+// --- moves
+// ------------------------------------------------------------------------------------------------------------
 
 void Emitter::Work::constant(x86::Gp to, u64 value) {
   if (value == 0) {
@@ -186,7 +191,8 @@ void Emitter::Work::emit_move(const Move& each) {
   a.vxorps(x86::xmm(each.to.reg_number), x86::xmm(each.to.reg_number), x86::xmm(each.to.reg_number));
 }
 
-// --- the region's object ----------------------------------------------------------------------------------------------
+// --- the region's object
+// ----------------------------------------------------------------------------------------------
 
 RegionValue Emitter::Work::value_of(const Recipe& recipe) const {
   using Form = RegionValue::Form;
@@ -236,7 +242,8 @@ bool Emitter::Work::make_region() {
   return true;
 }
 
-// --- blocks -----------------------------------------------------------------------------------------------------------
+// --- blocks
+// -----------------------------------------------------------------------------------------------------------
 
 void Emitter::Work::order_blocks() {
   order.clear();
@@ -283,7 +290,8 @@ void Emitter::Work::emit_blocks() {
   }
 }
 
-// --- placing ----------------------------------------------------------------------------------------------------------
+// --- placing
+// ----------------------------------------------------------------------------------------------------------
 
 void Emitter::Work::start(u32 mode) {
   holder.reset(asmjit::ResetPolicy::kSoft);

@@ -9,7 +9,8 @@
 
 namespace pagoda::opt {
 
-// --- inside -----------------------------------------------------------------------------------------------------------
+// --- inside
+// -----------------------------------------------------------------------------------------------------------
 
 void Emitter::Work::jump(u32 successor) {
   if (!is_next(successor)) a.jmp(labels[successor]);
@@ -25,7 +26,8 @@ void Emitter::Work::branch(x86::CondCode condition) {
   jump(next[1]);
 }
 
-// --- by a site --------------------------------------------------------------------------------------------------------
+// --- by a site
+// --------------------------------------------------------------------------------------------------------
 
 void Emitter::Work::leave_by(u32 site, light::Left left) {
   a.push(static_cast<i32>(left));
@@ -90,7 +92,8 @@ void Emitter::Work::enter() {
   }
 }
 
-// --- to other units ---------------------------------------------------------------------------------------------------
+// --- to other units
+// ---------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -131,6 +134,36 @@ void Emitter::Work::load_host_page() {
   const i32 table = static_cast<i32>(layout.tlb_offset[memory_mode]);
   a.mov(x86::rax, frame_at(offsetof(VcpuFrame, pc_page)));
   a.add(x86::rax, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, addend)), 8));
+}
+
+// Before anything else: the pinned registers are as they were, and those of tier 1's scratch are free.
+void Emitter::Work::check_code_pages() {
+  if (code->code_pages.empty()) return;
+  const asmjit::Label other = a.newLabel();
+  const i32 addend = static_cast<i32>(layout.tlb_offset[memory_mode] + offsetof(TlbEntry, addend));
+  for (const LirCode::CodePage& page : code->code_pages) {
+    const asmjit::Label look = a.newLabel(), found = a.newLabel();
+    a.mov(x86::rax, frame_at(offsetof(VcpuFrame, pc_page)));
+    a.add(x86::rax, static_cast<i32>(page.distance));
+    compare_exec_tag();
+    a.jne(look);
+    a.bind(found);
+    a.mov(x86::rax, reinterpret_cast<u64>(page.host) - static_cast<u64>(page.distance));
+    a.sub(x86::rax, frame_at(offsetof(VcpuFrame, pc_page)));
+    a.cmp(x86::rax, x86::ptr(kFrame, x86::rcx, 0, addend, 8));
+    a.jne(other);
+    cold.push_back([this, look, found, other] {
+      a.bind(look);
+      a.mov(x86::rdx, x86::rax);
+      call(stubs.tier1.probe[memory_mode][light::Stubs::for_fetch]);
+      a.je(found);
+      a.jmp(other);
+    });
+  }
+  cold.push_back([this, other] {
+    a.bind(other);
+    jump_to(code->root->host.start);
+  });
 }
 
 // As tier 1's: only while the TLB maps the target's page to the one the target was made from.
@@ -193,7 +226,8 @@ void Emitter::Work::exit_indirect() {
   a.jmp(x86::ptr(x86::rcx, offsetof(JumpCacheEntry, entry), 8));
 }
 
-// --- helpers ----------------------------------------------------------------------------------------------------------
+// --- helpers
+// ----------------------------------------------------------------------------------------------------------
 
 void Emitter::Work::helper() {
   a.mov(x86::ecx, static_cast<u32>(insn->imm));
@@ -204,6 +238,7 @@ bool Emitter::Work::emit_control() {
   const u32* next = code->blocks[order[position]].next;
   switch (insn->op) {
     case Lir::enter:
+      check_code_pages();
       enter();
       return true;
     case Lir::jump:

@@ -33,7 +33,8 @@ x86::CondCode condition_code(Condition condition) {
   CHECK(false);
 }
 
-// --- comparisons ------------------------------------------------------------------------------------------------------
+// --- comparisons
+// ------------------------------------------------------------------------------------------------------
 
 x86::CondCode Emitter::Work::compare(u32 first, bool immediate) {
   const u32 size = insn->size;
@@ -90,7 +91,8 @@ void Emitter::Work::select() {
   if (!same(yes, no)) take(cc, yes);
 }
 
-// --- arithmetic -------------------------------------------------------------------------------------------------------
+// --- arithmetic
+// -------------------------------------------------------------------------------------------------------
 
 void Emitter::Work::alu_op(Alu operation, x86::Gp to, const asmjit::Operand& from) {
   constexpr asmjit::InstId ids[] = {x86::Inst::kIdAdd, x86::Inst::kIdSub, x86::Inst::kIdAnd,
@@ -202,7 +204,8 @@ void Emitter::Work::rotate() {
   const bool left = insn->op == Lir::rotl;
   if (insn->operands == 2) {
     const u32 count = static_cast<u32>(insn->imm) & (width - 1);
-    a.emit(x86::Inst::kIdRorx, part(gp_result(0), size), any(1, size), asmjit::Imm(left ? (width - count) % width : count));
+    a.emit(x86::Inst::kIdRorx, part(gp_result(0), size), any(1, size),
+           asmjit::Imm(left ? (width - count) % width : count));
     return;
   }
   CHECK(place(2).kind == Place::reg && place(2).reg_number == x86::rcx.id());
@@ -312,7 +315,8 @@ void Emitter::Work::divide() {
   });
 }
 
-// --- moves ------------------------------------------------------------------------------------------------------------
+// --- moves
+// ------------------------------------------------------------------------------------------------------------
 
 namespace {
 

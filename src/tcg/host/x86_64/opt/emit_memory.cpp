@@ -26,16 +26,14 @@ struct Emitter::Work::Access {
   bool is_store = false, is_float = false, write_tag = false;
   enum : u8 { none, kept, fresh } page = none;
   x86::Gp address;
-  x86::Gp value;       // of a load where it goes
-  x86::Xmm vector;     // the same of a float
+  x86::Gp value;                   // of a load where it goes
+  x86::Xmm vector;                 // the same of a float
   x86::Gp first, second, scratch;  // page and addend, or two temporaries; a third one: only with pages
   asmjit::Label slow, found, done, end;
 
   i32 mask() const { return static_cast<i32>(op.align ? kTlbPageMask | (size - 1) : kTlbPageMask); }
   bool may_straddle() const { return !op.align && size > 1; }
-  i32 tag() const {
-    return static_cast<i32>(write_tag ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag));
-  }
+  i32 tag() const { return static_cast<i32>(write_tag ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag)); }
 };
 
 void Emitter::Work::read(const Access& access, const x86::Mem& from) {
@@ -58,7 +56,7 @@ void Emitter::Work::write(const Access& access, const x86::Mem& to) {
     return;
   }
   const x86::Gp value = part(access.value, access.size);
-  access.op.big_endian && access.size > 1 ? a.movbe(to, value) : a.mov(to, value);
+  access.op.big_endian&& access.size > 1 ? a.movbe(to, value) : a.mov(to, value);
 }
 
 // address + displacement is in `from` + `displacement`. Leaves the place in the table in `first`, the tag looked for in
@@ -110,8 +108,7 @@ void Emitter::Work::slow_access(const Access& access) {
     // The page may be read but not written. Nothing is kept.
     const asmjit::Label no = a.newLabel();
     const i32 table = static_cast<i32>(layout.tlb_offset[access.mode]);
-    a.cmp(access.second,
-          x86::ptr(kFrame, access.first, 0, table + static_cast<i32>(offsetof(TlbEntry, read_tag)), 8));
+    a.cmp(access.second, x86::ptr(kFrame, access.first, 0, table + static_cast<i32>(offsetof(TlbEntry, read_tag)), 8));
     a.jne(no);
     a.mov(access.second, x86::ptr(kFrame, access.first, 0, table + static_cast<i32>(offsetof(TlbEntry, addend)), 8));
     a.mov(access.first.r32(), static_cast<u32>(kNoPage));

@@ -126,6 +126,7 @@ struct Emitter::Work {
   void begin_unit();
   void trap_if();
   void exit_link();
+  void check_code_pages();
   void exit_far(u32 side);
   void exit_indirect();
   void compare_exec_tag();

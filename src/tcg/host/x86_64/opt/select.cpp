@@ -254,7 +254,6 @@ void Selector::Work::emit_node(NodeId id) {
 }
 
 void Selector::Work::emit_entry() {
-  const bool has_sites = true;
   pinned_vregs.clear();
   LirInsn enter{.op = Lir::enter, .operands = static_cast<u8>(layout.pinned.size())};
   enter.first = static_cast<u32>(code->operands.size());
@@ -264,11 +263,6 @@ void Selector::Work::emit_entry() {
     code->vregs[pinned_vregs[i]].fixed_hint = static_cast<u8>(light::kPinned[i].id());
   }
   code->insns.push_back(enter);
-  // States name what the region changes: the rest has to be in the frame.
-  for (u32 i = 0; has_sites && i < layout.pinned.size(); ++i) {
-    emit({.op = Lir::frame_store, .size = 8, .imm = layout.pinned[i]}, {use(pinned_vregs[i])});
-    code->vregs[pinned_vregs[i]].frame_home = layout.pinned[i];
-  }
   for (const NodeId id : graph->blocks[0].nodes) {
     const Node& from = node(id);
     if (from.op != Op::slot_in) continue;

@@ -153,7 +153,8 @@ struct Writer {
   }
   // Operands and result in call_args; nothing else changes but flags. The stack may be aligned to 8 bytes only.
   void fp_call() {
-    constexpr x86::Gp kLost[] = {x86::rax, x86::rcx, x86::rdx, x86::rsi, x86::rdi, x86::r8, x86::r9, x86::r10, x86::r11};
+    constexpr x86::Gp kLost[] = {x86::rax, x86::rcx, x86::rdx, x86::rsi, x86::rdi,
+                                 x86::r8,  x86::r9,  x86::r10, x86::r11};
     a.push(x86::rbx);
     a.mov(x86::rbx, x86::rsp);
     a.and_(x86::rsp, -16);
@@ -210,8 +211,8 @@ const u8* stub(CodeMemory& memory, const light::Layout& layout, F&& write) {
 
 bool Stubs::can_run_on(const host::Features& features) {
   using X86 = asmjit::CpuFeatures::X86;
-  for (const X86::Id each : {X86::kAVX, X86::kAVX2, X86::kBMI, X86::kBMI2, X86::kFMA, X86::kLZCNT, X86::kPOPCNT,
-                             X86::kMOVBE}) {
+  for (const X86::Id each :
+       {X86::kAVX, X86::kAVX2, X86::kBMI, X86::kBMI2, X86::kFMA, X86::kLZCNT, X86::kPOPCNT, X86::kMOVBE}) {
     if (!features.has(each)) return false;
   }
   return true;
@@ -229,10 +230,8 @@ Stubs::Stubs(const light::Stubs& from) : memory(from.memory), layout(from.layout
   helper = stub(memory, layout, [](Writer& w) { w.helper(); });
   static_assert(sizeof(Wide) <= CodeMemory::kDataBytes && sizeof(Narrow) <= CodeMemory::kDataBytes);
   constexpr u64 kSign64 = u64{1} << 63, kSign32 = u64{1} << 31, kOnes = ~u64{0};
-  wide = new (memory.allocate(1).data) Wide{.sign64 = {kSign64, 0},
-                                            .sign32 = {kSign32, 0},
-                                            .high_ones = {kOnes << 32, 0},
-                                            .low_ones = {kOnes >> 32, 0}};
+  wide = new (memory.allocate(1).data)
+      Wide{.sign64 = {kSign64, 0}, .sign32 = {kSign32, 0}, .high_ones = {kOnes << 32, 0}, .low_ones = {kOnes >> 32, 0}};
   narrow = new (memory.allocate(1).data) Narrow{.nan64 = fp::Format<u64>::kNan,
                                                 .nan32 = fp::Format<u32>::kNan,
                                                 .zero = 0,
