@@ -10,8 +10,8 @@
 
 #include "base/suggest.h"
 #include "tcg/host/x86_64/features.h"
-#include "tcg/tier/backend.h"
 #include "tcg/opt/passes/passes.h"
+#include "tcg/tier/backend.h"
 #include "tcg/tier/load_plugins.h"
 
 namespace pagoda {

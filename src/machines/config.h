@@ -141,9 +141,9 @@ struct AccelConfig {
   tier::RegionSwitches regions;
   std::vector<std::string> disabled_passes;  // by name
   bool regions_in_background = true;
-  u32 fail_every = 0;                     // every n-th step of the translator fails, for tests; 0: none
-  bool lockstep = false;                  // compare each block with the reference
-  bool fusion = true;                     // tier 0: fused instruction sequences (off: the reference)
+  u32 fail_every = 0;     // every n-th step of the translator fails, for tests; 0: none
+  bool lockstep = false;  // compare each block with the reference
+  bool fusion = true;     // tier 0: fused instruction sequences (off: the reference)
 };
 
 // The guest's real-time clock.

@@ -25,10 +25,8 @@ class OptControl : public testing::Test {
     bench.add({.op = Lir::frame_store, .imm = bench.offset_of(bench.state().slots[slot])}, {gpr(reg)});
   }
   void mark(u64 value) {
-    bench.add({.op = Lir::frame_store,
-               .imm = bench.offset_of(bench.state().slots[15]),
-               .imm2 = static_cast<i64>(value)},
-              {});
+    bench.add(
+        {.op = Lir::frame_store, .imm = bench.offset_of(bench.state().slots[15]), .imm2 = static_cast<i64>(value)}, {});
   }
   u32 new_site(opt::Site site) {
     bench.code.sites.push_back(std::move(site));
@@ -178,8 +176,9 @@ TEST_F(OptControl, BudgetAndPollLeaveBeforeTheUnit) {
   bench.start();
   load(kRbx, 0);
   bench.code.sites.resize(1);
-  const u32 first = new_site({.pc = 0x40, .slots = {{.offset = bench.offset_of(state().slots[1]),
-                                                      .recipe = {.form = Recipe::value, .place = OptBench::reg(kRbx)}}}});
+  const u32 first = new_site({.pc = 0x40,
+                              .slots = {{.offset = bench.offset_of(state().slots[1]),
+                                         .recipe = {.form = Recipe::value, .place = OptBench::reg(kRbx)}}}});
   bench.add({.op = Lir::begin_unit, .imm = 10, .imm2 = 1, .site = first}, {});
   mark(1);
   const u32 second = new_site({.pc = 0x60, .budget = 3});
@@ -347,8 +346,8 @@ TEST_F(OptControl, PinnedRegistersComeAndGo) {
   bench.start();
   bench.add({.op = Lir::enter}, pinned);
   opt::Site site;
-  site.slots = {{.offset = bench.offset_of(state().pinned[1]),
-                 .recipe = {.form = Recipe::value, .place = OptBench::reg(kRdi)}}};
+  site.slots = {
+      {.offset = bench.offset_of(state().pinned[1]), .recipe = {.form = Recipe::value, .place = OptBench::reg(kRdi)}}};
   bench.add({.op = Lir::begin_unit, .imm = 1 << 30, .site = new_site(site)}, {});
   const LoopCode target = bench.emitter->emit(bench.code, 0);
   auto from = neighbour(0x5040);

@@ -160,7 +160,8 @@ class OptBench {
     };
     const MemoryContext& context = state().contexts[0];
     frame->tlb.entries[tlb_index(page(n))] = first ? with(context.tag) : TlbEntry{};
-    frame->second.entries[second_tlb_index(page(n))] = second ? with(global ? context.global_tag : context.tag) : TlbEntry{};
+    frame->second.entries[second_tlb_index(page(n))] =
+        second ? with(global ? context.global_tag : context.tag) : TlbEntry{};
   }
   void empty() {
     for (u64 n = 0; n < kPages; ++n) fill(n, false, false);

@@ -24,7 +24,7 @@ constexpr ArgSpec D{Role::def, RegClass::xmm}, A{Role::use, RegClass::xmm}, Late
 constexpr ArgSpec t{Role::temp}, T{Role::temp, RegClass::xmm};
 constexpr ArgSpec in(ArgSpec spec, u32 reg) { return {spec.role, spec.of, static_cast<int>(reg)}; }
 
-using Values = std::array<u64, 4>;                       // of the operands that are used, in order
+using Values = std::array<u64, 4>;  // of the operands that are used, in order
 using Model = std::function<u64(const Values&, u32 size)>;
 
 class OptEmit : public testing::Test {
@@ -130,9 +130,9 @@ class OptEmit : public testing::Test {
         for (std::size_t i = 0; i < args.size(); ++i) {
           if (specs[i].role == Role::def || specs[i].role == Role::temp) continue;
           const Place place = args[i].place;
-          values[count++] = place.kind == Place::spill        ? bench.spilled(place.spill_index - 1u)
+          values[count++] = place.kind == Place::spill     ? bench.spilled(place.spill_index - 1u)
                             : specs[i].of == RegClass::gpr ? state.in[place.reg_number]
-                                                              : state.float_in[place.reg_number];
+                                                           : state.float_in[place.reg_number];
         }
         const u32 control = fp::control_word(static_cast<ir::Round>(1 + rng() % 4), 0);
         state.fp_control = control;
@@ -144,10 +144,15 @@ class OptEmit : public testing::Test {
         const u64 mask = result_bytes == 8 ? ~u64{0} : (u64{1} << 8 * result_bytes) - 1;
         std::string where = "operation " + std::to_string(static_cast<u32>(insn.op)) + " size " +
                             std::to_string(insn.size) + "/" + std::to_string(insn.size2) + " imm " +
-                            std::to_string(insn.imm) + " values " + fmt::format("{:#x} {:#x} {:#x} {:#x}", values[0], values[1], values[2], values[3]);
+                            std::to_string(insn.imm) + " values " +
+                            fmt::format("{:#x} {:#x} {:#x} {:#x}", values[0], values[1], values[2], values[3]);
         for (std::size_t i = 0; i < args.size(); ++i) {
-          where += fmt::format(" {}{}", args[i].place.kind == Place::spill ? "s" : args[i].of == RegClass::gpr ? "r" : "x",
-                               args[i].place.kind == Place::spill ? args[i].place.spill_index : args[i].place.reg_number);
+          where +=
+              fmt::format(" {}{}",
+                          args[i].place.kind == Place::spill ? "s"
+                          : args[i].of == RegClass::gpr      ? "r"
+                                                             : "x",
+                          args[i].place.kind == Place::spill ? args[i].place.spill_index : args[i].place.reg_number);
         }
         ASSERT_EQ(flags, expected_flags) << where;
         u32 lost[2] = {};
@@ -156,9 +161,9 @@ class OptEmit : public testing::Test {
           if (specs[i].role != Role::def && specs[i].role != Role::temp) continue;
           if (place.kind == Place::reg) lost[specs[i].of == RegClass::gpr ? 0 : 1] |= 1u << place.reg_number;
           if (specs[i].role != Role::def) continue;
-          const u64 result = place.kind == Place::spill        ? bench.spilled(place.spill_index - 1u)
+          const u64 result = place.kind == Place::spill     ? bench.spilled(place.spill_index - 1u)
                              : specs[i].of == RegClass::gpr ? state.out[place.reg_number]
-                                                               : state.float_out[place.reg_number];
+                                                            : state.float_out[place.reg_number];
           ASSERT_EQ(result & mask, expected & mask) << where;
         }
         for (u32 i = 0; i < 16; ++i) {
@@ -235,8 +240,7 @@ TEST_F(OptEmit, TwoOperands) {
       {Lir::mul, [](u64 x, u64 y, u32) { return x * y; }},
       {Lir::shl, [](u64 x, u64 y, u32 bits) { return x << (y & (bits - 1)); }},
       {Lir::shr, [](u64 x, u64 y, u32 bits) { return (bits == 64 ? x : x & 0xffffffff) >> (y & (bits - 1)); }},
-      {Lir::sar,
-       [](u64 x, u64 y, u32 bits) { return static_cast<u64>(signed_of(x, bits / 8) >> (y & (bits - 1))); }},
+      {Lir::sar, [](u64 x, u64 y, u32 bits) { return static_cast<u64>(signed_of(x, bits / 8) >> (y & (bits - 1))); }},
       {Lir::rotl,
        [](u64 x, u64 y, u32 bits) {
          return bits == 64 ? std::rotl(x, static_cast<int>(y & 63))
@@ -255,20 +259,22 @@ TEST_F(OptEmit, TwoOperands) {
       check({.op = each.op, .size = size}, {d, a, rotates ? in(a, kRcx) : a}, model);
       for (const i64 imm : {i64{0}, i64{1}, i64{3}, i64{31}, i64{255}, i64{0xffff}, i64{128}, i64{-1}, i64{-128},
                             i64{0x7fffffff}, i64{-0x80000000ll}}) {
-        check({.op = each.op, .size = size, .imm = imm}, {d, a},
-              [&](const Values& v, u32 s) { return cut(each.model(v[0], static_cast<u64>(imm), 8 * s), s); }, 8, 12);
+        check(
+            {.op = each.op, .size = size, .imm = imm}, {d, a},
+            [&](const Values& v, u32 s) { return cut(each.model(v[0], static_cast<u64>(imm), 8 * s), s); }, 8, 12);
       }
     }
   }
   for (const u8 size : {4, 8}) {
-    check({.op = Lir::andn, .size = size}, {d, a, a},
-          [](const Values& v, u32 s) { return cut(~v[0] & v[1], s); });
+    check({.op = Lir::andn, .size = size}, {d, a, a}, [](const Values& v, u32 s) { return cut(~v[0] & v[1], s); });
     for (const u8 scale : {1, 2, 4, 8}) {
       for (const i64 imm : {i64{0}, i64{-5}, i64{0x12345678}}) {
-        check({.op = Lir::lea, .size = size, .scale = scale, .imm = imm}, {d, a, a},
-              [&](const Values& v, u32 s) { return cut(v[0] + v[1] * scale + static_cast<u64>(imm), s); }, 8, 20);
-        check({.op = Lir::lea, .size = size, .scale = scale, .imm = imm}, {d, a},
-              [&](const Values& v, u32 s) { return cut(v[0] * scale + static_cast<u64>(imm), s); }, 8, 20);
+        check(
+            {.op = Lir::lea, .size = size, .scale = scale, .imm = imm}, {d, a, a},
+            [&](const Values& v, u32 s) { return cut(v[0] + v[1] * scale + static_cast<u64>(imm), s); }, 8, 20);
+        check(
+            {.op = Lir::lea, .size = size, .scale = scale, .imm = imm}, {d, a},
+            [&](const Values& v, u32 s) { return cut(v[0] * scale + static_cast<u64>(imm), s); }, 8, 20);
       }
     }
   }
@@ -278,12 +284,10 @@ TEST_F(OptEmit, OneOperand) {
   for (const u8 size : {4, 8}) {
     check({.op = Lir::neg, .size = size}, {d, a}, [](const Values& v, u32 s) { return cut(0 - v[0], s); });
     check({.op = Lir::not_, .size = size}, {d, a}, [](const Values& v, u32 s) { return cut(~v[0], s); });
-    check({.op = Lir::lzcnt, .size = size}, {d, a}, [](const Values& v, u32 s) {
-      return static_cast<u64>(std::countl_zero(cut(v[0], s))) - (64 - 8 * s);
-    });
-    check({.op = Lir::tzcnt, .size = size}, {d, a}, [](const Values& v, u32 s) {
-      return std::min<u64>(static_cast<u64>(std::countr_zero(v[0])), 8 * s);
-    });
+    check({.op = Lir::lzcnt, .size = size}, {d, a},
+          [](const Values& v, u32 s) { return static_cast<u64>(std::countl_zero(cut(v[0], s))) - (64 - 8 * s); });
+    check({.op = Lir::tzcnt, .size = size}, {d, a},
+          [](const Values& v, u32 s) { return std::min<u64>(static_cast<u64>(std::countr_zero(v[0])), 8 * s); });
     check({.op = Lir::popcnt, .size = size}, {d, a},
           [](const Values& v, u32 s) { return static_cast<u64>(std::popcount(cut(v[0], s))); });
   }
@@ -310,12 +314,10 @@ TEST_F(OptEmit, ProductsAndQuotients) {
     check({.op = Lir::mulh_s, .size = size}, {in(d, kRdx), in(a, kRax), a, in(t, kRax)}, [](const Values& v, u32 s) {
       return cut(static_cast<u64>(i128{signed_of(v[0], s)} * signed_of(v[1], s) >> 8 * s), s);
     });
-    check({.op = Lir::div_u, .size = size}, {in(d, kRax), in(a, kRax), late, in(t, kRdx)}, [](const Values& v, u32 s) {
-      return cut(v[1], s) == 0 ? cut(~u64{0}, s) : cut(v[0], s) / cut(v[1], s);
-    });
-    check({.op = Lir::rem_u, .size = size}, {in(d, kRdx), in(a, kRax), late, in(t, kRax)}, [](const Values& v, u32 s) {
-      return cut(v[1], s) == 0 ? cut(v[0], s) : cut(v[0], s) % cut(v[1], s);
-    });
+    check({.op = Lir::div_u, .size = size}, {in(d, kRax), in(a, kRax), late, in(t, kRdx)},
+          [](const Values& v, u32 s) { return cut(v[1], s) == 0 ? cut(~u64{0}, s) : cut(v[0], s) / cut(v[1], s); });
+    check({.op = Lir::rem_u, .size = size}, {in(d, kRdx), in(a, kRax), late, in(t, kRax)},
+          [](const Values& v, u32 s) { return cut(v[1], s) == 0 ? cut(v[0], s) : cut(v[0], s) % cut(v[1], s); });
     check({.op = Lir::div_s, .size = size}, {in(d, kRax), in(a, kRax), late, in(t, kRdx)}, [](const Values& v, u32 s) {
       const i64 x = signed_of(v[0], s), y = signed_of(v[1], s);
       return cut(y == 0 ? ~u64{0} : y == -1 ? 0 - static_cast<u64>(x) : static_cast<u64>(x / y), s);
@@ -364,18 +366,23 @@ TEST_F(OptEmit, Comparisons) {
     const auto cc = static_cast<Condition>(number);
     for (const u8 size : {1, 2, 4, 8}) {
       for (const bool test : {false, true}) {
-        check({.op = Lir::set, .size = size, .cc = cc, .test = test}, {d, a, a},
-              [&](const Values& v, u32 s) { return u64{holds(cc, test, v[0], v[1], s)}; }, 8, 24);
-        check({.op = Lir::select, .size = size, .size2 = 4, .cc = cc, .test = test}, {d, a, a, a, a},
-              [&](const Values& v, u32 s) { return cut(holds(cc, test, v[0], v[1], s) ? v[2] : v[3], 4); }, 8, 24);
-        check({.op = Lir::select, .size = size, .size2 = 8, .cc = cc, .test = test}, {d, a, a, a, a},
-              [&](const Values& v, u32 s) { return holds(cc, test, v[0], v[1], s) ? v[2] : v[3]; }, 8, 24);
+        check(
+            {.op = Lir::set, .size = size, .cc = cc, .test = test}, {d, a, a},
+            [&](const Values& v, u32 s) { return u64{holds(cc, test, v[0], v[1], s)}; }, 8, 24);
+        check(
+            {.op = Lir::select, .size = size, .size2 = 4, .cc = cc, .test = test}, {d, a, a, a, a},
+            [&](const Values& v, u32 s) { return cut(holds(cc, test, v[0], v[1], s) ? v[2] : v[3], 4); }, 8, 24);
+        check(
+            {.op = Lir::select, .size = size, .size2 = 8, .cc = cc, .test = test}, {d, a, a, a, a},
+            [&](const Values& v, u32 s) { return holds(cc, test, v[0], v[1], s) ? v[2] : v[3]; }, 8, 24);
         for (const i64 imm : {i64{0}, i64{1}, i64{-1}, i64{0x7f}, i64{-128}, i64{0xff}, i64{0x7fffffff}}) {
           const u64 other = static_cast<u64>(imm);
-          check({.op = Lir::set, .size = size, .cc = cc, .test = test, .imm = imm}, {d, a},
-                [&](const Values& v, u32 s) { return u64{holds(cc, test, v[0], other, s)}; }, 8, 6);
-          check({.op = Lir::select, .size = size, .size2 = 8, .cc = cc, .test = test, .imm = imm}, {d, a, a, a},
-                [&](const Values& v, u32 s) { return holds(cc, test, v[0], other, s) ? v[1] : v[2]; }, 8, 6);
+          check(
+              {.op = Lir::set, .size = size, .cc = cc, .test = test, .imm = imm}, {d, a},
+              [&](const Values& v, u32 s) { return u64{holds(cc, test, v[0], other, s)}; }, 8, 6);
+          check(
+              {.op = Lir::select, .size = size, .size2 = 8, .cc = cc, .test = test, .imm = imm}, {d, a, a, a},
+              [&](const Values& v, u32 s) { return holds(cc, test, v[0], other, s) ? v[1] : v[2]; }, 8, 6);
         }
       }
     }
@@ -393,9 +400,10 @@ TEST_F(OptEmit, FloatArithmetic) {
       };
     };
     const u32 bytes = size;
-#define BINARY(name)                                                                                      \
-  check({.op = Lir::name, .size = size}, {D, A, A},                                                       \
-        by_size([](u32 x, u32 y, u32) { return fp::name(x, y); }, [](u64 x, u64 y, u64) { return fp::name(x, y); }), bytes)
+#define BINARY(name)                                                                                                 \
+  check({.op = Lir::name, .size = size}, {D, A, A},                                                                  \
+        by_size([](u32 x, u32 y, u32) { return fp::name(x, y); }, [](u64 x, u64 y, u64) { return fp::name(x, y); }), \
+        bytes)
     BINARY(fadd);
     BINARY(fsub);
     BINARY(fmul);
@@ -417,8 +425,9 @@ TEST_F(OptEmit, FloatArithmetic) {
     }
   }
   check({.op = Lir::f_to_f, .size = 4}, {D, A}, [](const Values& v, u32) { return fp::f64_to_f32(v[0]); }, 4, 200);
-  check({.op = Lir::f_to_f, .size = 8}, {D, A},
-        [](const Values& v, u32) { return fp::f32_to_f64(static_cast<u32>(v[0])); }, 8, 200);
+  check(
+      {.op = Lir::f_to_f, .size = 8}, {D, A},
+      [](const Values& v, u32) { return fp::f32_to_f64(static_cast<u32>(v[0])); }, 8, 200);
   check({.op = Lir::f32_box}, {D, A}, [](const Values& v, u32) { return fp::f32_box(static_cast<u32>(v[0])); });
   check({.op = Lir::f32_unbox}, {D, A}, [](const Values& v, u32) { return fp::f32_unbox(v[0]); }, 4, 200);
 }
@@ -434,13 +443,14 @@ TEST_F(OptEmit, Conversions) {
                   return s == 4 ? fp::f_to_i(round, sign, 8u * bytes, static_cast<u32>(v[0]))
                                 : fp::f_to_i(round, sign, 8u * bytes, v[0]);
                 });
-          check({.op = Lir::i_to_f, .size = size, .size2 = bytes, .imm = imm}, {D, late, T},
-                [=](const Values& v, u32 s) {
-                  const u64 from =
-                      sign == ir::Sign::is_signed ? static_cast<u64>(signed_of(v[0], bytes)) : cut(v[0], bytes);
-                  return s == 4 ? u64{fp::i_to_f<u32>(round, sign, from)} : fp::i_to_f<u64>(round, sign, from);
-                },
-                size);
+          check(
+              {.op = Lir::i_to_f, .size = size, .size2 = bytes, .imm = imm}, {D, late, T},
+              [=](const Values& v, u32 s) {
+                const u64 from =
+                    sign == ir::Sign::is_signed ? static_cast<u64>(signed_of(v[0], bytes)) : cut(v[0], bytes);
+                return s == 4 ? u64{fp::i_to_f<u32>(round, sign, from)} : fp::i_to_f<u64>(round, sign, from);
+              },
+              size);
         }
       }
     }
@@ -453,19 +463,24 @@ TEST_F(OptEmit, OtherOpsInCxx) {
   };
   const std::vector<ArgSpec> args{D, Late, Late, Late, t};
   check(call(ir::Op::fmin, 8), args, [](const Values& v, u32) { return fp::fmin(v[0], v[1]); });
-  check(call(ir::Op::fmax, 4), args,
-        [](const Values& v, u32) { return fp::fmax(static_cast<u32>(v[0]), static_cast<u32>(v[1])); }, 4);
+  check(
+      call(ir::Op::fmax, 4), args,
+      [](const Values& v, u32) { return fp::fmax(static_cast<u32>(v[0]), static_cast<u32>(v[1])); }, 4);
   check(call(ir::Op::fclass, 8), args, [](const Values& v, u32) { return fp::fclass(v[0]); });
   check(call(ir::Op::fadd, 8, 5), args,
         [](const Values& v, u32) { return fp::fadd(ir::Round::nearest_away, v[0], v[1]); });
-  check(call(ir::Op::fma, 4, 2), args, [](const Values& v, u32) {
-    return fp::fma(ir::Round::to_zero, static_cast<u32>(v[0]), static_cast<u32>(v[1]), static_cast<u32>(v[2]));
-  }, 4);
+  check(
+      call(ir::Op::fma, 4, 2), args,
+      [](const Values& v, u32) {
+        return fp::fma(ir::Round::to_zero, static_cast<u32>(v[0]), static_cast<u32>(v[1]), static_cast<u32>(v[2]));
+      },
+      4);
   check(call(ir::Op::froundx, 8), args, [](const Values& v, u32) { return fp::froundx(ir::Round::mode, v[0]); });
   check(call(ir::Op::f16_widen, 8), args,
         [](const Values& v, u32) { return fp::f16_widen<u64>(static_cast<u16>(v[0])); });
-  check(call(ir::Op::f16_narrow, 4), args,
-        [](const Values& v, u32) { return fp::f16_narrow(ir::Round::mode, static_cast<u32>(v[0])); }, 2);
+  check(
+      call(ir::Op::f16_narrow, 4), args,
+      [](const Values& v, u32) { return fp::f16_narrow(ir::Round::mode, static_cast<u32>(v[0])); }, 2);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Host code of regions: accesses by pages, by both levels of the TLB and in C++; what is left behind a fault or when the
-// region has to be left.
+// Host code of regions: accesses by pages, by both levels of the TLB and in C++; what is left behind a fault or when
+// the region has to be left.
 #include <gtest/gtest.h>
 
 #include "tcg/host/fp.h"
@@ -161,8 +161,8 @@ TEST_F(OptMemory, AccessesFindTheirBytesWhateverTheTlbHolds) {
           EXPECT_EQ(now, page);
         }
       }
-      ASSERT_FALSE(HasFailure()) << "round " << round << " operation " << static_cast<u32>(access.op) << " size " << size
-                                 << " address " << std::hex << address << " imm " << access.imm;
+      ASSERT_FALSE(HasFailure()) << "round " << round << " operation " << static_cast<u32>(access.op) << " size "
+                                 << size << " address " << std::hex << address << " imm " << access.imm;
     }
   }
   EXPECT_GT(inline_ones, 3000u);
@@ -189,8 +189,8 @@ TEST_F(OptMemory, NoAddressIsInThePageThatThereIsNone) {
     for (const bool align : {false, true}) {
       for (const Lir op : {Lir::load_page, Lir::store_page}) {
         make({.op = op, .mem = {.size_log2 = log, .align = align}});
-        for (const u64 address : {u64{0}, u64{1}, u64{0x7ff}, u64{0x800}, u64{0x801}, u64{0x804}, u64{0xfff}, u64{0x1000},
-                                  ~u64{0}, ~u64{0} - 7, ~u64{0} << 12, u64{1} << 63}) {
+        for (const u64 address : {u64{0}, u64{1}, u64{0x7ff}, u64{0x800}, u64{0x801}, u64{0x804}, u64{0xfff},
+                                  u64{0x1000}, ~u64{0}, ~u64{0} - 7, ~u64{0} << 12, u64{1} << 63}) {
           bench.state().in[kAddress] = address;
           bench.state().in[kPage] = opt::kNoPage;
           bench.state().in[kAddend] = 0;

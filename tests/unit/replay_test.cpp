@@ -67,7 +67,8 @@ void translate(ir::Builder& builder, const TranslateRequest& request) {
   const ir::MemOp op{.size_log2 = 3};
   const auto x = [&](u32 reg) { return builder.get_slot(riscv64::x_slot(reg)); };
   builder.insn(0, 4);
-  const ir::Value first = builder.load(ir::Type::i64, x(rv::a0), op), second = builder.load(ir::Type::i64, x(rv::a1), op);
+  const ir::Value first = builder.load(ir::Type::i64, x(rv::a0), op),
+                  second = builder.load(ir::Type::i64, x(rv::a1), op);
   builder.store(x(rv::a2), x(rv::t0), op);
   builder.put_slot(riscv64::x_slot(rv::t0), first);
   builder.put_slot(riscv64::x_slot(rv::t1), second);

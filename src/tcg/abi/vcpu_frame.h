@@ -80,9 +80,9 @@ struct alignas(64) VcpuFrame {
   // Grows whenever a page may have come to mean other memory, or may no longer be accessed as before: what was found
   // out about pages while it was the same still holds.
   u32 mapping_epoch;
-  u64 fault_cause;       // guest's own code of the recorded exception
-  u64 fault_value;       // its value (address, instruction bits)
-  u32 fp_control;        // guest rounding mode and sticky flags in the host's format, while no guest code runs
+  u64 fault_cause;  // guest's own code of the recorded exception
+  u64 fault_value;  // its value (address, instruction bits)
+  u32 fp_control;   // guest rounding mode and sticky flags in the host's format, while no guest code runs
   // Code was left in the middle of the instruction at `pc`, of whose accesses this many were done: their results are in
   // temps from kReplayTemps on. The instruction has to be executed with them before anything else happens (Replay).
   u32 replay_count;

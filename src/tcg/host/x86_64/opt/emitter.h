@@ -55,7 +55,7 @@ struct Emitter::Work {
   u32 position = 0;  // in `order`
   std::vector<std::function<void()>> cold;
   struct Fixup {
-    u32 at;            // of a 32-bit displacement whose end is at + 4
+    u32 at;              // of a 32-bit displacement whose end is at + 4
     const void* target;  // null: the region's own data
   };
   std::vector<Fixup> fixups;
