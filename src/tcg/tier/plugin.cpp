@@ -54,6 +54,7 @@ Result<const Backend*> examine(const std::string& path) {
 [[noreturn]] void try_in_child(const std::string& path, int to) {
   const rlimit none{};
   setrlimit(RLIMIT_CORE, &none);
+  to = fcntl(to, F_DUPFD_CLOEXEC, 3);  // the program may have been started without some of the first three
   // What it says while it crashes is not for the user.
   const int null = open("/dev/null", O_RDWR);
   for (int fd = 0; fd < 3; ++fd) dup2(null, fd);
