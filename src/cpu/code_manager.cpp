@@ -66,7 +66,11 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
     setup.second_tlb_offset[mode] = second_tlb_offset(guest, mode);
   }
   const bool wants_regions = options.tier2_threshold != 0 && options.max_tier >= 2;
-  if (wants_regions) setup.loop_threshold = options.min_tier > 1 ? 2 : options.tier2_threshold;
+  if (wants_regions) {
+    setup.loop_threshold = options.min_tier > 1 ? 2 : hot_spots_.back_edges_of(options.tier2_threshold);
+    // A policy that said no wants to be asked again.
+    if (!hot_spots_.is_simple()) setup.turns_again = setup.loop_threshold;
+  }
   auto interpreter = tier::fallback_backend().create(setup);
   CHECK(interpreter.has_value());  // it needs nothing of the host
   interpreter_ = std::move(*interpreter);
@@ -83,7 +87,7 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
   compiler_ = std::move(*compiler);
   guard_ = std::make_unique<tier::Guard>(*backend);
   if (wants_regions && compiler_->makes_regions()) {
-    regions_ = std::make_unique<RegionCompiler>(guest, *compiler_, cache_, vcpus,
+    regions_ = std::make_unique<RegionCompiler>(guest, *backend, *compiler_, cache_, vcpus,
                                                 RegionCompiler::Options{.in_background = options.regions_in_background,
                                                                         .forward_state = options.forward_state,
                                                                         .perf_map = options.perf_map});
@@ -132,11 +136,23 @@ void CodeManager::compile(Vcpu& vcpu, Unit& unit) {
 void CodeManager::turned_often(Vcpu& vcpu, Unit& root) {
   if (!root.host.wants_loop.exchange(false, std::memory_order_relaxed)) return;
   if (regions_ == nullptr) return compile_loop(vcpu, root);
-  if (root.host.entry.load(std::memory_order_relaxed) == root.host.start) vcpu.start_sample();
+  if (root.host.entry.load(std::memory_order_relaxed) != root.host.start) return;
+  if (options_.min_tier < 2) {
+    const tier::Event event{
+        .tier = 1, .back_edges = hot_spots_.back_edges_of(options_.tier2_threshold), .time = vcpu.instructions()};
+    const tier::Decision decision = hot_spots_.look(root.warmth, event);
+    if (log_enabled(Log::tier)) [[unlikely]] {
+      log(Log::tier, "{} pc {:#x} mode {:#x} on tier 1: {} of {}",
+          tier::kVerdictNames[static_cast<u32>(decision.verdict)], vcpu.frame().pc, vcpu.frame().mode, decision.score,
+          decision.goal);
+    }
+    if (decision.verdict != tier::Verdict::promote) return;
+  }
+  vcpu.start_sample();
 }
 
 void CodeManager::sampled(Vcpu& vcpu, std::span<const opt::Sample> samples) {
-  const bool requested = regions_->request(samples, vcpu.frame().memory_mode, vcpu.features());
+  const bool requested = regions_->request(samples, vcpu.frame().memory_mode, vcpu.features(), vcpu.instructions());
   if (log_enabled(Log::tier)) [[unlikely]] {
     log(Log::tier, "pc {:#x} mode {:#x} on tier 1: sample of {} units, {}", samples[0].pc,
         samples[0].unit->mode.load(std::memory_order_relaxed), samples.size(), requested ? "promote" : "stay");

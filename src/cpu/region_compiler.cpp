@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 
 #include <fmt/format.h>
@@ -17,6 +18,8 @@ namespace {
 
 constexpr u64 kMostWaiting = 64;
 
+u64 now_ns() { return static_cast<u64>(std::chrono::steady_clock::now().time_since_epoch().count()); }
+
 bool may_have(const Unit& unit, u32 mode) {
   return unit.mode.load(std::memory_order_relaxed) == mode && unit.linkable && !unit.cut_short && unit.phys_next == 0 &&
          unit.host.start != nullptr && unit.host.entry.load(std::memory_order_acquire) != nullptr &&
@@ -25,9 +28,14 @@ bool may_have(const Unit& unit, u32 mode) {
 
 }  // namespace
 
-RegionCompiler::RegionCompiler(const Guest& guest, tier::Engine& engine, CodeCache& cache, u32 reader,
-                               const Options& options)
-    : guest_(guest), engine_(engine), cache_(cache), reader_(reader), options_(options) {
+RegionCompiler::RegionCompiler(const Guest& guest, const tier::Backend& backend, tier::Engine& engine, CodeCache& cache,
+                               u32 reader, const Options& options)
+    : guest_(guest),
+      engine_(engine),
+      cache_(cache),
+      guard_(backend, tier::kRegionBudget),
+      reader_(reader),
+      options_(options) {
   if (!options.in_background) return;
   // Signals are the main thread's.
   sigset_t all, before;
@@ -49,10 +57,13 @@ RegionCompiler::~RegionCompiler() {
 
 RegionCompiler::Statistics RegionCompiler::statistics() const {
   const std::lock_guard lock(mutex_);
-  return statistics_;
+  Statistics all = statistics_;
+  all.guard = guard_.statistics();
+  return all;
 }
 
-bool RegionCompiler::request(std::span<const opt::Sample> samples, u32 memory_mode, u64 features) {
+bool RegionCompiler::request(std::span<const opt::Sample> samples, u32 memory_mode, u64 features, u64 time) {
+  if (!guard_.may_try(samples[0].unit->warmth, time)) return false;
   auto job = std::make_unique<Job>();
   job->plan = opt::form_region(samples, memory_mode, {}, may_have);
   if (job->plan.parts.empty()) {
@@ -63,6 +74,8 @@ bool RegionCompiler::request(std::span<const opt::Sample> samples, u32 memory_mo
   job->pc = samples[0].pc;
   job->mode = samples[0].unit->mode.load(std::memory_order_relaxed);
   job->features = features;
+  job->time = time;
+  job->root = samples[0].unit;
   for (const opt::Part& part : job->plan.parts) {
     if (std::ranges::find(job->making.units, part.unit) != job->making.units.end()) continue;
     job->making.units.push_back(part.unit);
@@ -140,7 +153,10 @@ void RegionCompiler::compile(Job& job) {
       part.block = &blocks_[unit];
     }
     opt::leave_out_unbuildable(job.plan, guest_.helpers);
-    code = engine_.compile_region(job.plan);
+    tier::Outcome outcome;
+    const u64 start = now_ns();
+    code = engine_.compile_region(job.plan, guard_.budget(), &outcome);
+    guard_.note(outcome, job.root->warmth, now_ns() - start, job.time);
   }
   if (code.start != nullptr && options_.perf_map != nullptr) {
     options_.perf_map->add(

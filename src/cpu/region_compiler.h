@@ -20,6 +20,7 @@
 #include "tcg/opt/build.h"
 #include "tcg/opt/form.h"
 #include "tcg/tier/backend.h"
+#include "tcg/tier/fallback.h"
 
 namespace pagoda {
 
@@ -31,14 +32,15 @@ class RegionCompiler {
     PerfMap* perf_map = nullptr;
   };
   // `reader`: its number among the cache's.
-  RegionCompiler(const Guest& guest, tier::Engine& engine, CodeCache& cache, u32 reader, const Options& options);
+  RegionCompiler(const Guest& guest, const tier::Backend& backend, tier::Engine& engine, CodeCache& cache, u32 reader,
+                 const Options& options);
   ~RegionCompiler();
   RegionCompiler(const RegionCompiler&) = delete;
   RegionCompiler& operator=(const RegionCompiler&) = delete;
 
-  // Forms and compiles the region of a sample's first unit; `features` as Vcpu::features(). Units of the sample cannot
-  // go away during the call. False: no region comes of it.
-  bool request(std::span<const opt::Sample> samples, u32 memory_mode, u64 features);
+  // Forms and compiles the region of a sample's first unit; `features` as Vcpu::features(), `time` in instructions of
+  // the vcpu. Units of the sample cannot go away during the call. False: no region comes of it.
+  bool request(std::span<const opt::Sample> samples, u32 memory_mode, u64 features, u64 time);
 
   struct Statistics {
     u64 requested = 0;  // plans that were made
@@ -47,6 +49,7 @@ class RegionCompiler {
     u64 stale = 0;    // gone out of use before they were ready
     u64 dropped = 0;  // of too many that waited
     u64 longest = 0;  // queue
+    tier::Guard::Statistics guard;
   };
   Statistics statistics() const;
 
@@ -55,7 +58,8 @@ class RegionCompiler {
     opt::RegionPlan plan;
     CodeCache::Making making;
     std::vector<std::vector<u8>> bytes;  // by unit of `making`
-    u64 pc = 0, features = 0;
+    u64 pc = 0, features = 0, time = 0;
+    Unit* root = nullptr;
     u32 mode = 0;
   };
   void work();
@@ -64,6 +68,7 @@ class RegionCompiler {
   const Guest& guest_;
   tier::Engine& engine_;
   CodeCache& cache_;
+  tier::Guard guard_;
   const u32 reader_;
   const Options options_;
   ir::Builder ir_builder_;

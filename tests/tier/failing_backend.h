@@ -16,12 +16,23 @@ inline std::function<tier::Outcome(u32 n)>& failing_script() {
   return script;
 }
 
+// The same for regions, on tier 2.
+inline std::function<tier::Outcome(u32 n)>& failing_region_script() {
+  static std::function<tier::Outcome(u32)> script;
+  return script;
+}
+
 class FailingEngine final : public tier::Engine {
  public:
   explicit FailingEngine(std::unique_ptr<tier::Engine> works) : works_(std::move(works)) {}
   tier::Outcome compile(u32 thread, tier::Job& job) override {
     const tier::Outcome outcome = failing_script()(asked_++);
     return outcome == tier::Outcome::done ? works_->compile(thread, job) : outcome;
+  }
+  bool makes_regions() const override { return works_->makes_regions(); }
+  LoopCode compile_region(const opt::RegionPlan& plan, const tier::Budget& budget, tier::Outcome* outcome) override {
+    *outcome = failing_region_script()(regions_asked_++);
+    return *outcome == tier::Outcome::done ? works_->compile_region(plan, budget, outcome) : LoopCode{};
   }
   interp::LeaveInfo execute(VcpuFrame& frame, Unit& unit) override { return works_->execute(frame, unit); }
   tier::Statistics statistics() const override { return works_->statistics(); }
@@ -30,7 +41,7 @@ class FailingEngine final : public tier::Engine {
 
  private:
   std::unique_ptr<tier::Engine> works_;
-  u32 asked_ = 0;
+  u32 asked_ = 0, regions_asked_ = 0;
 };
 
 inline const tier::Backend& failing_backend() {
@@ -43,6 +54,21 @@ inline const tier::Backend& failing_backend() {
                                  .summary = "tier 1 that fails on demand",
                                  .create = [](const tier::Setup& setup) -> Result<std::unique_ptr<tier::Engine>> {
                                    TRY_ASSIGN(auto works, tier::make_lightweight(setup));
+                                   return std::make_unique<FailingEngine>(std::move(works));
+                                 }};
+  return row;
+}
+
+inline const tier::Backend& failing_region_backend() {
+  static const tier::Backend row{.name = "failing-regions",
+                                 .tier = 2,
+                                 .features = tier::kHostCode,
+                                 .opt_levels = 0,
+                                 .guests = {},
+                                 .fallback = "lightweight",
+                                 .summary = "tier 2 that fails on demand",
+                                 .create = [](const tier::Setup& setup) -> Result<std::unique_ptr<tier::Engine>> {
+                                   TRY_ASSIGN(auto works, tier::make_optimizing(setup));
                                    return std::make_unique<FailingEngine>(std::move(works));
                                  }};
   return row;

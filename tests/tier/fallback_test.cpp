@@ -37,9 +37,10 @@ TEST(Guard, RefusalAndFullMemoryAreNoFailures) {
   Guard guard(failing_backend());
   for (u32 n = 0; n < 3 * tier::kFailuresInARow; ++n) {
     Heat heat;
-    EXPECT_EQ(guard.note(Outcome::refused, heat, 0, 0).wait, 0u);
     EXPECT_EQ(guard.note(Outcome::no_room, heat, 0, 0).wait, tier::kCoolDown);
-    EXPECT_EQ(heat.failures, 0u);
+    EXPECT_TRUE(guard.may_try(heat, 0));
+    EXPECT_EQ(guard.note(Outcome::refused, heat, 0, 0).wait, 0u);
+    EXPECT_FALSE(guard.may_try(heat, 0));
   }
   EXPECT_TRUE(guard.is_on(0));
 }
@@ -127,11 +128,21 @@ constexpr u32 kBlocks = 12;
 struct Ran {
   u64 a0, pc, tier1;
   CodeManager::Statistics made;
+  bool makes_regions;
 };
 
+bool host_makes_regions() {
+  const Guest& guest = riscv64::riscv64_guest();
+  auto engine = tier::make_optimizing({.slots = guest.slots, .helpers = guest.helpers, .pinned = guest.pinned});
+  return engine.has_value() && (*engine)->makes_regions();
+}
+
 // A loop of blocks, for so many instructions.
-Ran run(const tier::Backend* backend, i64 insns) {
-  riscv64::Bench bench("rv64", {.max_tier = 1, .backend = backend});
+Ran run(const tier::Backend* backend, i64 insns, CodeOptions options = {}) {
+  options.backend = backend;
+  options.max_tier = backend != nullptr ? backend->tier : 1;
+  options.regions_in_background = false;
+  riscv64::Bench bench("rv64", options);
   std::vector<u32> words;
   for (u32 n = 0; n < kBlocks; ++n) {
     words.push_back(0x00150513 + (n << 20));  // addi a0, a0, n + 1
@@ -143,7 +154,8 @@ Ran run(const tier::Backend* backend, i64 insns) {
   CHECK(bench.memory.write(GuestPhys(kCode), std::as_bytes(std::span(words))));
   bench.hart().pc = kCode;
   CHECK(bench.vcpu->run(insns) == Vcpu::Stop::budget);
-  return {bench.hart().x[10], bench.hart().pc, bench.vcpu->statistics().tier_instructions[1], bench.code->statistics()};
+  return {bench.hart().x[10], bench.hart().pc, bench.vcpu->statistics().tier_instructions[1], bench.code->statistics(),
+          host_makes_regions()};
 }
 
 class FallbackInMachine : public testing::Test {
@@ -195,6 +207,49 @@ TEST_F(FallbackInMachine, EveryThirdFails) {
   EXPECT_EQ(ran.made.guard.switched_off, 0u);
   EXPECT_GT(ran.made.guard.over_budget, 3u);
   EXPECT_GT(ran.tier1, kInsns / 2u);
+}
+
+// A region that cannot be compiled stays on tier 1, and after some tries nobody asks again.
+TEST_F(FallbackInMachine, RegionsThatFail) {
+  constexpr i64 kInsns = 200'000'000;  // 8 million turns; the loop is looked at again each million
+  const Ran plain = run(nullptr, kInsns);
+  for (const Outcome outcome : {Outcome::failed, Outcome::over_budget, Outcome::refused}) {
+    failing_script() = [](u32) { return Outcome::done; };
+    failing_region_script() = [&](u32) { return outcome; };
+    const Ran ran = run(&failing_region_backend(), kInsns, {.tier2_threshold = 100});
+    if (!ran.makes_regions) GTEST_SKIP() << "no tier 2 on this host";
+    EXPECT_EQ(ran.a0, plain.a0);
+    EXPECT_EQ(ran.pc, plain.pc);
+    const tier::Guard::Statistics& guard = ran.made.regions.guard;
+    EXPECT_EQ(ran.made.regions.published, 0u);
+    EXPECT_EQ(ran.made.regions.requested, outcome == Outcome::refused ? 1u : tier::kMostTries);
+    EXPECT_EQ(guard.failed + guard.over_budget, outcome == Outcome::refused ? 0u : tier::kMostTries);
+    EXPECT_EQ(guard.given_up, outcome == Outcome::refused ? 0u : 1u);
+    EXPECT_EQ(guard.switched_off, 0u);
+  }
+}
+
+TEST_F(FallbackInMachine, ARegionThatFailsTwice) {
+  constexpr i64 kInsns = 100'000'000;
+  const Ran plain = run(nullptr, kInsns);
+  failing_script() = [](u32) { return Outcome::done; };
+  failing_region_script() = [](u32 n) { return n < 2 ? Outcome::failed : Outcome::done; };
+  const Ran ran = run(&failing_region_backend(), kInsns, {.tier2_threshold = 100});
+  if (!ran.makes_regions) GTEST_SKIP() << "no tier 2 on this host";
+  EXPECT_EQ(ran.a0, plain.a0);
+  EXPECT_EQ(ran.pc, plain.pc);
+  EXPECT_EQ(ran.made.regions.guard.failed, 2u);
+  EXPECT_EQ(ran.made.regions.published, 1u);
+}
+
+TEST_F(FallbackInMachine, PoliciesDecideOnRegions) {
+  failing_script() = failing_region_script() = [](u32) { return Outcome::done; };
+  for (const tier::Policy& policy : tier::policies()) {
+    const Ran ran = run(&failing_region_backend(), 5'000'000, {.policy = &policy});
+    if (!ran.makes_regions) GTEST_SKIP() << "no tier 2 on this host";
+    EXPECT_EQ(ran.made.regions.published, 1u) << policy.name;
+    EXPECT_EQ(ran.made.promotion.promotions, kBlocks + 2) << policy.name;  // each unit, and the loop
+  }
 }
 
 // Every policy runs a machine to the same end.

@@ -29,7 +29,7 @@ struct Stretch {
 };
 constexpr Stretch kTrace[] = {
     {10, 11, "loop", 'e', 20},
-    {12, 40, "loop", 'b', 1600},
+    {12, 40, "loop", 'b', 3200},
     // Now and then for a long time.
     {100, 36100, "rare", 'e', 12},
     // Twice for a moment, a while apart.
@@ -37,7 +37,7 @@ constexpr Stretch kTrace[] = {
     {3000, 3001, "twice", 'e', 4},
     // A loop that runs a little each time.
     {400, 401, "poller", 'e', 10},
-    {410, 60000, "poller", 'b', 2000},
+    {410, 60000, "poller", 'b', 4000},
     // A program starts: many units at once, and one more in the midst of them that runs a few times.
     {40960, 41900, "crowd", 'e', 10},
     {42100, 42101, "late", 'e', 12},
@@ -143,9 +143,8 @@ TEST(Policy, ThresholdIsExact) {
   EXPECT_EQ(decision.verdict, Verdict::promote);
   EXPECT_EQ(decision.next, 3000u);
   EXPECT_TRUE(heat.is_due);
-  // A jump back weighs two.
-  EXPECT_EQ(spots.back_edges_of(decision.next), 1500u);
-  EXPECT_EQ(spots.look(heat, {.tier = 1, .back_edges = 1499}).verdict, Verdict::stay);
+  EXPECT_EQ(spots.back_edges_of(decision.next), 3000u);
+  EXPECT_EQ(spots.look(heat, {.tier = 1, .back_edges = 2999}).verdict, Verdict::stay);
   EXPECT_EQ(spots.look(heat, {.tier = 1, .back_edges = 1}).verdict, Verdict::promote);
   // No threshold at all: at the first look.
   HotSpots eager(*find_policy("threshold"), {{0, 0}});

@@ -44,7 +44,8 @@ struct Setup {
   u32 fusions = interp::kAllFusions;
   const Services* services = &tier::services();  // for plugins
   RegionSwitches regions;
-  u32 loop_threshold = 0;  // jumps back after which a loop of several units is compiled as one; 0: never
+  u32 loop_threshold = 0;     // jumps back after which a loop of several units is compiled as one; 0: never
+  u32 turns_again = 1 << 20;  // and after which this is looked at again
 };
 
 // What one compilation may cost at most; 0: anything.
@@ -91,9 +92,12 @@ class Engine {
   // one.
   virtual LoopCode compile_loop(u32, std::span<const LoopUnit>, u32 /*memory_mode*/) { return {}; }
   // Whether it makes code of regions; then, code of one, for CodeCache::attach_region. Empty: not of this one, or no
-  // room. On one thread at a time, while others compile units.
+  // room, or over the budget, as `outcome` says. On one thread at a time, while others compile units.
   virtual bool makes_regions() const { return false; }
-  virtual LoopCode compile_region(const opt::RegionPlan&) { return {}; }
+  virtual LoopCode compile_region(const opt::RegionPlan&, const Budget& /*budget*/, Outcome* outcome) {
+    *outcome = Outcome::refused;
+    return {};
+  }
   // Runs from the start of `unit`, which this engine compiled and whose pc is frame.pc; as interp::execute.
   virtual interp::LeaveInfo execute(VcpuFrame& frame, Unit& unit) = 0;
   virtual Statistics statistics() const = 0;

@@ -22,6 +22,14 @@ bool Guard::is_on(u64 time) const {
   return time >= off_since_ + off_for_;
 }
 
+bool Guard::may_try(const Heat& heat, u64 time) {
+  const bool on = is_on(time);
+  const std::lock_guard lock(mutex_);
+  if (heat.failures >= kMostTries) return false;
+  if (!on) ++statistics_.turned_away;
+  return on;
+}
+
 Guard::Attempt Guard::compile(Engine& engine, u32 thread, Job& job, Heat& heat, u64 time) {
   if (!is_on(time)) {
     const std::lock_guard lock(mutex_);
@@ -58,6 +66,7 @@ Guard::Attempt Guard::note(Outcome outcome, Heat& heat, u64 ns, u64 time) {
     case Outcome::no_room:
       return {true, outcome, kCoolDown};
     case Outcome::refused:
+      heat.failures = kMostTries;
       return {true, outcome, 0};
     case Outcome::failed:
       ++statistics_.failed;
@@ -76,7 +85,7 @@ Guard::Attempt Guard::note(Outcome outcome, Heat& heat, u64 ns, u64 time) {
     log(Log::tier, "{}: switched off for {} instructions, its compilations fail", backend_.name, off_for_);
   }
   const u32 wait = kCoolDown << heat.failures;
-  if (++heat.failures < kMostTries) return {true, outcome, wait};
+  if (heat.failures < kMostTries && ++heat.failures < kMostTries) return {true, outcome, wait};
   ++statistics_.given_up;
   return {true, outcome, 0};
 }

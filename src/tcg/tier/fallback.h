@@ -17,13 +17,14 @@
 
 namespace pagoda::tier {
 
-inline constexpr u32 kCoolDown = 1000;                     // entries of a unit before it asks again, the first time
-inline constexpr u8 kMostTries = 4;                        // of one unit
-inline constexpr u32 kFailuresInARow = 16;                 // then a backend is switched off
-inline constexpr u64 kOffInsns = 20'000'000;               // the first time
-inline constexpr u32 kMostOffDoublings = 6;                // of that
-inline constexpr u64 kAlertNs = 10'000'000;                // a compilation that takes longer is reported
-inline constexpr Budget kUnitBudget{50'000'000, 1 << 20};  // of the compilation of one unit
+inline constexpr u32 kCoolDown = 1000;                        // entries of a unit before it asks again, the first time
+inline constexpr u8 kMostTries = 4;                           // of one unit
+inline constexpr u32 kFailuresInARow = 16;                    // then a backend is switched off
+inline constexpr u64 kOffInsns = 20'000'000;                  // the first time
+inline constexpr u32 kMostOffDoublings = 6;                   // of that
+inline constexpr u64 kAlertNs = 10'000'000;                   // a compilation that takes longer is reported
+inline constexpr Budget kUnitBudget{50'000'000, 1 << 20};     // of the compilation of one unit
+inline constexpr Budget kRegionBudget{100'000'000, 1 << 20};  // of one region
 
 class Guard {
  public:
@@ -39,6 +40,7 @@ class Guard {
 
   // The same in steps, for who compiles elsewhere: whether to ask at all, and then how it went.
   bool is_on(u64 time) const;
+  bool may_try(const Heat& heat, u64 time);  // and not given up; who may not is counted
   Attempt note(Outcome outcome, Heat& heat, u64 ns, u64 time);
   const Backend& backend() const { return backend_; }
   const Budget& budget() const { return budget_; }

@@ -15,6 +15,7 @@ class Lightweight final : public Engine {
     light::Layout layout{.pinned = setup.pinned, .helpers = setup.helpers, .features = features};
     layout.memory_modes = setup.memory_modes;
     layout.loop_threshold = setup.loop_threshold;
+    layout.turns_again = setup.turns_again;
     for (u32 mode = 0; mode < setup.memory_modes; ++mode) {
       layout.tlb_offset[mode] = setup.tlb_offset[mode];
       layout.second_tlb_offset[mode] = setup.second_tlb_offset[mode];

@@ -33,14 +33,21 @@ class Optimizing final : public Engine {
     return units_.compile_loop(thread, loop, memory_mode);
   }
   bool makes_regions() const override { return true; }
-  LoopCode compile_region(const opt::RegionPlan& plan) override {
+  LoopCode compile_region(const opt::RegionPlan& plan, const Budget& budget, Outcome* outcome) override {
+    *outcome = Outcome::failed;
     if (injection::step_fails()) return {};
     if (statistics_.regions >= switches_.most_regions) return {};
     const u64 start = now_ns();
+    const auto is_late = [&] {
+      const bool late = budget.ns != 0 && now_ns() - start > budget.ns;
+      if (late) *outcome = Outcome::over_budget;
+      return late;
+    };
     builder_.build(plan, graph_);
     if (log_enabled(Log::region)) [[unlikely]]
       log(Log::region, "region of {} parts as built:\n{}", plan.parts.size(), opt::print(graph_));
     opt::run_passes(graph_, {.level = switches_.level, .disabled = switches_.disabled_passes, .fuel = switches_.fuel});
+    if (is_late()) return refuse();
     opt::split_edges(graph_);
     opt::find_loops(graph_);
     if (log_enabled(Log::region)) [[unlikely]]
@@ -55,11 +62,16 @@ class Optimizing final : public Engine {
       code_.code_pages.push_back({distance, part.unit->host_page});
     }
     opt::Registers registers = opt::allocatable_registers();
+    if (is_late()) return refuse();
     registers.spill_everything = switches_.spill_everything;
     registers.shuffle_seed = switches_.shuffle_seed;
     if (log_enabled(Log::region)) [[unlikely]]
       log(Log::region, "selected:\n{}", opt::print(code_));
-    if (injection::step_fails() || !opt::allocate_registers(code_, registers)) return refuse();
+    if (injection::step_fails()) return refuse();
+    if (!opt::allocate_registers(code_, registers)) {
+      *outcome = Outcome::refused;
+      return refuse();
+    }
     if (switches_.check) {
       const std::string wrong = opt::check_allocation(code_, registers);
       if (log_enabled(Log::region)) log(Log::region, "allocated:\n{}", opt::print(code_));
@@ -68,12 +80,22 @@ class Optimizing final : public Engine {
     std::string listing;
     const bool wants_listing = log_enabled(Log::region);
     if (wants_listing) emitter_.set_listing(&listing);
-    const LoopCode made = injection::step_fails() ? LoopCode{} : emitter_.emit(code_, plan.memory_mode);
+    const bool fails = injection::step_fails();
+    const LoopCode made = fails ? LoopCode{} : emitter_.emit(code_, plan.memory_mode);
     if (wants_listing) {
       emitter_.set_listing(nullptr);
       log(Log::region, "host code:\n{}", listing);
     }
-    if (made.start == nullptr) return refuse();
+    if (made.start == nullptr) {
+      if (!fails) *outcome = Outcome::no_room;
+      return refuse();
+    }
+    if (budget.bytes != 0 && made.bytes > budget.bytes) {
+      made.memory->release(made.start, made.data);
+      *outcome = Outcome::over_budget;
+      return refuse();
+    }
+    *outcome = Outcome::done;
     const std::lock_guard lock(mutex_);
     ++statistics_.regions;
     statistics_.region_insns += plan.guest_insns();

@@ -77,6 +77,8 @@ class HotSpots {
   u32 entries_of(u32 weight) const { return (weight + policy_.entry_weight - 1) / policy_.entry_weight; }
   u32 back_edges_of(u32 weight) const { return (weight + policy_.back_edge_weight - 1) / policy_.back_edge_weight; }
   const Policy& policy() const { return policy_; }
+  // Whether a unit that reached its threshold is promoted whatever the time: nobody has to count further.
+  bool is_simple() const { return policy_.window[1] == 0 && policy_.half_life[1] == 0 && policy_.crowd[1] == 0; }
 
   struct Statistics {
     u64 looks = 0, promotions = 0, demotions = 0;

@@ -105,7 +105,7 @@ void Compiler::Work::chain(u32 side) {
     a.js(often);
     cold.push_back([this, often, side] {
       a.bind(often);
-      a.mov(x86::eax, kTurnsAgain);
+      a.mov(x86::eax, stubs.layout.turns_again);
       a.mov(x86::dword_ptr(x86::rip, 0), x86::eax);
       data_reference(offsetof(HostData, turns));
       exit_to(side == 0 ? Left::often_link0 : Left::often_link1, unit->exit_offset[side]);

@@ -64,9 +64,6 @@ struct FloatCopies {
   u16 is_boxed = 0;        // by bit: the place's high half is all ones (f32_box)
 };
 
-// Jumps back before a unit asks again.
-inline constexpr i32 kTurnsAgain = 1 << 20;
-
 struct Compiler::Work {
   explicit Work(const Stubs& from);
 
