@@ -187,6 +187,7 @@ void Softmmu::drop_write_tags(GuestPhys page) {
   const GuestMemory::Range* range = memory_.find(page);
   if (range == nullptr || !range->is_ram()) return;
   const u64 host = reinterpret_cast<u64>(range->host + (page.value - range->start));
+  ++frame_.mapping_epoch;  // also where no entry is left: compiled code may remember what there was
   for (u32 mode = 0; mode < guest_.memory_modes; ++mode) {
     for_each_equal(phys_[mode], static_cast<u32>(page.value >> kPageBits), [&](u32 i) {
       TlbEntry& entry = second_[mode].entries[i];
@@ -195,7 +196,6 @@ void Softmmu::drop_write_tags(GuestPhys page) {
       // The first level's is the same page, perhaps under another tag, or another page's.
       if ((first.write_tag & kTlbPageMask) == (entry.write_tag & kTlbPageMask)) first.write_tag = kTlbInvalid;
       entry.write_tag = kTlbInvalid;
-      ++frame_.mapping_epoch;
     });
   }
 }

@@ -33,7 +33,7 @@ MAY_INCLUDE = [
     # The shared vcpu code drives the translator, whose front doors are interp.h, light.h and tcg/cache; slow-path atomics
     # compute with tier 0's own operations.
     ("cpu/", ["base/", "memory/", "tcg/ir/", "tcg/abi/", "tcg/engine.h", "tcg/interp/interp.h",
-              "tcg/interp/integer_ops.h", "tcg/tier/backend.h", "tcg/tier/fallback.h", "tcg/tier/policy.h", "tcg/cache/", "tcg/host/atomic16.h", "tcg/host/fp.h",
+              "tcg/interp/integer_ops.h", "tcg/tier/backend.h", "tcg/tier/fallback.h", "tcg/tier/policy.h", "tcg/opt/form.h", "tcg/opt/build.h", "tcg/cache/", "tcg/host/atomic16.h", "tcg/host/fp.h",
               "devices/bus/", "cpu/."]),
     ("machines/", ["base/", "memory/", "tcg/", "cpu/", "devices/", "machines/"]),
     ("cli/", ["base/", "machines/config.h", "machines/catalog.h", "machines/disk/disk_command.h", "cli/"]),
@@ -102,7 +102,7 @@ REGISTRY = re.compile(r"\b(deb\.debian|pypi|crates|registry\.npmjs|proxy\.golang
 RAM_READ = re.compile(r"\bram_(load|copy_out)\b")
 RAM_WRITE = re.compile(r"\bram_(store|copy_in)\b|\b\w*(range|window)\w*(\.|->)host\b")
 # The code manager reads pages of code that the softmmu gave it.
-RAM_READERS = re.compile(r"^src/(memory/|cpu/softmmu|cpu/code_manager)")
+RAM_READERS = re.compile(r"^src/(memory/|cpu/softmmu|cpu/code_manager|cpu/region_compiler)")
 RAM_WRITERS = re.compile(r"^src/(memory/|cpu/softmmu)")
 GUEST_OR_HOST = re.compile(r"\b(target_\w+|Target[A-Z]\w*|kTarget\w*|TARGET_\w+)\b")
 EXCEPTION = re.compile(r"\b(throw\b|catch\s*\(|try\s*\{)")

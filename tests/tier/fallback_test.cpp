@@ -132,7 +132,7 @@ struct Ran {
 };
 
 bool host_makes_regions() {
-  const Guest& guest = riscv64::riscv64_guest();
+  const Guest& guest = riscv64_guest();
   auto engine = tier::make_optimizing({.slots = guest.slots, .helpers = guest.helpers, .pinned = guest.pinned});
   return engine.has_value() && (*engine)->makes_regions();
 }

@@ -39,9 +39,7 @@ TEST(Select, ByFeaturesLevelAndGuest) {
   EXPECT_EQ(name_of({.features = kPersistent | kBatch}), "select-test");
   EXPECT_EQ(name_of({.features = kPersistent | kSimd | kBatch}), "none");
   EXPECT_EQ(name_of({.features = kPersistent, .is_built_in = true}), "none");
-  EXPECT_EQ(name_of({.opt_level = 3}), "select-test");
-  EXPECT_EQ(name_of({.opt_level = 3, .guest = "arm64"}), "select-test");
-  EXPECT_EQ(name_of({.opt_level = 3, .guest = "riscv64"}), "none");
+  EXPECT_EQ(name_of({.opt_level = 3, .guest = "riscv64"}), "optimizing");
   EXPECT_EQ(name_of({.opt_level = 4}), "none");
   EXPECT_EQ(name_of({.guest = "x86_64"}), "select-test");
   EXPECT_NE(name_of({.guest = "riscv64"}), "select-test");

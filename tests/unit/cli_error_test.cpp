@@ -284,7 +284,7 @@ TEST(CliError, Execution) {
       {"-accel tirered", "-accel tirered: unknown accelerator 'tirered'; did you mean 'tiered'?"},
       {"-accel tcg,fusoin=on", "-accel tcg,fusoin=on: unknown key 'fusoin'; did you mean 'fusion'?"},
       {"-accel tcg,fusion=1", "-accel tcg,fusion=1: fusion=1: only 'on' or 'off'"},
-      {"-accel tcg,max-tier=x", "-accel tcg,max-tier=x: max-tier must be a number from 0 to 1"},
+      {"-accel tcg,max-tier=x", "-accel tcg,max-tier=x: max-tier must be a number from 0 to 2"},
       {"-accel tcg,policy=threshhold",
        "-accel tcg,policy=threshhold: policy=threshhold: there is no such policy; did you mean 'threshold'? (-accel "
        "help lists them)"},

@@ -112,7 +112,7 @@ class Program(unittest.TestCase):
         self.file("guest", struct.pack("<%dI" % len(words + power_off + handler), *words, *power_off, *handler))
         status, listing, _ = self.run_it("riscv64", "-d", "help")
         offered = [line.split()[0] for line in listing.splitlines() if re.match(r"\w+  +\w", line)]
-        self.assertEqual(sorted(offered), sorted([*self.LOGGED, "all"]))
+        self.assertEqual(sorted(offered), sorted([*self.LOGGED, "all", "op_opt"]))
         for item, patterns in self.LOGGED.items():
             done = self.run_it("riscv64", "-M", "virt", "-bios", "none", "-kernel", "guest", "-display", "none",
                                "-device", "virtio-rng-device,id=rng0", "-accel", "tiered,tier1-threshold=3", "-d", item,
