@@ -60,7 +60,7 @@ class Plugins(unittest.TestCase):
             self.assertLess(stats["fallback"]["percent"], 50)
         # It is there, but nobody asked for it.
         status, said, stats = self.run_guest("plugins=" + EXAMPLE)
-        self.assertEqual((status, said, stats["tier1"]["backend"]), (42, [self.END], "lightweight"))
+        self.assertEqual((status, said, stats["tier1"]["backend"]), (42, [self.END], "optimizing"))
 
     def test_broken_ones_harm_nobody(self):
         names = sorted(os.path.basename(p)[:-len(".so.test")] for p in glob.glob(OTHERS + "/*.so.test"))

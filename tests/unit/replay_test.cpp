@@ -154,7 +154,7 @@ TEST_F(ReplayTest, MappingsHaveAnEpoch) {
   EXPECT_TRUE(moves([&] { bench.mmu().watchpoints_changed(); }));
   bench.store(kData, 5);
   EXPECT_TRUE(moves([&] { bench.mmu().drop_write_tags(GuestPhys(kData)); }));
-  EXPECT_FALSE(moves([&] { bench.mmu().drop_write_tags(GuestPhys(kData)); })) << "there is none any more";
+  EXPECT_TRUE(moves([&] { bench.mmu().drop_write_tags(GuestPhys(kData)); })) << "without an entry, too";
   EXPECT_FALSE(moves([&] { bench.load(kData + 0x3000); }));
 }
 
