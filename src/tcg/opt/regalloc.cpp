@@ -6,14 +6,24 @@
 
 namespace pagoda::opt {
 
+namespace {
+constexpr u32 kMoreRounds = 2;
+}
+
 bool allocate_registers(LirCode& code, const Registers& registers) {
   code.places.assign(code.operands.size(), {});
   code.moves.clear();
   code.spills = 0;
   ra::Facts facts;
   if (!ra::analyse(code, facts)) return false;
-  ra::Walk walk(code, registers, facts);
-  return walk.run() && ra::write_allocation(code, facts, walk);
+  ra::Unfit unfit;
+  for (u32 round = 0;; ++round) {
+    ra::Walk walk(code, registers, facts, unfit);
+    if (!walk.run()) return false;
+    // What a walk finds out about loops makes the next one better; seldom more than once.
+    if (round < kMoreRounds && walk.find_unfit(unfit)) continue;
+    return ra::write_allocation(code, facts, walk);
+  }
 }
 
 }  // namespace pagoda::opt

@@ -107,6 +107,7 @@ void Walk::keep_nearest(u32 b, RegClass of, u64 total, std::vector<u32>& chosen)
     const Candidate& found = candidates_[i];
     if (code_.vregs[found.reg].of != of) continue;
     if (is_header) {
+      if (std::ranges::binary_search(unfit_, std::pair(b, found.reg))) continue;
       (found.key < kExitLength ? near : far).push_back(i);
     } else if (is_worth(found, total)) {
       near.push_back(i);
@@ -190,6 +191,31 @@ bool Walk::is_stored(u32 b, VReg reg) const {
     }
   }
   return true;
+}
+
+bool Walk::find_unfit(Unfit& unfit) const {
+  const size_t known = unfit.size();
+  for (size_t loop = 1; loop < facts_.loops.size(); ++loop) {
+    const u32 b = facts_.loops[loop].header;
+    const LirBlock& block = code_.blocks[b];
+    for (const VReg reg : entry[b].at) {
+      if (reg == 0) continue;
+      u64 loads = 0;
+      for (u32 i = 0; i < block.before.size(); ++i) {
+        const u32 before = block.before[i];
+        if (facts_.number[before] < facts_.number[b] || facts_.number[before] == kNone) continue;
+        VReg brought = reg;
+        for (const LirPhi& phi : block.phis) {
+          if (phi.reg == reg) brought = code_.phi_args[phi.first + i];
+        }
+        if (is_remade(brought) || std::ranges::find(exit[before].at, brought) != std::end(exit[before].at)) continue;
+        loads += std::min(facts_.blocks[before].frequency, facts_.blocks[b].frequency);
+      }
+      if (2 * loads > facts_.blocks[b].frequency) unfit.emplace_back(b, reg);
+    }
+  }
+  std::ranges::sort(unfit);
+  return unfit.size() != known;
 }
 
 }  // namespace pagoda::opt::ra

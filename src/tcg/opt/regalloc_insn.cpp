@@ -340,6 +340,7 @@ void Walk::finish_insn() {
     const u32 r = reg_id(of(operand.reg), code_.places[o].reg_number);
     if (reg_of_[operand.reg] != kNoReg) to_[reg_of_[operand.reg]] = 0;
     put(operand.reg, r);
+    if (home(operand.reg) == kNoReg) home_[web_[operand.reg]] = static_cast<u8>(r);
     stored_[operand.reg] = is_remade(operand.reg) ? 1 : 0;
     next_use_[operand.reg] = after_[o];
     hint_[operand.reg] = hint_after_[o];

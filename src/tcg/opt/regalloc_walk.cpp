@@ -8,7 +8,7 @@
 
 namespace pagoda::opt::ra {
 
-Walk::Walk(LirCode& code, const Registers& registers, const Facts& facts)
+Walk::Walk(LirCode& code, const Registers& registers, const Facts& facts, const Unfit& unfit)
     : entry(code.blocks.size()),
       exit(code.blocks.size()),
       needs_slot(code.vregs.size()),
@@ -16,6 +16,7 @@ Walk::Walk(LirCode& code, const Registers& registers, const Facts& facts)
       code_(code),
       registers_(registers),
       facts_(facts),
+      unfit_(unfit),
       allocatable_(both(registers.allocatable)),
       random_(registers.shuffle_seed),
       home_(code.vregs.size(), kNoReg),

@@ -28,17 +28,17 @@ struct Event {
   bool is_store = false;
 };
 
-// A header's register that turned out not to be worth having.
-struct Unfit {
-  u32 block;
-  VReg reg;
-};
+// Values that are better not in a register when a loop begins: the loop has to let go of them, and load them again at its
+// end. By header and register, in order.
+using Unfit = std::vector<std::pair<u32, VReg>>;
 
 class Walk {
  public:
-  Walk(LirCode& code, const Registers& registers, const Facts& facts);
+  Walk(LirCode& code, const Registers& registers, const Facts& facts, const Unfit& unfit);
   // False: an instruction wants more registers than there are.
   bool run();
+  // Adds what this walk has found out; false: nothing.
+  bool find_unfit(Unfit& unfit) const;
 
   // Notes that `reg` is written to its spill slot, from where it is, in `block`.
   void note_store(VReg reg, u32 block) {
@@ -120,6 +120,7 @@ class Walk {
   LirCode& code_;
   const Registers& registers_;
   const Facts& facts_;
+  const Unfit& unfit_;
   const u32 allocatable_;
   u32 rank_[kRegs];  // registers are tried in this order
   u32 random_ = 0;

@@ -66,6 +66,14 @@ struct RandomLir {
 };
 LirCode random_lir(Rng& rng, const RandomLir& options);
 
+// Loops over guest registers.
+struct GuestLir {
+  u32 blocks = 20;
+  u32 insns = 8;  // of a part of a loop, at most
+  u32 guest_regs = 20;
+};
+LirCode guest_lir(Rng& rng, const GuestLir& options);
+
 // Registers 0 to 14 but 4 and 5, or as many as asked for.
 Registers registers_of(u32 gprs = 13, u32 xmms = 16);
 

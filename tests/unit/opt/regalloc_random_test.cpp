@@ -67,6 +67,23 @@ TEST_P(RegallocRandom, IsRight) {
   }
 }
 
+TEST(RegallocGuest, IsRight) {
+  for (u64 seed = first_seed(); seed < first_seed() + 200; ++seed) {
+    Rng rng(seed);
+    GuestLir options;
+    options.guest_regs = 12 + static_cast<u32>(seed % 20);
+    options.blocks = 5 + static_cast<u32>(seed % 40);
+    const LirCode before = guest_lir(rng, options);
+    Registers registers = registers_of();
+    if (seed % 4 == 1) registers.shuffle_seed = static_cast<u32>(seed);
+    registers.spill_everything = seed % 8 == 2;
+    LirCode code = before;
+    ASSERT_TRUE(allocate_registers(code, registers)) << "seed " << seed << '\n' << print(before);
+    ASSERT_EQ(check_allocation(code, registers), "") << "seed " << seed << '\n' << print(code);
+    ASSERT_TRUE(same_traces(before, code, seed)) << "seed " << seed << '\n' << print(code);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, RegallocRandom, testing::ValuesIn(kModes),
                          [](const auto& test) { return std::string(test.param.name); });
 
