@@ -119,6 +119,7 @@ void Walk::evict_all(u32 at) {
     reg_of_[reg] = kNoReg;
     now_.at[r] = 0;
   }
+  now_.held = 0;
 }
 
 }  // namespace pagoda::opt::ra

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a block begins with in registers, and in which.
 #include <algorithm>
+#include <bit>
 
 #include "tcg/opt/regalloc_walk.h"
 
@@ -24,19 +25,21 @@ void Walk::enter_block(u32 b) {
   for (const u32 before : block.before) {
     if (facts_.number[before] < stamp_) total += std::min(facts_.blocks[before].frequency, facts_.blocks[b].frequency);
   }
-  std::vector<u32> chosen;
-  keep_nearest(b, RegClass::gpr, total, chosen);
-  keep_nearest(b, RegClass::xmm, total, chosen);
-  assign(b, chosen);
+  chosen_.clear();
+  keep_nearest(b, RegClass::gpr, total);
+  keep_nearest(b, RegClass::xmm, total);
+  assign(b);
   for (const Candidate& candidate : candidates_) candidate_[candidate.reg] = kNone;
 }
 
 void Walk::enter_from(u32 before) {
   const Held& held = exit[before];
-  for (u32 r = 0; r < kRegs; ++r) {
+  for (u32 set = held.held; set != 0; set &= set - 1) {
+    const u32 r = static_cast<u32>(std::countr_zero(set));
     const VReg reg = held.at[r];
-    if (reg == 0 || entering_[reg] != stamp_) continue;
+    if (entering_[reg] != stamp_) continue;
     now_.at[r] = reg;
+    now_.held |= bit(r);
     reg_of_[reg] = static_cast<u8>(r);
     stored_[reg] = (held.stored >> r & 1) != 0;
   }
@@ -59,9 +62,9 @@ void Walk::collect(u32 b) {
     if (facts_.number[before] >= stamp_) continue;
     const u64 weight = std::min(facts_.blocks[before].frequency, facts_.blocks[b].frequency);
     const Held& held = exit[before];
-    for (u32 r = 0; r < kRegs; ++r) {
+    for (u32 set = held.held; set != 0; set &= set - 1) {
+      const u32 r = static_cast<u32>(std::countr_zero(set));
       const VReg reg = held.at[r];
-      if (reg == 0) continue;
       old_reg_[reg] = static_cast<u8>(r);
       if (entering_[reg] != stamp_) continue;
       Candidate& found = candidate(reg, distance_[reg]);
@@ -99,27 +102,28 @@ bool Walk::is_worth(const Candidate& candidate, u64 total) const {
   return candidate.have + candidate.have >= total - std::min<u64>(candidate.remade, total - candidate.have);
 }
 
-void Walk::keep_nearest(u32 b, RegClass of, u64 total, std::vector<u32>& chosen) {
-  const u32 count = static_cast<u32>(__builtin_popcount(allocatable_ & class_mask(of)));
+void Walk::keep_nearest(u32 b, RegClass of, u64 total) {
+  const u32 count = static_cast<u32>(std::popcount(allocatable_ & class_mask(of)));
   const bool is_header = facts_.is_header(b);
-  std::vector<u32> near, far;
+  near_.clear();
+  far_.clear();
   for (u32 i = 0; i < candidates_.size(); ++i) {
     const Candidate& found = candidates_[i];
     if (code_.vregs[found.reg].of != of) continue;
     if (is_header) {
       if (std::ranges::binary_search(unfit_, std::pair(b, found.reg))) continue;
-      (found.key < kExitLength ? near : far).push_back(i);
+      (found.key < kExitLength ? near_ : far_).push_back(i);
     } else if (is_worth(found, total)) {
-      near.push_back(i);
+      near_.push_back(i);
     }
   }
   const auto by_key = [&](u32 a, u32 c) {
     return candidates_[a].key != candidates_[c].key ? candidates_[a].key < candidates_[c].key
                                                     : candidates_[a].reg < candidates_[c].reg;
   };
-  std::ranges::sort(near, by_key);
-  if (near.size() > count) near.resize(count);
-  chosen.insert(chosen.end(), near.begin(), near.end());
+  std::ranges::sort(near_, by_key);
+  if (near_.size() > count) near_.resize(count);
+  chosen_.insert(chosen_.end(), near_.begin(), near_.end());
   if (!is_header) return;
   // What only lives through the loop: as many as never are in the way.
   const u32 pressure = facts_.loops[facts_.blocks[b].loop].pressure[static_cast<u32>(of)];
@@ -129,19 +133,19 @@ void Walk::keep_nearest(u32 b, RegClass of, u64 total, std::vector<u32>& chosen)
   }
   const u32 others = pressure > through ? pressure - through : 0;
   u32 room = others < count ? count - others : 0;
-  room = std::min(room, count - static_cast<u32>(near.size()));
-  std::ranges::sort(far, by_key);
-  for (const u32 i : far) {
+  room = std::min(room, count - static_cast<u32>(near_.size()));
+  std::ranges::sort(far_, by_key);
+  for (const u32 i : far_) {
     if (room == 0) break;
     if (candidates_[i].have == 0) continue;
-    chosen.push_back(i);
+    chosen_.push_back(i);
     --room;
   }
 }
 
 // Those that most of control comes with in a register choose first.
-void Walk::assign(u32 b, std::vector<u32>& chosen) {
-  std::ranges::sort(chosen, [&](u32 a, u32 c) {
+void Walk::assign(u32 b) {
+  std::ranges::sort(chosen_, [&](u32 a, u32 c) {
     const Candidate &x = candidates_[a], &y = candidates_[c];
     if (x.have != y.have) return x.have > y.have;
     return x.is_phi != y.is_phi ? y.is_phi : x.reg < y.reg;
@@ -150,13 +154,13 @@ void Walk::assign(u32 b, std::vector<u32>& chosen) {
   const u32 lost = facts_.loops[facts_.blocks[b].loop].lost;
   const i64 frequency = facts_.blocks[b].frequency;
   u32 free = allocatable_;
-  i64 votes[kRegs] = {};  // of those that have not chosen
+  i64 votes[kRegs] = {};  // of those that have not chosen_
   const auto count_votes = [&](const Candidate& found, i64 sign) {
     const u32 first = of(found.reg) == RegClass::gpr ? 0 : 16;
     for (u32 r = 0; r < 16; ++r) votes[first + r] += sign * static_cast<i64>(found.votes[r]);
   };
-  for (const u32 i : chosen) count_votes(candidates_[i], 1);
-  for (const u32 i : chosen) {
+  for (const u32 i : chosen_) count_votes(candidates_[i], 1);
+  for (const u32 i : chosen_) {
     const Candidate& found = candidates_[i];
     count_votes(found, -1);
     u32 best = kNone;
@@ -173,6 +177,7 @@ void Walk::assign(u32 b, std::vector<u32>& chosen) {
     }
     free &= ~bit(best);
     now_.at[best] = found.reg;
+    now_.held |= bit(best);
     reg_of_[found.reg] = static_cast<u8>(best);
     stored_[found.reg] = is_stored(b, found.reg);
     if (is_header || home(found.reg) == kNoReg) home_[web_[found.reg]] = static_cast<u8>(best);

@@ -22,8 +22,8 @@ void Walk::insn(u32 index, u32 position) {
   const LirInsn& insn = code_.insns[index];
   wanted_ = wants_of(code_, insn);
   std::copy(now_.at, now_.at + kRegs, to_);
-  held_ = 0;
-  for (u32 r = 0; r < kRegs; ++r) held_ |= to_[r] != 0 ? bit(r) : 0;
+  held_ = held_before_ = now_.held;
+  moved_.clear();
   copied_ = locked_ = late_copies_ = 0;
   temps_ = wanted_.temps;
   stores_.clear();
@@ -58,6 +58,14 @@ void Walk::gather() {
   }
 }
 
+// A value is to be in another register than before (kNoReg: in none).
+void Walk::mark_moved(VReg reg, u32 from) {
+  if ((flags_[reg] & kMoved) != 0) return;
+  flags_[reg] |= kMoved;
+  old_reg_[reg] = static_cast<u8>(from);
+  moved_.push_back(reg);
+}
+
 // Values in registers that the instruction destroys or wants for others find another place; fixed uses get theirs.
 void Walk::clear_wanted() {
   const LirInsn& insn = code_.insns[index_];
@@ -85,8 +93,7 @@ void Walk::clear_wanted() {
     }
     // Read before the register is destroyed.
     if (!stays && (flags & kOperand) != 0 && ((wanted_.temps | wanted_.uses) >> r & 1) == 0) continue;
-    old_reg_[reg] = static_cast<u8>(r);
-    flags_[reg] |= kMoved;
+    mark_moved(reg, r);
     to_[r] = 0;
     held_ &= ~bit(r);
     reg_of_[reg] = kNoReg;
@@ -119,14 +126,12 @@ void Walk::place_fixed_uses() {
       // What dies with its fixed uses leaves its register before.
       const bool is_needed = (flags & kDies) == 0 || (flags & (kLate | kOperand)) != 0;
       if (is_needed || (wanted_.uses >> elsewhere & 1) != 0) continue;
-      if ((flags & kMoved) == 0) old_reg_[reg] = reg_of_[reg];
-      flags_[reg] |= kMoved;
+      mark_moved(reg, elsewhere);
       to_[elsewhere] = 0;
       held_ &= ~bit(elsewhere);
       reg_of_[reg] = kNoReg;
-    } else if ((flags & kMoved) == 0) {
-      old_reg_[reg] = kNoReg;
-      flags_[reg] |= kMoved;
+    } else {
+      mark_moved(reg, kNoReg);
     }
     if ((destroyed >> r & 1) != 0) continue;
     // It stays where the instruction has it.
@@ -191,8 +196,7 @@ void Walk::place_uses() {
       if (from != kNoReg) moves_.back() = {Step::move, r, from, reg};
       if (from == kNoReg) stored_[reg] = 1;
       // Not to be taken for a value that was there before.
-      if ((flags & kMoved) == 0) old_reg_[reg] = kNoReg;
-      flags_[reg] |= kMoved;
+      mark_moved(reg, kNoReg);
       put(reg, r);
     }
     locked_ |= bit(r);
@@ -269,21 +273,23 @@ void Walk::place_defs() {
 
 void Walk::write_moves() {
   for (const Step& store : stores_) events.push_back({index_, store, true});
-  for (u32 set = held_; set != 0; set &= set - 1) {
-    const u32 r = static_cast<u32>(std::countr_zero(set));
-    const VReg reg = to_[r];
-    if (now_.at[r] == reg || (flags_[reg] & kMoved) == 0 || old_reg_[reg] == kNoReg) continue;
+  for (const VReg reg : moved_) {
+    const u32 r = reg_of_[reg];
+    if (r == kNoReg || old_reg_[reg] == kNoReg || old_reg_[reg] == r) continue;
     const bool is_there = std::ranges::any_of(moves_, [&](const Step& move) { return move.to == r; });
     if (!is_there) moves_.push_back({Step::move, r, old_reg_[reg], reg});
   }
+  if (moves_.size() == 1) {
+    events.push_back({index_, moves_[0], false});
+    return;
+  }
   if (moves_.empty()) return;
   for (const Step& move : moves_) parallel_.add(move);
-  std::vector<Step> list;
-  u32 used = held_ | copied_ | temps_;
-  for (u32 r = 0; r < kRegs; ++r) used |= now_.at[r] != 0 ? bit(r) : 0;
-  const u32 spares = parallel_.put_in_order(code_, allocatable_ & ~used, static_cast<u32>(code_.vregs.size()), list);
+  list_.clear();
+  const u32 used = held_ | held_before_ | copied_ | temps_;
+  const u32 spares = parallel_.put_in_order(code_, allocatable_ & ~used, static_cast<u32>(code_.vregs.size()), list_);
   spare_slots = std::max(spare_slots, spares);
-  for (const Step& step : list) events.push_back({index_, step, false});
+  for (const Step& step : list_) events.push_back({index_, step, false});
 }
 
 void Walk::place_site() {
@@ -315,6 +321,7 @@ void Walk::finish_insn() {
       next_use_[reg] = after;
     } else if (reg_of_[reg] != kNoReg) {
       to_[reg_of_[reg]] = 0;
+      held_ &= ~bit(reg_of_[reg]);
       reg_of_[reg] = kNoReg;
     }
   };
@@ -330,15 +337,15 @@ void Walk::finish_insn() {
     const std::span<const VReg> site = facts_.regs_of_site(insn.site);
     for (u32 i = 0; i < site.size(); ++i) finish(site[i], site_after_[first + i]);
   }
-  for (u32 r = 0; r < kRegs; ++r) {
-    if (to_[r] != 0) flags_[to_[r]] = 0;
-    if (now_.at[r] != 0) flags_[now_.at[r]] = 0;
-  }
+  for (const VReg reg : moved_) flags_[reg] = 0;
   for (u32 o = insn.first; o < insn.first + insn.operands; ++o) {
     const Operand& operand = code_.operands[o];
     if (operand.role != Role::def || code_.places[o].kind != Place::reg || after_[o] == kDead) continue;
     const u32 r = reg_id(of(operand.reg), code_.places[o].reg_number);
-    if (reg_of_[operand.reg] != kNoReg) to_[reg_of_[operand.reg]] = 0;
+    if (reg_of_[operand.reg] != kNoReg) {
+      to_[reg_of_[operand.reg]] = 0;
+      held_ &= ~bit(reg_of_[operand.reg]);
+    }
     put(operand.reg, r);
     if (home(operand.reg) == kNoReg) home_[web_[operand.reg]] = static_cast<u8>(r);
     stored_[operand.reg] = is_remade(operand.reg) ? 1 : 0;
@@ -346,6 +353,7 @@ void Walk::finish_insn() {
     hint_[operand.reg] = hint_after_[o];
   }
   std::copy(to_, to_ + kRegs, now_.at);
+  now_.held = held_;
   if (registers_.spill_everything) evict_all(index_ + 1);
 }
 

@@ -4,6 +4,7 @@
 #include "tcg/opt/regalloc_walk.h"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 
 namespace pagoda::opt::ra {
@@ -185,8 +186,9 @@ void Walk::look_at(const LirBlock& block, u32 position) {
 
 void Walk::note_stored() {
   now_.stored = 0;
-  for (u32 reg = 0; reg < kRegs; ++reg) {
-    if (now_.at[reg] != 0 && stored_[now_.at[reg]] != 0) now_.stored |= bit(reg);
+  for (u32 set = now_.held; set != 0; set &= set - 1) {
+    const u32 reg = static_cast<u32>(std::countr_zero(set));
+    if (stored_[now_.at[reg]] != 0) now_.stored |= bit(reg);
   }
 }
 

@@ -18,7 +18,8 @@ namespace pagoda::opt::ra {
 // Registers at one point: which value each holds, and whether that value's spill slot holds it as well.
 struct Held {
   VReg at[kRegs] = {};
-  u32 stored = 0;  // bits of registers
+  u32 held = 0;    // bits of registers that hold one
+  u32 stored = 0;  // ... that the slot holds as well
 };
 
 // A move in a block, before instruction `at`; spill slots are named by register: kSlots + vreg.
@@ -86,13 +87,14 @@ class Walk {
   void collect(u32 b);
   void collect_phis(u32 b, u32 from, u32 before, u64 weight);
   bool is_worth(const Candidate& candidate, u64 total) const;
-  void keep_nearest(u32 b, RegClass of, u64 total, std::vector<u32>& chosen);
-  void assign(u32 b, std::vector<u32>& chosen);
+  void keep_nearest(u32 b, RegClass of, u64 total);
+  void assign(u32 b);
   bool is_stored(u32 b, VReg reg) const;
   Candidate& candidate(VReg reg, u32 distance);
   // regalloc_insn.cpp
   void insn(u32 index, u32 position);
   void gather();
+  void mark_moved(VReg reg, u32 from);
   void clear_wanted();
   void place_displaced(u32 displaced);
   void place_fixed_uses();
@@ -146,6 +148,7 @@ class Walk {
 
   std::vector<Want> wants_[kRegs];
   std::vector<Candidate> candidates_;
+  std::vector<u32> chosen_, near_, far_;
   Held now_;
   u32 block_ = 0, stamp_ = 0;
   bool failed_ = false;
@@ -162,6 +165,9 @@ class Walk {
   u32 late_copies_ = 0;
   std::vector<Step> stores_;
   std::vector<Step> moves_;
+  std::vector<Step> list_;
+  std::vector<VReg> moved_;
+  u32 held_before_ = 0;
   ParallelMoves parallel_;
 };
 
