@@ -184,6 +184,28 @@ TEST_F(OptMemory, AKeptPageNeedsNoTlb) {
   }
 }
 
+TEST_F(OptMemory, MisalignedAccessesFaultWhereTheyShould) {
+  for (const Lir op :
+       {Lir::load, Lir::load_page, Lir::load_new_page, Lir::store, Lir::store_page, Lir::store_new_page}) {
+    for (u8 log = 1; log < 4; ++log) {
+      for (const bool align : {false, true}) {
+        make({.op = op, .mem = {.size_log2 = log, .align = align}});
+        bench.empty();
+        bench.fill(1, true, true);
+        bench.state().in[kAddress] = OptBench::page(1) + 0x101;
+        bench.state().in[kPage] = OptBench::page(1);
+        bench.state().in[kAddend] = addend(1);
+        const interp::LeaveInfo left = bench.run();
+        EXPECT_EQ(left.reason, align ? interp::Leave::exception : interp::Leave::budget);
+        EXPECT_EQ(bench.events.size(), align ? 1u : 0u) << "inside a page it needs no C++";
+        if (align) {
+          EXPECT_EQ(bench.state().fault_cause, 4u);
+        }
+      }
+    }
+  }
+}
+
 TEST_F(OptMemory, NoAddressIsInThePageThatThereIsNone) {
   for (u8 log = 0; log < 4; ++log) {
     for (const bool align : {false, true}) {
