@@ -221,6 +221,7 @@ Toy::Toy()
 }
 
 void Toy::fill_tlb() {
+  ++state_->mapping_epoch;
   for (u64 page = 0; page < 3; ++page) {
     const u64 address = kToyMemoryBase + (page << kTlbPageBits);
     TlbEntry& entry = tlb_->entries[tlb_index(address)];

@@ -229,7 +229,7 @@ bool Emitter::Work::make_region() {
     to.first = static_cast<u32>(region->values.size());
     to.slots = static_cast<u32>(site.slots.size());
     for (const SiteSlot& slot : site.slots) {
-      CHECK(slot.bytes <= 8);
+      if (slot.bytes > 8) return false;
       RegionValue value = value_of(slot.recipe);
       value.slot = slot.offset;
       value.bytes = slot.bytes;

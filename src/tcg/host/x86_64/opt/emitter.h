@@ -122,7 +122,6 @@ struct Emitter::Work {
   void branch(x86::CondCode condition);
   void jump(u32 successor);
   bool is_next(u32 block) const { return position + 1 < order.size() && order[position + 1] == block; }
-  void enter();
   void begin_unit();
   void trap_if();
   void exit_link();
