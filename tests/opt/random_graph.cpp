@@ -226,7 +226,8 @@ class Generator {
 
   // Combinations that passes look for.
   void idiom() {
-    const Type type = random_of({Type::i64, Type::i64, Type::i32, Type::i16});
+    const Type type = options_.allows != nullptr ? random_of({Type::i64, Type::i32})
+                                                 : random_of({Type::i64, Type::i64, Type::i32, Type::i16});
     const auto amount = [&] { return maker_.constant(type, below(ir::type_bits(type) + 2)); };
     switch (below(9)) {
       case 0: {
@@ -333,6 +334,7 @@ class Generator {
     if (count != 0) node.type = types[below(count)];
     if (count == 0 && !ir::contains(info.types, Type::none)) return;
     if (!payload(op, info, node)) return;
+    if (options_.allows != nullptr && !options_.allows(node)) return;
     if (info.aux == ir::Aux::Mem || info.aux == ir::Aux::MemRmw) return access(op, node);
     for (u32 i = 0; i < 4; ++i) {
       if (info.operands[i] == ir::Operand::_) break;

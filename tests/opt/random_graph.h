@@ -22,6 +22,8 @@ struct RandomGraphOptions {
   bool floating_point = true;
   bool vectors = true;
   bool helpers = true;
+  // Ops that may occur; none: all.
+  bool (*allows)(const Node& node) = nullptr;
 };
 
 Graph random_graph(Rng& rng, const RandomGraphOptions& options = {});

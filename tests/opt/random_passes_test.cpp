@@ -5,6 +5,7 @@
 // optimisation fuel, the one change that made the difference.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include <fmt/format.h>
@@ -12,6 +13,7 @@
 #include "opt/random_graph.h"
 #include "tcg/opt/graph_text.h"
 #include "tcg/opt/passes/passes.h"
+#include "tcg/opt/select.h"
 
 namespace pagoda::opt {
 namespace {
@@ -121,6 +123,28 @@ TEST_P(RandomPipeline, KeepsTheMeaning) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, RandomPipeline, testing::Range(1u, 4u));
+
+bool is_selectable(const Node& node) {
+  if (!is_ir(node.op)) return true;
+  return can_select(to_ir(node.op), node.type, {.op = to_ir(node.op), .type = node.type, .aux = node.aux});
+}
+
+// Passes make nothing that selection has no code for.
+TEST(RandomPipelines, MakeWhatCanBeSelected) {
+  u64 tried = 0;
+  for (u64 i = 0; i < graphs(); ++i) {
+    Rng rng(first_seed() + i);
+    Graph graph = random_graph(rng, {.vectors = false, .allows = is_selectable});
+    const size_t nodes = graph.nodes.size();
+    const bool was = std::ranges::all_of(graph.nodes, is_selectable);
+    tried += was ? 1 : 0;
+    run_passes(graph, {});
+    for (NodeId id = 1; was && id < graph.nodes.size(); ++id) {
+      ASSERT_TRUE(is_selectable(graph[id])) << (id < nodes ? "changed " : "made ") << print_node(graph, id);
+    }
+  }
+  EXPECT_GT(tried, graphs() / 2);
+}
 
 // Passes that are off do not run, and fuel is what limits changes.
 TEST(RandomPipelines, FuelAndSwitches) {

@@ -60,6 +60,10 @@ NodeId compare(Rewriter& r, NodeId id) {
   const Type type = r.node(id).type;
   if ((op == Op::eq || op == Op::ne) && r.is_constant(b)) return compare_equal(r, id, a, r.imm(b));
   if (type == Type::i1) return id;
+  // Two places of the code: a return to where the call came from.
+  if ((op == Op::eq || op == Op::ne) && r.is(a, Op::pc) && r.is(b, Op::pc)) {
+    return r.constant(Type::i1, (r.imm(a) == r.imm(b)) == (op == Op::eq) ? 1 : 0);
+  }
   // x < 1, 0 < x, x <= 0, 1 <= x
   if (op == Op::lt_u && r.is_constant(b, 1)) return r.become(id, Op::eq, type, a, r.constant(type, 0));
   if (op == Op::lt_u && r.is_constant(a, 0)) return r.become(id, Op::ne, type, b, r.constant(type, 0));

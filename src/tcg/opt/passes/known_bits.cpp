@@ -132,6 +132,8 @@ class Analysis {
     switch (node.op) {
       case Op::constant:
         return of_constant(node.imm, type);
+      case Op::pc:  // from the start of a page
+        return {~node.imm & 0xfff, node.imm & 0xfff, 1};
       case Op::add:
         return sum(a, b, false, type);
       case Op::sub:

@@ -16,7 +16,7 @@ namespace {
 using ir::Type;
 
 struct Uses {
-  u32 as_double = 0, as_single = 0, as_integer = 0;
+  u32 as_double = 0, as_single = 0, as_word = 0, as_integer = 0;
 };
 
 class PhiTypes {
@@ -55,6 +55,8 @@ class PhiTypes {
             ++uses.as_double;
           } else if (node.op == Op::f32_unbox) {
             ++uses.as_single;
+          } else if (node.op == Op::trunc && node.type == Type::i32) {
+            ++uses.as_word;
           } else if (node.op != Op::store || i != 1) {  // what is stored may be either
             ++uses.as_integer;
           }
@@ -102,18 +104,24 @@ class PhiTypes {
 
   void convert(const std::vector<NodeId>& web) {
     Uses uses;
-    bool has_float_input = false;
+    bool has_float_input = false, has_word_input = false;
     for (const NodeId id : web) {
       uses.as_double += uses_[id].as_double;
       uses.as_single += uses_[id].as_single;
+      uses.as_word += uses_[id].as_word;
       uses.as_integer += uses_[id].as_integer;
       for (const NodeId arg : graph_.args_of_phi(id)) {
         has_float_input |= graph_[arg].op == Op::f32_box || is_bits_of_float(arg);
+        has_word_input |= is_word(arg);
       }
     }
-    if (uses.as_integer != 0 || (uses.as_double == 0 && uses.as_single == 0 && !has_float_input)) return;
-    if (!context_.take()) return;
-    if (uses.as_single != 0) make_singles(web);
+    const bool is_float = uses.as_double != 0 || uses.as_single != 0 || has_float_input;
+    if (uses.as_integer == 0 && uses.as_word != 0 && has_word_input && !is_float) {
+      if (context_.take()) make_seconds(web, Op::trunc, Type::i32);
+      return;
+    }
+    if (!is_float || uses.as_integer + uses.as_word != 0 || !context_.take()) return;
+    if (uses.as_single != 0) make_seconds(web, Op::f32_unbox, Type::f32);
     make_doubles(web);
   }
 
@@ -142,17 +150,23 @@ class PhiTypes {
     replacements.apply();
   }
 
-  // For each phi one of the value as a single, for those who unbox it.
-  void make_singles(const std::vector<NodeId>& web) {
+  bool is_word(NodeId id) const {
+    const Op op = graph_[id].op;
+    return (op == Op::sext || op == Op::zext) && graph_.type_of(graph_[id].args[0]) == Type::i32;
+  }
+
+  // For each phi one of what `convert`, f32_unbox or trunc, makes of it, for those who do that.
+  void make_seconds(const std::vector<NodeId>& web, Op convert, Type type) {
     std::vector<NodeId> now(graph_.nodes.size());
-    for (const NodeId id : web) now[id] = make_phi(id, Type::f32);
+    for (const NodeId id : web) now[id] = make_phi(id, type);
+    const auto is_inverse = [&](NodeId id) {
+      return convert == Op::f32_unbox ? graph_[id].op == Op::f32_box : is_word(id);
+    };
     for (const NodeId id : web) {
       for (u32 i = 0; i < graph_[id].extra; ++i) {
         const NodeId arg = graph_.args_of_phi(id)[i];
         NodeId value = now[arg];
-        if (value == 0) {
-          value = graph_[arg].op == Op::f32_box ? graph_[arg].args[0] : make_behind(arg, Op::f32_unbox, Type::f32);
-        }
+        if (value == 0) value = is_inverse(arg) ? graph_[arg].args[0] : make_behind(arg, convert, type);
         now.resize(graph_.nodes.size());
         graph_.args_of_phi(now[id])[i] = value;
       }
@@ -160,9 +174,10 @@ class PhiTypes {
     Replacements replacements(graph_);
     for (Block& block : graph_.blocks) {
       std::erase_if(block.nodes, [&](NodeId id) {
-        const NodeId single = graph_[id].op == Op::f32_unbox ? now[graph_[id].args[0]] : 0;
-        if (single != 0) replacements.replace(id, single);
-        return single != 0;
+        const bool converts = graph_[id].op == convert && graph_[id].type == type;
+        const NodeId second = converts ? now[graph_[id].args[0]] : 0;
+        if (second != 0) replacements.replace(id, second);
+        return second != 0;
       });
     }
     replacements.apply();
@@ -177,7 +192,8 @@ class PhiTypes {
         const Node& node = graph_[id];
         const bool fits = node.op == Op::load && (node.type == Type::i64 || node.type == Type::i32) &&
                           ir::MemOp::unpack(node.extra).size() == ir::type_bytes(node.type);
-        if (fits && uses_[id].as_double != 0 && uses_[id].as_integer == 0 && uses_[id].as_single == 0) {
+        const Uses& uses = uses_[id];
+        if (fits && uses.as_double != 0 && uses.as_integer + uses.as_single + uses.as_word == 0) {
           found.push_back(id);
         }
       }

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+// What each pass makes of a small graph that was written for it.
+#include <gtest/gtest.h>
+
+#include <iterator>
+
+#include "opt/graph_maker.h"
+#include "tcg/opt/graph_text.h"
+#include "tcg/opt/passes/passes.h"
+
+namespace pagoda::opt {
+namespace {
+
+using ir::Type;
+
+constexpr ir::SlotInfo kSlotList[] = {
+    {"a0", Type::i64, 0}, {"a1", Type::i64, 8}, {"f0", Type::i64, 16}, {"f1", Type::i64, 24}, {"cc", Type::flags, 32}};
+constexpr ir::SlotTable kSlots{kSlotList, std::size(kSlotList)};
+constexpr u32 kA0 = 0, kA1 = 1, kF0 = 2;
+constexpr ir::MemOp kDouble{.size_log2 = 3}, kWordSigned{.size_log2 = 2, .sign = true};
+
+// The entry with all slots, and block 1, where writing goes on.
+struct Straight : GraphMaker {
+  Straight() : GraphMaker(kSlots) {
+    for (u32 i = 0; i < kSlots.count; ++i) in[i] = slot_in(i);
+    block();
+    at = 0;
+    jump(1);
+    at = 1;
+  }
+  NodeId imm(u64 value) { return constant(Type::i64, value); }
+  // Leaves with a0 = value.
+  void leave(NodeId value) { link(0, state(0, 0, {{kA0, value}})); }
+  NodeId in[5];
+};
+
+// Block 1 is a loop's only block; block 2 leaves.
+struct Loop : Straight {
+  void begin(std::initializer_list<u32> slots) {
+    for (const u32 slot : slots) phis.push_back(phi(kSlotList[slot].type));
+    slots_of_phis = slots;
+    begin_unit(4, true, here(0));
+  }
+  StateId here(i64 pc) {
+    std::vector<SlotValue> values;
+    for (size_t i = 0; i < phis.size(); ++i) values.push_back({slots_of_phis[i], phis[i]});
+    return state(pc, 4, values, {});
+  }
+  void end(NodeId condition, std::initializer_list<NodeId> next) {
+    const BlockId out = block();
+    at = 1;
+    branch(condition, 1, out);
+    const std::vector<NodeId> values(next);
+    std::vector<SlotValue> left;
+    for (size_t i = 0; i < phis.size(); ++i) {
+      set_phi(phis[i], {in[slots_of_phis[i]], values[i]});
+      left.push_back({slots_of_phis[i], values[i]});
+    }
+    at = out;
+    link(1, state(16, 0, left, {}));
+  }
+  std::vector<NodeId> phis;
+  std::vector<u32> slots_of_phis;
+};
+
+// Without the entry, whose nodes are always the same.
+std::string text_after(Graph& graph, std::initializer_list<Pass> list) {
+  EXPECT_EQ(verify(graph), "");
+  for (const Pass pass : list) run_pass(graph, pass);
+  EXPECT_EQ(verify(graph), "");
+  const std::string text = print(graph);
+  return text.substr(text.find("block 1:"));
+}
+
+TEST(Passes, NamesAreFound) {
+  for (u32 i = 0; i < kPasses; ++i) {
+    const Pass pass = static_cast<Pass>(i);
+    EXPECT_EQ(find_pass(pass_info(pass).name), pass);
+    EXPECT_LE(pass_info(pass).level, 3u);
+  }
+  EXPECT_FALSE(find_pass("nothing"));
+}
+
+TEST(Passes, DeadTakesCyclesOfPhisAndKeepsEffects) {
+  Loop g;
+  g.begin({kA0});
+  const NodeId unused = g.phi(Type::i64);
+  const NodeId next = g.op(Op::add, Type::i64, unused, g.imm(1));
+  g.set_phi(unused, {g.in[kA1], next});
+  g.load(Type::i64, g.phis[0], kDouble, g.here(4));
+  const NodeId f = g.op(Op::bitcast, Type::f64, g.phis[0]);
+  g.op(Op::fadd, Type::f64, f, f);
+  const NodeId counted = g.op(Op::add, Type::i64, g.phis[0], g.imm(~u64{0}));
+  g.end(g.op(Op::ne, Type::i64, counted, g.imm(0)), {counted});
+  EXPECT_EQ(text_after(g.graph, {Pass::dead}), "");
+}
+
+TEST(Passes, FoldConstantsAndPhisOfOneValue) {
+  Loop g;
+  g.begin({kA0, kA1});
+  const NodeId seven = g.op(Op::mul, Type::i64, g.imm(3), g.imm(5));
+  const NodeId sum = g.op(Op::add, Type::i64, g.phis[0], g.op(Op::sub, Type::i64, seven, g.imm(7)));
+  g.end(g.op(Op::ne, Type::i64, sum, g.op(Op::and_, Type::i64, g.phis[1], g.imm(~u64{0}))), {sum, g.phis[1]});
+  EXPECT_EQ(text_after(g.graph, {Pass::fold, Pass::dead}), "");
+}
+
+TEST(Passes, BranchesOnConstantsGo) {
+  Straight g;
+  const BlockId yes = g.block(), no = g.block(), join = g.block();
+  g.at = 1;
+  g.branch(g.constant(Type::i1, 0), yes, no);
+  g.at = yes;
+  g.jump(join);
+  g.at = no;
+  const NodeId kept = g.op(Op::add, Type::i64, g.in[kA0], g.in[kA1]);
+  g.jump(join);
+  g.at = join;
+  const NodeId value = g.phi(Type::i64);
+  g.set_phi(value, {g.in[kA0], kept});
+  g.leave(value);
+  EXPECT_EQ(text_after(g.graph, {Pass::branches, Pass::dead}), "");
+}
+
+TEST(Passes, CombineZeroExtensionOfAnIndex) {
+  Straight g;
+  // slli a0, a0, 32; srli a0, a0, 29; add a0, a0, a1; ld a0, 8(a0)
+  const NodeId left = g.op(Op::shl, Type::i64, g.in[kA0], g.imm(32));
+  const NodeId scaled = g.op(Op::shr, Type::i64, left, g.imm(29));
+  const NodeId address = g.op(Op::add, Type::i64, g.op(Op::add, Type::i64, scaled, g.in[kA1]), g.imm(0));
+  const NodeId more = g.op(Op::add, Type::i64, g.op(Op::add, Type::i64, address, g.imm(24)), g.imm(u64{0} - 16));
+  g.leave(g.load(Type::i64, more, kDouble, g.state(0, 1, {})));
+  EXPECT_EQ(text_after(g.graph, {Pass::fold, Pass::combine, Pass::dead}), "");
+}
+
+TEST(Passes, CombineRotation) {
+  Straight g;
+  // slliw t, a0, 7; srliw a0, a0, 25; or a0, a0, t
+  const NodeId low = g.op(Op::trunc, Type::i32, g.in[kA0]);
+  const NodeId left = g.op(Op::sext, Type::i64, g.op(Op::shl, Type::i32, low, g.constant(Type::i32, 7)));
+  const NodeId right = g.op(Op::sext, Type::i64, g.op(Op::shr, Type::i32, low, g.constant(Type::i32, 25)));
+  g.leave(g.op(Op::or_, Type::i64, right, left));
+  EXPECT_EQ(text_after(g.graph, {Pass::combine, Pass::dead}), "");
+}
+
+TEST(Passes, CombineFlagsOfASubtraction) {
+  Straight g;
+  const NodeId flags = g.op(Op::flags_sub, Type::i64, g.in[kA0], g.in[kA1], g.constant(Type::i1, 0));
+  const auto flag = [&](ir::Flag which) { return g.op(Op::flag, Type::flags, flags, 0, 0, static_cast<u8>(which)); };
+  const NodeId less = g.op(Op::xor_, Type::i1, flag(ir::Flag::n), flag(ir::Flag::v));
+  g.leave(g.op(Op::zext, Type::i64, g.op(Op::or_, Type::i1, less, flag(ir::Flag::z))));
+  EXPECT_EQ(text_after(g.graph, {Pass::combine, Pass::dead}), "");
+}
+
+// fld f1, 0(a0); fadd.d f0, f0, f1; addi a0, a0, 8; bnez a0
+TEST(Passes, PhiTypesOfADoubleThatIsSummedUp) {
+  Loop g;
+  g.begin({kA0, kF0});
+  const NodeId loaded = g.load(Type::i64, g.phis[0], kDouble, g.here(0));
+  const NodeId a = g.op(Op::bitcast, Type::f64, g.phis[1]), b = g.op(Op::bitcast, Type::f64, loaded);
+  const NodeId sum = g.op(Op::bitcast, Type::i64, g.op(Op::fadd, Type::f64, a, b));
+  const NodeId next = g.op(Op::add, Type::i64, g.phis[0], g.imm(8));
+  g.end(g.op(Op::ne, Type::i64, next, g.imm(0)), {next, sum});
+  EXPECT_EQ(text_after(g.graph, {Pass::phi_types, Pass::combine, Pass::dead}), "");
+}
+
+// The same with singles: what f0 held before the loop need not be boxed.
+TEST(Passes, PhiTypesOfASingleThatIsSummedUp) {
+  Loop g;
+  g.begin({kA0, kF0});
+  const NodeId loaded = g.load(Type::f32, g.phis[0], ir::MemOp{.size_log2 = 2}, g.here(0));
+  const NodeId sum = g.op(Op::fadd, Type::f32, g.op(Op::f32_unbox, Type::f32, g.phis[1]), loaded);
+  const NodeId next = g.op(Op::add, Type::i64, g.phis[0], g.imm(4));
+  g.end(g.op(Op::ne, Type::i64, next, g.imm(0)), {next, g.op(Op::f32_box, Type::i64, sum)});
+  EXPECT_EQ(text_after(g.graph, {Pass::phi_types, Pass::combine, Pass::dead}), "");
+}
+
+// What a call may have looked at in between is computed again; a condition that was decided is a constant.
+TEST(Passes, ValueNumbering) {
+  Straight g;
+  const NodeId x = g.op(Op::bitcast, Type::f64, g.in[kF0]);
+  g.op(Op::fadd, Type::f64, x, x);
+  g.add({.op = Op::call, .type = Type::i64, .extra = 1});
+  const NodeId second = g.op(Op::fadd, Type::f64, x, x);
+  const NodeId third = g.op(Op::fadd, Type::f64, x, x);
+  const NodeId sum = g.op(Op::fmul, Type::f64, second, third);
+  const BlockId yes = g.block(), no = g.block();
+  g.at = 1;
+  g.branch(g.op(Op::lt_u, Type::i64, g.in[kA0], g.in[kA1]), yes, no);
+  g.at = yes;
+  const NodeId again = g.op(Op::le_u, Type::i64, g.in[kA1], g.in[kA0]);
+  g.leave(g.op(Op::select, Type::i64, again, g.in[kA1], g.op(Op::bitcast, Type::i64, sum)));
+  g.at = no;
+  g.leave(g.in[kA1]);
+  EXPECT_EQ(text_after(g.graph, {Pass::gvn, Pass::fold, Pass::dead}), "");
+}
+
+// addiw a0, a0, 1; lw a1, 0(a1); sext.w; and what was extended before is not extended again.
+TEST(Passes, KnownBitsOfACounterOf32Bits) {
+  Loop g;
+  g.begin({kA0, kA1});
+  const NodeId loaded = g.load(Type::i64, g.imm(0x100), kWordSigned, g.here(0));
+  const NodeId low = g.op(Op::sext, Type::i64, g.op(Op::trunc, Type::i32, g.phis[1]));
+  const NodeId count = g.op(Op::add, Type::i32, g.op(Op::trunc, Type::i32, loaded), g.constant(Type::i32, 1));
+  const NodeId next = g.op(Op::sext, Type::i64, count);
+  const NodeId masked = g.op(Op::and_, Type::i64, g.op(Op::shr, Type::i64, low, g.imm(60)), g.imm(0xf));
+  g.end(g.op(Op::lt_u, Type::i64, masked, g.imm(16)), {masked, next});
+  // The counter comes in as anything.
+  EXPECT_EQ(text_after(g.graph, {Pass::known, Pass::dead}), "");
+}
+
+TEST(Passes, DivisionByTen) {
+  Straight g;
+  g.leave(g.op(Op::rem_u, Type::i64, g.in[kA0], g.imm(10)));
+  EXPECT_EQ(text_after(g.graph, {Pass::divide}), "");
+}
+
+TEST(Passes, WhatALoopLeavesAloneGoesBeforeIt) {
+  Loop g;
+  g.begin({kA0});
+  const NodeId factor = g.op(Op::f32_unbox, Type::f32, g.in[kF0]);
+  const NodeId base = g.op(Op::mul, Type::i64, g.in[kA1], g.imm(24));
+  const NodeId index = g.op(Op::shl, Type::i64, g.phis[0], g.imm(2));
+  g.store(g.op(Op::add, Type::i64, base, index), g.op(Op::fmul, Type::f32, factor, factor), ir::MemOp{.size_log2 = 2},
+          g.here(0));
+  const NodeId next = g.op(Op::add, Type::i64, g.phis[0], g.imm(1));
+  g.end(g.op(Op::lt_u, Type::i64, next, g.in[kA1]), {next});
+  EXPECT_EQ(text_after(g.graph, {Pass::licm}), "");
+}
+
+// A loop that is entered by a branch gets a block before it.
+TEST(Passes, ABlockBeforeALoopThatHasNone) {
+  Straight g;
+  const BlockId loop = g.block(), out = g.block();
+  g.at = 1;
+  g.branch(g.op(Op::ne, Type::i64, g.in[kA0], g.in[kA1]), loop, out);
+  g.at = loop;
+  const NodeId count = g.phi(Type::i64);
+  g.begin_unit(2, true, g.state(4, 0, {{kA0, count}}));
+  const NodeId next = g.op(Op::sub, Type::i64, count, g.op(Op::mul, Type::i64, g.in[kA1], g.in[kA1]));
+  g.branch(g.op(Op::ne, Type::i64, next, g.imm(0)), loop, out);
+  g.set_phi(count, {g.in[kA0], next});
+  g.at = out;
+  const NodeId left = g.phi(Type::i64);
+  g.set_phi(left, {g.in[kA0], next});
+  g.leave(left);
+  EXPECT_EQ(text_after(g.graph, {Pass::licm}), "");
+}
+
+}  // namespace
+}  // namespace pagoda::opt
