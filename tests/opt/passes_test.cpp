@@ -101,7 +101,16 @@ TEST(Passes, FoldConstantsAndPhisOfOneValue) {
   const NodeId seven = g.op(Op::mul, Type::i64, g.imm(3), g.imm(5));
   const NodeId sum = g.op(Op::add, Type::i64, g.phis[0], g.op(Op::sub, Type::i64, seven, g.imm(7)));
   g.end(g.op(Op::ne, Type::i64, sum, g.op(Op::and_, Type::i64, g.phis[1], g.imm(~u64{0}))), {sum, g.phis[1]});
-  EXPECT_EQ(text_after(g.graph, {Pass::fold, Pass::dead}), "");
+  EXPECT_EQ(text_after(g.graph, {Pass::fold, Pass::dead}), R"(block 1: before 0, 1
+  v6 = phi.i64 v1, v14
+  begin_unit 4 poll {+0 budget 4; a0=v6, a1=v2}
+  v19 = constant.i64 0x8
+  v14 = add.i64 v6, v19
+  v17 = ne.i64 v14, v2
+  branch v17, 1, 2
+block 2: before 1
+  link side 1 {+16 budget 0; a0=v14, a1=v2}
+)");
 }
 
 TEST(Passes, BranchesOnConstantsGo) {
@@ -118,7 +127,10 @@ TEST(Passes, BranchesOnConstantsGo) {
   const NodeId value = g.phi(Type::i64);
   g.set_phi(value, {g.in[kA0], kept});
   g.leave(value);
-  EXPECT_EQ(text_after(g.graph, {Pass::branches, Pass::dead}), "");
+  EXPECT_EQ(text_after(g.graph, {Pass::branches, Pass::dead}), R"(block 1: before 0
+  v7 = add.i64 v1, v2
+  link side 0 {+0 budget 0; a0=v7}
+)");
 }
 
 TEST(Passes, CombineZeroExtensionOfAnIndex) {
@@ -129,7 +141,17 @@ TEST(Passes, CombineZeroExtensionOfAnIndex) {
   const NodeId address = g.op(Op::add, Type::i64, g.op(Op::add, Type::i64, scaled, g.in[kA1]), g.imm(0));
   const NodeId more = g.op(Op::add, Type::i64, g.op(Op::add, Type::i64, address, g.imm(24)), g.imm(u64{0} - 16));
   g.leave(g.load(Type::i64, more, kDouble, g.state(0, 1, {})));
-  EXPECT_EQ(text_after(g.graph, {Pass::fold, Pass::combine, Pass::dead}), "");
+  EXPECT_EQ(text_after(g.graph, {Pass::fold, Pass::combine, Pass::dead}), R"(block 1: before 0
+  v18 = trunc.i32 v1
+  v19 = zext.i64 v18
+  v20 = constant.i64 0x3
+  v9 = shl.i64 v19, v20
+  v11 = add.i64 v9, v2
+  v21 = constant.i64 0x8
+  v16 = add.i64 v11, v21
+  v17 = load.i64 v16 [size=8] {+0 budget 1}
+  link side 0 {+0 budget 0; a0=v17}
+)");
 }
 
 TEST(Passes, CombineRotation) {
@@ -139,7 +161,13 @@ TEST(Passes, CombineRotation) {
   const NodeId left = g.op(Op::sext, Type::i64, g.op(Op::shl, Type::i32, low, g.constant(Type::i32, 7)));
   const NodeId right = g.op(Op::sext, Type::i64, g.op(Op::shr, Type::i32, low, g.constant(Type::i32, 25)));
   g.leave(g.op(Op::or_, Type::i64, right, left));
-  EXPECT_EQ(text_after(g.graph, {Pass::combine, Pass::dead}), "");
+  EXPECT_EQ(text_after(g.graph, {Pass::combine, Pass::dead}), R"(block 1: before 0
+  v6 = trunc.i32 v1
+  v7 = constant.i32 0x7
+  v14 = rotl.i32 v6, v7
+  v13 = sext.i64 v14
+  link side 0 {+0 budget 0; a0=v13}
+)");
 }
 
 TEST(Passes, CombineFlagsOfASubtraction) {
@@ -148,7 +176,11 @@ TEST(Passes, CombineFlagsOfASubtraction) {
   const auto flag = [&](ir::Flag which) { return g.op(Op::flag, Type::flags, flags, 0, 0, static_cast<u8>(which)); };
   const NodeId less = g.op(Op::xor_, Type::i1, flag(ir::Flag::n), flag(ir::Flag::v));
   g.leave(g.op(Op::zext, Type::i64, g.op(Op::or_, Type::i1, less, flag(ir::Flag::z))));
-  EXPECT_EQ(text_after(g.graph, {Pass::combine, Pass::dead}), "");
+  EXPECT_EQ(text_after(g.graph, {Pass::combine, Pass::dead}), R"(block 1: before 0
+  v12 = le_s.i64 v1, v2
+  v13 = zext.i64 v12
+  link side 0 {+0 budget 0; a0=v13}
+)");
 }
 
 // fld f1, 0(a0); fadd.d f0, f0, f1; addi a0, a0, 8; bnez a0
@@ -160,7 +192,22 @@ TEST(Passes, PhiTypesOfADoubleThatIsSummedUp) {
   const NodeId sum = g.op(Op::bitcast, Type::i64, g.op(Op::fadd, Type::f64, a, b));
   const NodeId next = g.op(Op::add, Type::i64, g.phis[0], g.imm(8));
   g.end(g.op(Op::ne, Type::i64, next, g.imm(0)), {next, sum});
-  EXPECT_EQ(text_after(g.graph, {Pass::phi_types, Pass::combine, Pass::dead}), "");
+  EXPECT_EQ(text_after(g.graph, {Pass::phi_types, Pass::combine, Pass::dead}), R"(block 1: before 0, 1
+  v6 = phi.i64 v1, v15
+  v18 = phi.f64 v19, v12
+  v20 = bitcast.i64 v18
+  begin_unit 4 poll {+0 budget 4; a0=v6, f0=v20}
+  v9 = load.f64 v6 [size=8] {+0 budget 4; a0=v6, f0=v20}
+  v12 = fadd.f64 v18, v9 [mode]
+  v13 = bitcast.i64 v12
+  v14 = constant.i64 0x8
+  v15 = add.i64 v6, v14
+  v16 = constant.i64 0x0
+  v17 = ne.i64 v15, v16
+  branch v17, 1, 2
+block 2: before 1
+  link side 1 {+16 budget 0; a0=v15, f0=v13}
+)");
 }
 
 // The same with singles: what f0 held before the loop need not be boxed.
@@ -171,7 +218,70 @@ TEST(Passes, PhiTypesOfASingleThatIsSummedUp) {
   const NodeId sum = g.op(Op::fadd, Type::f32, g.op(Op::f32_unbox, Type::f32, g.phis[1]), loaded);
   const NodeId next = g.op(Op::add, Type::i64, g.phis[0], g.imm(4));
   g.end(g.op(Op::ne, Type::i64, next, g.imm(0)), {next, g.op(Op::f32_box, Type::i64, sum)});
-  EXPECT_EQ(text_after(g.graph, {Pass::phi_types, Pass::combine, Pass::dead}), "");
+  EXPECT_EQ(text_after(g.graph, {Pass::phi_types, Pass::combine, Pass::dead}), R"(block 1: before 0, 1
+  v6 = phi.i64 v1, v13
+  v17 = phi.f32 v18, v11
+  v19 = phi.f64 v20, v21
+  v22 = bitcast.i64 v19
+  begin_unit 4 poll {+0 budget 4; a0=v6, f0=v22}
+  v9 = load.f32 v6 [size=4] {+0 budget 4; a0=v6, f0=v22}
+  v11 = fadd.f32 v17, v9 [mode]
+  v12 = constant.i64 0x4
+  v13 = add.i64 v6, v12
+  v14 = f32_box.i64 v11
+  v21 = bitcast.f64 v14
+  v15 = constant.i64 0x0
+  v16 = ne.i64 v13, v15
+  branch v16, 1, 2
+block 2: before 1
+  link side 1 {+16 budget 0; a0=v13, f0=v14}
+)");
+}
+
+// lw a1, 0(a0); addw a1, ...: the sum goes round without being extended, and is extended for states.
+TEST(Passes, PhiTypesOfAWordThatIsSummedUp) {
+  Loop g;
+  g.begin({kA0, kA1});
+  const NodeId loaded = g.load(Type::i64, g.phis[0], kWordSigned, g.here(0));
+  const NodeId sum =
+      g.op(Op::add, Type::i32, g.op(Op::trunc, Type::i32, g.phis[1]), g.op(Op::trunc, Type::i32, loaded));
+  const NodeId next = g.op(Op::add, Type::i64, g.phis[0], g.imm(4));
+  g.end(g.op(Op::ne, Type::i64, next, g.imm(0)), {next, g.op(Op::sext, Type::i64, sum)});
+  EXPECT_EQ(text_after(g.graph, {Pass::phi_types, Pass::dead}), R"(block 1: before 0, 1
+  v6 = phi.i64 v1, v14
+  v7 = phi.i64 v2, v15
+  v18 = phi.i32 v19, v12
+  begin_unit 4 poll {+0 budget 4; a0=v6, a1=v7}
+  v9 = load.i64 v6 [size=4,sign] {+0 budget 4; a0=v6, a1=v7}
+  v10 = trunc.i32 v9
+  v12 = add.i32 v18, v10
+  v13 = constant.i64 0x4
+  v14 = add.i64 v6, v13
+  v15 = sext.i64 v12
+  v16 = constant.i64 0x0
+  v17 = ne.i64 v14, v16
+  branch v17, 1, 2
+block 2: before 1
+  link side 1 {+16 budget 0; a0=v14, a1=v15}
+)");
+}
+
+// A return to where the call came from is no question.
+TEST(Passes, PlacesOfTheCodeAreCompared) {
+  Straight g;
+  const NodeId back = g.add({.op = Op::pc, .type = Type::i64, .imm = 0x124});
+  const NodeId target = g.op(Op::and_, Type::i64, back, g.imm(~u64{1}));
+  const NodeId expected = g.add({.op = Op::pc, .type = Type::i64, .imm = 0x124});
+  const BlockId yes = g.block(), no = g.block();
+  g.at = 1;
+  g.branch(g.op(Op::eq, Type::i64, target, expected), yes, no);
+  g.at = yes;
+  g.leave(g.in[kA1]);
+  g.at = no;
+  g.indirect(target, g.state(0, 0, {}));
+  EXPECT_EQ(text_after(g.graph, {Pass::known, Pass::combine, Pass::branches, Pass::dead}), R"(block 1: before 0
+  link side 0 {+0 budget 0; a0=v2}
+)");
 }
 
 // What a call may have looked at in between is computed again; a condition that was decided is a constant.
@@ -191,7 +301,20 @@ TEST(Passes, ValueNumbering) {
   g.leave(g.op(Op::select, Type::i64, again, g.in[kA1], g.op(Op::bitcast, Type::i64, sum)));
   g.at = no;
   g.leave(g.in[kA1]);
-  EXPECT_EQ(text_after(g.graph, {Pass::gvn, Pass::fold, Pass::dead}), "");
+  EXPECT_EQ(text_after(g.graph, {Pass::gvn, Pass::fold, Pass::dead}), R"(block 1: before 0
+  v6 = bitcast.f64 v3
+  v7 = fadd.f64 v6, v6 [mode]
+  v8 = call.i64 helper1
+  v9 = fadd.f64 v6, v6 [mode]
+  v11 = fmul.f64 v9, v9 [mode]
+  v12 = lt_u.i64 v1, v2
+  branch v12, 2, 3
+block 3: before 1
+  link side 0 {+0 budget 0; a0=v2}
+block 2: before 1
+  v14 = bitcast.i64 v11
+  link side 0 {+0 budget 0; a0=v14}
+)");
 }
 
 // addiw a0, a0, 1; lw a1, 0(a1); sext.w; and what was extended before is not extended again.
@@ -205,13 +328,41 @@ TEST(Passes, KnownBitsOfACounterOf32Bits) {
   const NodeId masked = g.op(Op::and_, Type::i64, g.op(Op::shr, Type::i64, low, g.imm(60)), g.imm(0xf));
   g.end(g.op(Op::lt_u, Type::i64, masked, g.imm(16)), {masked, next});
   // The counter comes in as anything.
-  EXPECT_EQ(text_after(g.graph, {Pass::known, Pass::dead}), "");
+  EXPECT_EQ(text_after(g.graph, {Pass::known, Pass::dead}), R"(block 1: before 0, 1
+  v6 = phi.i64 v1, v19
+  v7 = phi.i64 v2, v16
+  begin_unit 4 poll {+0 budget 4; a0=v6, a1=v7}
+  v9 = constant.i64 0x100
+  v10 = load.i64 v9 [size=4,sign] {+0 budget 4; a0=v6, a1=v7}
+  v11 = trunc.i32 v7
+  v12 = sext.i64 v11
+  v13 = constant.i32 0x1
+  v14 = trunc.i32 v10
+  v15 = add.i32 v14, v13
+  v16 = sext.i64 v15
+  v18 = constant.i64 0x3c
+  v19 = shr.i64 v12, v18
+  v23 = constant.i1 0x1
+  branch v23, 1, 2
+block 2: before 1
+  link side 1 {+16 budget 0; a0=v19, a1=v16}
+)");
 }
 
 TEST(Passes, DivisionByTen) {
   Straight g;
   g.leave(g.op(Op::rem_u, Type::i64, g.in[kA0], g.imm(10)));
-  EXPECT_EQ(text_after(g.graph, {Pass::divide}), "");
+  EXPECT_EQ(text_after(g.graph, {Pass::divide}), R"(block 1: before 0
+  v6 = constant.i64 0xa
+  v8 = constant.i64 0xcccccccccccccccd
+  v9 = mulh_u.i64 v1, v8
+  v10 = constant.i64 0x3
+  v11 = shr.i64 v9, v10
+  v12 = constant.i64 0xa
+  v13 = mul.i64 v11, v12
+  v14 = sub.i64 v1, v13
+  link side 0 {+0 budget 0; a0=v14}
+)");
 }
 
 TEST(Passes, WhatALoopLeavesAloneGoesBeforeIt) {
@@ -224,7 +375,21 @@ TEST(Passes, WhatALoopLeavesAloneGoesBeforeIt) {
           g.here(0));
   const NodeId next = g.op(Op::add, Type::i64, g.phis[0], g.imm(1));
   g.end(g.op(Op::lt_u, Type::i64, next, g.in[kA1]), {next});
-  EXPECT_EQ(text_after(g.graph, {Pass::licm}), "");
+  EXPECT_EQ(text_after(g.graph, {Pass::licm}), R"(block 1: before 0, 1
+  v6 = phi.i64 v1, v17
+  begin_unit 4 poll {+0 budget 4; a0=v6}
+  v11 = constant.i64 0x2
+  v12 = shl.i64 v6, v11
+  v13 = fmul.f32 v8, v8 [mode]
+  v14 = add.i64 v10, v12
+  store.f32 v14, v13 [size=4] {+0 budget 4; a0=v6}
+  v16 = constant.i64 0x1
+  v17 = add.i64 v6, v16
+  v18 = lt_u.i64 v17, v2
+  branch v18, 1, 2
+block 2: before 1
+  link side 1 {+16 budget 0; a0=v17}
+)");
 }
 
 // A loop that is entered by a branch gets a block before it.
@@ -243,7 +408,23 @@ TEST(Passes, ABlockBeforeALoopThatHasNone) {
   const NodeId left = g.phi(Type::i64);
   g.set_phi(left, {g.in[kA0], next});
   g.leave(left);
-  EXPECT_EQ(text_after(g.graph, {Pass::licm}), "");
+  EXPECT_EQ(text_after(g.graph, {Pass::licm}), R"(block 1: before 0
+  v6 = ne.i64 v1, v2
+  branch v6, 4, 3
+block 4: before 1
+  v9 = mul.i64 v2, v2
+  jump 2
+block 2: before 4, 2
+  v7 = phi.i64 v1, v10
+  begin_unit 2 poll {+4 budget 0; a0=v7}
+  v10 = sub.i64 v7, v9
+  v11 = constant.i64 0x0
+  v12 = ne.i64 v10, v11
+  branch v12, 2, 3
+block 3: before 1, 2
+  v13 = phi.i64 v1, v10
+  link side 0 {+0 budget 0; a0=v13}
+)");
 }
 
 }  // namespace

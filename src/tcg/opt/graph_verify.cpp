@@ -22,10 +22,11 @@ class Verifier {
       }
     }
     order_ = reverse_postorder(graph_);
-    over_ = dominators(graph_, order_);
     reached_.assign(graph_.blocks.size(), 0);
     for (const BlockId b : order_) reached_[b] = 1;
     edges();
+    if (!errors_.empty()) return errors_;
+    over_ = dominators(graph_, order_);
     places();
     if (!errors_.empty()) return errors_;
     for (const BlockId b : order_) {

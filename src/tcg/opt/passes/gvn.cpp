@@ -58,7 +58,10 @@ class Numbering {
     std::erase_if(block.phis, [&](NodeId id) { return phi(block, id); });
     calls_ = 0;
     std::erase_if(block.nodes, [&](NodeId id) {
-      for (NodeId& arg : graph_[id].args) arg = value_at(b, arg);
+      for (u32 i = 0; i < 4; ++i) {
+        const NodeId arg = value_at(b, graph_[id].args[i]);  // may add a node
+        graph_[id].args[i] = arg;
+      }
       if (graph_[id].op == Op::call) ++calls_;
       return is_mergeable(graph_[id].op) && merge(b, id);
     });
