@@ -92,7 +92,20 @@ TEST(Passes, DeadTakesCyclesOfPhisAndKeepsEffects) {
   g.op(Op::fadd, Type::f64, f, f);
   const NodeId counted = g.op(Op::add, Type::i64, g.phis[0], g.imm(~u64{0}));
   g.end(g.op(Op::ne, Type::i64, counted, g.imm(0)), {counted});
-  EXPECT_EQ(text_after(g.graph, {Pass::dead}), "");
+  EXPECT_EQ(text_after(g.graph, {Pass::dead}), R"(block 1: before 0, 1
+  v6 = phi.i64 v1, v15
+  begin_unit 4 poll {+0 budget 4; a0=v6}
+  v11 = load.i64 v6 [size=8] {+4 budget 4; a0=v6}
+  v12 = bitcast.f64 v6
+  v13 = fadd.f64 v12, v12 [mode]
+  v14 = constant.i64 0xffffffffffffffff
+  v15 = add.i64 v6, v14
+  v16 = constant.i64 0x0
+  v17 = ne.i64 v15, v16
+  branch v17, 1, 2
+block 2: before 1
+  link side 1 {+16 budget 0; a0=v15}
+)");
 }
 
 TEST(Passes, FoldConstantsAndPhisOfOneValue) {
