@@ -1,119 +1,78 @@
 // SPDX-License-Identifier: MIT
-// One plugin for each way of being wrong (meson.build defines which), and two that are right but of little use.
+// A plugin that is wrong in the way that its file's name says; as other_guest.so and no_engine.so it is right, but of
+// little use. Tests copy the file: of two links to one file the second is not loaded again.
+#include <dlfcn.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <stdexcept>
+#include <string_view>
 
 #include "tcg/tier/plugin.h"
-
-#ifdef PLUGIN_undefined_symbol
-extern "C" __attribute__((visibility("default"))) void nobody_has_this();
-#endif
 
 namespace {
 
 using namespace pagoda;
 
-[[maybe_unused]] Result<std::unique_ptr<tier::Engine>> make(const tier::Setup&) {
-  return fail("the test's backend makes no engine");
+volatile int* volatile nowhere = nullptr;
+constexpr const char* kArm[] = {"arm64"};
+
+std::string_view own_name() {
+  Dl_info info;
+  if (dladdr(&kArm, &info) == 0) return {};
+  std::string_view name = info.dli_fname;
+  name.remove_prefix(name.rfind('/') + 1);
+  return name.substr(0, name.find('.'));
 }
+bool is(std::string_view name) { return own_name() == name; }
 
-[[maybe_unused]] constexpr const char* kArm[] = {"arm64"};
-[[maybe_unused]] constexpr tier::Backend kBackend{
-#if defined(PLUGIN_duplicate)
-    .name = "lightweight",
-#elif defined(PLUGIN_bad_name)
-    .name = "Bad name",
-#elif defined(PLUGIN_no_engine)
-    .name = "no-engine",
-#else
-    .name = "test",
-#endif
-#ifdef PLUGIN_tier_zero
-    .tier = 0,
-#else
-    .tier = 1,
-#endif
-    .features = 0,
-    .opt_levels = 0,
-#ifdef PLUGIN_other_guest
-    .guests = kArm,
-#else
-    .guests = {},
-#endif
-#ifdef PLUGIN_no_fallback
-    .fallback = "lightweight",
-#else
-    .fallback = "interpreter",
-#endif
-    .summary = "of a test",
-#ifdef PLUGIN_incomplete
-    .create = nullptr,
-#else
-    .create = make,
-#endif
-};
+Result<std::unique_ptr<tier::Engine>> make(const tier::Setup&) { return fail("the test's backend makes no engine"); }
 
-[[maybe_unused]] tier::PluginInfo info() {
-  tier::PluginInfo made = tier::plugin_info(&kBackend);
-#ifdef PLUGIN_other_magic
-  ++made.magic;
-#endif
-#ifdef PLUGIN_other_version
-  made = {.magic = tier::kPluginMagic, .abi = tier::kPluginAbi + 1};
-#endif
-#ifdef PLUGIN_other_headers
-  made.headers ^= 1;
-#endif
-#ifdef PLUGIN_other_sizes
-  made.unit_bytes += 8;
-#endif
-#ifdef PLUGIN_no_row
-  made.backend = nullptr;
-#endif
+tier::Backend row() {
+  tier::Backend made{.name = "test",
+                     .tier = 1,
+                     .features = 0,
+                     .opt_levels = 0,
+                     .guests = {},
+                     .fallback = "interpreter",
+                     .summary = "of a test",
+                     .create = make};
+  if (is("duplicate")) made.name = "lightweight";
+  if (is("bad_name")) made.name = "Bad name";
+  if (is("no_engine")) made.name = "no-engine";
+  if (is("tier_zero")) made.tier = 0;
+  if (is("other_guest")) made.guests = kArm;
+  if (is("no_fallback")) made.fallback = "lightweight";
+  if (is("incomplete")) made.create = nullptr;
   return made;
 }
 
-#if defined(PLUGIN_crash) || defined(PLUGIN_entry_crashes)
-volatile int* volatile nowhere = nullptr;
-#endif
+tier::PluginInfo info() {
+  static const tier::Backend backend = row();
+  tier::PluginInfo made = tier::plugin_info(&backend);
+  if (is("other_magic")) ++made.magic;
+  if (is("other_version")) made = {.magic = tier::kPluginMagic, .abi = tier::kPluginAbi + 1};
+  if (is("other_headers")) made.headers ^= 1;
+  if (is("other_sizes")) made.unit_bytes += 8;
+  if (is("no_row")) made.backend = nullptr;
+  return made;
+}
 
 struct AtLoad {
   AtLoad() {
-#ifdef PLUGIN_crash
-    *nowhere = 1;
-#endif
-#ifdef PLUGIN_abort
-    std::abort();
-#endif
-#ifdef PLUGIN_exits
-    _exit(0);
-#endif
-#ifdef PLUGIN_throws
-    throw std::runtime_error("no");
-#endif
-#ifdef PLUGIN_hangs
-    for (;;) pause();
-#endif
-#ifdef PLUGIN_undefined_symbol
-    nobody_has_this();
-#endif
+    if (is("crash")) *nowhere = 1;
+    if (is("abort")) std::abort();
+    if (is("exits")) _exit(0);
+    if (is("throws")) throw std::runtime_error("no");
+    while (is("hangs")) pause();
   }
 } at_load;
 
 }  // namespace
 
-#ifndef PLUGIN_no_entry
 extern "C" __attribute__((visibility("default"))) const tier::PluginInfo* pagoda_backend_entry() {
-#ifdef PLUGIN_entry_crashes
-  *nowhere = 1;
-#endif
-#ifdef PLUGIN_null_entry
-  return nullptr;
-#else
-  static const tier::PluginInfo kInfo = info();
-  return &kInfo;
-#endif
+  if (is("entry_crashes")) *nowhere = 1;
+  if (is("null_entry")) return nullptr;
+  static const tier::PluginInfo made = info();
+  return &made;
 }
-#endif
