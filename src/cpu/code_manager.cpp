@@ -32,7 +32,7 @@ u64 now_ns() { return static_cast<u64>(std::chrono::steady_clock::now().time_sin
 struct CodeManager::Translator {
   Translator(const Guest& guest, const CodeOptions& options)
       : window(std::min<u64>(kPageSize, u64{options.max_block_insns} * guest.max_insn_bytes)),
-        bytes(window + kMaxInsnBytes) {}
+        bytes(window + kMaxInsnBytes + 2 * kRamLineBytes) {}
   ir::Builder builder;
   ir::Block block;
   u64 window;  // a block never needs more than its instructions' bytes
@@ -264,14 +264,18 @@ Unit* CodeManager::find_or_translate(Vcpu& vcpu, const Source& source) {
     const bool timed = translator.statistics.blocks % kTimedEvery == 0;
     const u64 start = timed ? now_ns() : 0;
     const u64 in_page = std::min<u64>(source.size, translator.window);
-    ram_copy_out(reinterpret_cast<std::byte*>(translator.bytes.data()), source.host_page + offset, in_page);
+    // Whole lines, so that nothing depends on how the code is aligned, which is another way at every block.
+    const u64 before = offset % kRamLineBytes;
+    ram_copy_lines(translator.bytes.data(), source.host_page + offset - before,
+                   (before + in_page + kRamLineBytes - 1) / kRamLineBytes);
+    u8* const bytes = translator.bytes.data() + before;
     u64 size = in_page;
     if (straddles) {
-      ram_copy_out(reinterpret_cast<std::byte*>(translator.bytes.data() + in_page), source.host_next, kMaxInsnBytes);
+      ram_copy_out(reinterpret_cast<std::byte*>(bytes + in_page), source.host_next, kMaxInsnBytes);
       size += kMaxInsnBytes;
     }
     // Another vcpu may have put a longer instruction at the end since the caller looked.
-    const u32 first_length = guest_.instruction_length(translator.bytes.data());
+    const u32 first_length = guest_.instruction_length(bytes);
     if (first_length > size) return nullptr;
     const auto stop = std::ranges::upper_bound(stops_, offset);
     const bool is_stop = stop != stops_.begin() && stop[-1] == offset;
@@ -284,7 +288,7 @@ Unit* CodeManager::find_or_translate(Vcpu& vcpu, const Source& source) {
       }
     }
     translator.builder.start(&translator.block, guest_.slots, options_.forward_state);
-    guest_.translate(translator.builder, {.code = {translator.bytes.data(), static_cast<u32>(size), frame.pc},
+    guest_.translate(translator.builder, {.code = {bytes, static_cast<u32>(size), frame.pc},
                                           .mode = frame.mode,
                                           .max_insns = most,
                                           .features = vcpu.features()});
@@ -292,7 +296,7 @@ Unit* CodeManager::find_or_translate(Vcpu& vcpu, const Source& source) {
     ir::verify_or_die(translator.block, guest_.slots, guest_.helpers);
 #endif
     if (log_enabled(Log::in_asm)) {
-      const std::span code(translator.bytes.data(), translator.block.guest_bytes);
+      const std::span code(bytes, translator.block.guest_bytes);
       log(Log::in_asm, "pc {:#x}, physical {:#x}, mode {:#x}:\n{}", frame.pc, source.phys, frame.mode,
           guest_.disassemble(code, frame.pc));
     }

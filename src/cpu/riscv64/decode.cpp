@@ -60,8 +60,9 @@ namespace {
 // What a row asks of a word, next to those it competes with, and what decoding needs of the row: half a cache line.
 struct Candidate {
   u32 mask, match;
-  u64 needs[2];  // Requirement::all
-  u16 row;       // kRowCount: no instruction
+  u64 needs;  // Requirement::all[0]; the other one is looked up when this is not met
+  Handler handler;
+  u16 row;  // kRowCount: no instruction
   Immediate immediate;
   Registers registers;
 };
@@ -72,7 +73,8 @@ Candidate candidate_of(u16 row) {
   const FormatInfo& format = kFormats[static_cast<u32>(r.format)];
   return {.mask = r.mask,
           .match = r.match,
-          .needs = {r.needs.all[0], r.needs.all[1]},
+          .needs = r.needs.all[0],
+          .handler = r.handler,
           .row = is_reserved(r) ? static_cast<u16>(kRowCount) : row,
           .immediate = format.immediate,
           .registers = format.registers};
@@ -92,7 +94,7 @@ const Index kIndex = [] {
     const u32 base = full ? 0 : kFullKeys, count = full ? kFullKeys : kCompressedKeys;
     for_each_key(mask, match, count, [&](u32 key) { rows_of[base + key].push_back(static_cast<u16>(row)); });
   }
-  constexpr Candidate end{.mask = 0, .match = 0, .needs = {}, .row = kRowCount, .immediate = {}, .registers = {}};
+  constexpr Candidate end{.mask = 0, .match = 0, .needs = 0, .handler = nullptr, .row = kRowCount, .immediate = {}, .registers = {}};
   Index index;
   for (u32 group = 0; group <= kFullGroups; ++group) {
     const u32 count = group < kFullGroups ? 1 << kFunct7Bits : kCompressedKeys;
@@ -205,14 +207,14 @@ bool decode(u32 word, Extensions extensions, Insn& insn) {
     word &= 0xffff;
     candidate = kIndex.first(kFullGroups, compressed_key(word));
   }
-  const auto is_met = [&](u64 needs) { return (extensions.bits & needs) == needs; };
   while ((word & candidate->mask) != candidate->match ||
-         !(is_met(candidate->needs[0]) || is_met(candidate->needs[1]))) {
+         ((extensions.bits & candidate->needs) != candidate->needs && !kRows[candidate->row].needs.met(extensions))) {
     ++candidate;
   }
   if (candidate->row == kRowCount) return false;
   const RegisterLayout& layout = kLayouts[static_cast<u32>(candidate->registers)];
   insn.row = &kRows[candidate->row];
+  insn.handler = candidate->handler;
   insn.bits = word;
   insn.rd = layout.rd.of(word);
   insn.rs1 = layout.rs1.of(word);

@@ -89,6 +89,7 @@ struct Insn {
   u8 rd, rs1, rs2, rs3;
   u8 rm;  // rounding mode field (funct3)
   i64 immediate;
+  Handler handler;  // the row's: rows are far apart in memory, and translation needs nothing else of them
 };
 
 // Bytes of the instruction that starts with this word (its lowest 16 bits suffice): 2 or 4. The longer formats are not

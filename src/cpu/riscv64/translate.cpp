@@ -76,10 +76,10 @@ void Translator::raise(Cause cause, Value value) {
 void Translator::illegal(u32 bits) { raise(Cause::illegal_instruction, b.i64(bits)); }
 
 void Translator::instruction(const Insn& insn, u64 offset) {
-  b.insn(offset, insn.row->length);
+  b.insn(offset, instruction_bytes(insn.bits));
   bits_ = insn.bits;
   fp_changed_ = false;
-  insn.row->handler(*this, insn);
+  insn.handler(*this, insn);
   if (fp_changed_ && !fp_is_dirty() && !b.ended()) {
     call(HelperId::mark_fp_dirty, Type::none);
     end_block();  // the rest of the code runs under another mode key

@@ -606,7 +606,7 @@ Unit* Lowering::lower(const ir::Block& block, const u8* next_page) {
   auto* memory = static_cast<u8*>(allocate_unit(bytes));
   const bool is_spare = memory == nullptr;
   if (is_spare) memory = reinterpret_cast<u8*>(spare_.get());
-  auto* unit = new (memory) Unit();
+  auto* unit = new (memory) Unit;
   unit->is_spare = is_spare;
   auto* code = reinterpret_cast<ThreadedOp*>(memory + sizeof(Unit));
   auto* insns = reinterpret_cast<InsnStart*>(memory + sizeof(Unit) + code_bytes);
