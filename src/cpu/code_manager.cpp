@@ -21,7 +21,7 @@ namespace pagoda {
 namespace {
 
 // Reading the clock for every block would cost more than some blocks do.
-constexpr u32 kTimedEvery = 16;
+constexpr u32 kTimedEvery = 64;
 // Tries to publish a unit from bytes that others keep writing.
 constexpr u32 kMaxRaces = 3;
 
@@ -266,7 +266,7 @@ Unit* CodeManager::find_or_translate(Vcpu& vcpu, const Source& source) {
     const u64 in_page = std::min<u64>(source.size, translator.window);
     // Whole lines, so that nothing depends on how the code is aligned, which is another way at every block.
     const u64 before = offset % kRamLineBytes;
-    ram_copy_lines(translator.bytes.data(), source.host_page + offset - before,
+    ram_copy_lines(reinterpret_cast<std::byte*>(translator.bytes.data()), source.host_page + offset - before,
                    (before + in_page + kRamLineBytes - 1) / kRamLineBytes);
     u8* const bytes = translator.bytes.data() + before;
     u64 size = in_page;

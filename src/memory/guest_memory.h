@@ -148,20 +148,10 @@ void ram_store(u8* host, T value) {
   __atomic_store_n(reinterpret_cast<T*>(host), value, __ATOMIC_RELAXED);
 }
 void ram_copy_out(std::byte* to, const u8* host, u64 size);
-// Naturally aligned lines of RAM, each doubleword of which is read at once.
-inline constexpr u64 kRamLineBytes = 16;
-inline void ram_copy_lines(u8* to, const u8* host, u64 lines) {
-  for (u64 i = 0; i < lines * kRamLineBytes; i += kRamLineBytes) {
-#ifdef __SANITIZE_THREAD__
-    const u64 line[] = {ram_load<u64>(host + i), ram_load<u64>(host + i + 8)};
-#else
-    using Line = u64 __attribute__((vector_size(kRamLineBytes), may_alias));
-    const Line line = *reinterpret_cast<const volatile Line*>(host + i);
-#endif
-    __builtin_memcpy(to + i, &line, kRamLineBytes);
-  }
-}
 void ram_copy_in(u8* host, const std::byte* from, u64 size);
+// Copies lines: naturally aligned pieces of RAM of this size, in which each aligned doubleword is read at once.
+inline constexpr u64 kRamLineBytes = 16;
+void ram_copy_lines(std::byte* to, const u8* host, u64 lines);
 
 template <class T>
 bool GuestMemory::load(GuestPhys address, T* value) const {

@@ -99,7 +99,7 @@ QUOTED_VARIABLE = re.compile(r'"\$\{?\w+\}?"')  # a shell's "$dir"/home is relat
 REGISTRY = re.compile(r"\b(deb\.debian|pypi|crates|registry\.npmjs|proxy\.golang)\.(org|io)\b")
 
 # (rule, where it holds, pattern, message)
-RAM_READ = re.compile(r"\bram_(load|copy_out)\b")
+RAM_READ = re.compile(r"\bram_(load|copy_out|copy_lines)\b")
 RAM_WRITE = re.compile(r"\bram_(store|copy_in)\b|\b\w*(range|window)\w*(\.|->)host\b")
 # The code manager reads pages of code that the softmmu gave it.
 RAM_READERS = re.compile(r"^src/(memory/|cpu/softmmu|cpu/code_manager|cpu/region_compiler)")

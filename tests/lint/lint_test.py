@@ -125,6 +125,7 @@ class Text(unittest.TestCase):
         self.check("src/machines/x.cpp", "auto p = ram_range.host + 4;", "raw RAM")
         self.check("src/cpu/code_manager.cpp", "ram_copy_in(p, q, n);", "raw RAM")
         self.check("src/cpu/code_manager.cpp", "ram_copy_out(p, q, n);", None)
+        self.check("src/cpu/code_manager.cpp", "ram_copy_lines(p, q, n);", None)
         self.check("src/cpu/softmmu_x.cpp", "return ram_load<u8>(range->host);", None)
         self.check("src/memory/x.cpp", "return ram_load<u8>(range->host);", None)
         self.check("src/machines/x.cpp", "// never range->host", None)

@@ -94,7 +94,8 @@ const Index kIndex = [] {
     const u32 base = full ? 0 : kFullKeys, count = full ? kFullKeys : kCompressedKeys;
     for_each_key(mask, match, count, [&](u32 key) { rows_of[base + key].push_back(static_cast<u16>(row)); });
   }
-  constexpr Candidate end{.mask = 0, .match = 0, .needs = 0, .handler = nullptr, .row = kRowCount, .immediate = {}, .registers = {}};
+  constexpr Candidate end{
+      .mask = 0, .match = 0, .needs = 0, .handler = nullptr, .row = kRowCount, .immediate = {}, .registers = {}};
   Index index;
   for (u32 group = 0; group <= kFullGroups; ++group) {
     const u32 count = group < kFullGroups ? 1 << kFunct7Bits : kCompressedKeys;
