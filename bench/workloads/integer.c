@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Sizes are in eighths of the usual one; this much of `n` is to be done, at least one.
+static uint32_t eighths = 8;
+static uint64_t of(uint64_t n) {
+  uint64_t part = n * eighths / 8;
+  return part ? part : 1;
+}
 static uint64_t state = 88172645463325252u;
 
 static uint64_t next_random(void) {
@@ -17,7 +23,7 @@ static uint64_t sieve(void) {
   enum { kLimit = 1 << 21 };
   static uint8_t composite[kLimit];
   uint64_t sum = 0;
-  for (int round = 0; round < 12; round++) {
+  for (uint64_t round = of(12); round > 0; round--) {
     memset(composite, 0, sizeof composite);
     for (uint32_t i = 2; i < kLimit; i++) {
       if (composite[i]) continue;
@@ -29,8 +35,8 @@ static uint64_t sieve(void) {
 }
 
 static uint64_t mix(void) {
-  uint64_t a = 1, b = 2, c = 3;
-  for (uint64_t i = 0; i < 300000000; i++) {
+  uint64_t a = 1, b = 2, c = 3, end = of(300000000);
+  for (uint64_t i = 0; i < end; i++) {
     a += (b << 7) ^ (c >> 3);
     b ^= a + i;
     c = c * 6364136223846793005u + b;
@@ -41,7 +47,7 @@ static uint64_t mix(void) {
 static uint32_t fibonacci(uint32_t n) { return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2); }
 
 static uint64_t calls(void) {
-  volatile uint32_t n = 39;
+  volatile uint32_t n = eighths < 8 ? 35 : eighths > 8 ? 42 : 39;  // a step is a factor of 1.6
   return fibonacci(n);
 }
 
@@ -55,7 +61,7 @@ static uint64_t indirect(void) {
   static uint8_t kinds[4096];
   uint64_t x = 1;
   for (size_t i = 0; i < sizeof kinds; i++) kinds[i] = next_random() & 7;
-  for (uint32_t i = 0; i < 40000000; i++) x = methods[kinds[i & 4095]](x);
+  for (uint64_t i = 0, end = of(40000000); i < end; i++) x = methods[kinds[i & 4095]](x);
   return x;
 }
 
@@ -65,13 +71,13 @@ static __attribute__((noinline)) uint64_t even(uint32_t n, uint64_t x) { return 
 static __attribute__((noinline)) uint64_t odd(uint32_t n, uint64_t x) { return n == 0 ? ~x : even(n - 1, x + 7) ^ n; }
 static uint64_t depth(void) {
   uint64_t x = 0;
-  for (uint32_t i = 0; i < 5000000; i++) x += even(i & 63, x);
+  for (uint64_t i = 0, end = of(5000000); i < end; i++) x += even(i & 63, x);
   return x;
 }
 
 static uint64_t collatz(void) {
   uint64_t longest = 0;
-  for (uint64_t start = 1; start < 2000000; start++) {
+  for (uint64_t start = 1, end = of(2000000); start < end; start++) {
     uint64_t n = start, steps = 0;
     while (n != 1) {
       n = (n & 1) ? 3 * n + 1 : n / 2;
@@ -84,7 +90,7 @@ static uint64_t collatz(void) {
 
 static uint64_t divide(void) {
   uint64_t sum = 0;
-  for (int i = 1; i < 60000000; i++) {
+  for (uint64_t i = 1, end = of(60000000); i < end; i++) {
     uint64_t r = next_random();
     sum += r / (uint32_t)i + r % (uint32_t)(i + 7);
   }
@@ -96,7 +102,7 @@ static uint64_t dispatch(void) {
   static const uint8_t program[] = {0, 1, 2, 3, 1, 4, 0, 5, 2, 6, 1, 3, 4, 7};
   static void* const labels[] = {&&push, &&add, &&shift, &&exclusive, &&swap, &&negate, &&load, &&again};
   uint64_t x = 1, y = 2, memory[16] = {3, 5, 7, 11};
-  uint32_t at = 0, rounds = 0;
+  uint32_t at = 0, rounds = 0, end = of(3500000);
 #define NEXT goto* labels[program[at++]]
   NEXT;
 push:
@@ -122,7 +128,7 @@ load:
   NEXT;
 again:
   at = 0;
-  if (++rounds < 3500000) NEXT;
+  if (++rounds < end) NEXT;
 #undef NEXT
   return x ^ y;
 }
@@ -133,12 +139,13 @@ static int compare(const void* a, const void* b) {
 }
 
 static uint64_t sort(void) {
-  enum { kCount = 600000 };
-  static uint32_t values[kCount];
+  enum { kMost = 3000000 };
+  static uint32_t values[kMost];
   uint64_t sum = 0;
-  for (int i = 0; i < kCount; i++) values[i] = (uint32_t)next_random();
-  qsort(values, kCount, sizeof values[0], compare);
-  for (int i = 0; i < kCount; i++) sum = sum * 31 + values[i];
+  const uint64_t count = of(600000) < kMost ? of(600000) : kMost;
+  for (uint64_t i = 0; i < count; i++) values[i] = (uint32_t)next_random();
+  qsort(values, count, sizeof values[0], compare);
+  for (uint64_t i = 0; i < count; i++) sum = sum * 31 + values[i];
   return sum;
 }
 
@@ -148,7 +155,9 @@ int main(int argc, char** argv) {
     uint64_t (*run)(void);
   } table[] = {{"sieve", sieve}, {"mix", mix}, {"calls", calls}, {"collatz", collatz},
                {"divide", divide}, {"dispatch", dispatch}, {"sort", sort}, {"indirect", indirect}, {"depth", depth}};
+  if (argc < 2 || argc > 3) return 2;
+  if (argc == 3) eighths = (uint32_t)atoi(argv[2]);
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-    if (argc == 2 && !strcmp(argv[1], table[i].name)) return printf("%016llx\n", (unsigned long long)table[i].run()) < 0;
+    if (!strcmp(argv[1], table[i].name)) return printf("%016llx\n", (unsigned long long)table[i].run()) < 0;
   return 2;
 }

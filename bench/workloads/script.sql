@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- An SQLite workload: inserts, an index, joins, sums.
 CREATE TABLE item(id INTEGER PRIMARY KEY, kind INTEGER, price REAL, name TEXT);
-WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 18000)
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :items)
 INSERT INTO item SELECT i, i * 7919 % 97, (i * 31 % 1000) / 8.0, 'name' || (i * 104729 % 10007) FROM n;
 CREATE INDEX by_name ON item(name);
 SELECT kind, count(*), sum(price) FROM item GROUP BY kind ORDER BY 3 DESC LIMIT 5;
