@@ -29,6 +29,7 @@ Json cache_report(const CodeCache::Statistics& cache) {
           {"invalidated", cache.invalidated},
           {"evicted", cache.evicted},
           {"evictions", cache.evictions},
+          {"full_flushes", cache.full_flushes},
           {"links", cache.links},
           {"raced", cache.raced},
           {"retired", cache.retired},

@@ -187,6 +187,15 @@ TEST(CodeCache, EvictionTakesTheOldestAndStaysUnderTheBound) {
   for (u64 n = 0; n < 1000; ++n) {
     EXPECT_EQ(cache.find(kPage + n * 64, 0, 3) != nullptr, n >= 1000 - units) << n;
   }
+  EXPECT_EQ(cache.statistics().full_flushes, 0u);
+}
+
+TEST(CodeCache, AnEvictionThatLeavesNothingIsCounted) {
+  // Room for two units: of three an eviction has to leave one.
+  Cache cache(512, 1);
+  for (u64 n = 0; n < 3; ++n) cache.add(kPage + n * 64, 8);
+  EXPECT_EQ(cache.statistics().evictions, 1u);
+  EXPECT_EQ(cache.statistics().full_flushes, 1u);
 }
 
 // Retires `count` units of 64 KiB each: batches close at 1 MiB.

@@ -246,11 +246,13 @@ void CodeCache::evict() {
   ++statistics_.evictions;
   const u64 most = std::min(capacity_, statistics_.bytes);
   const u64 keep = most - most / kGenerations;
+  const u64 before = statistics_.units;
   while (statistics_.bytes > keep && age_.size() > 1) {
     Unit* unit = age_.front();
     ++statistics_.evicted;
     retire(unit);
   }
+  if (before > 2 && statistics_.units <= 1) ++statistics_.full_flushes;
 }
 
 void CodeCache::evict_generation() {

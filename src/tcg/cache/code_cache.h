@@ -100,6 +100,7 @@ class CodeCache {
 
   struct Statistics {
     u64 units = 0, bytes = 0, made = 0, invalidated = 0, evicted = 0, evictions = 0, links = 0, raced = 0;
+    u64 full_flushes = 0;        // evictions that left no more than one of many
     u64 loops = 0;               // that were attached so far
     u64 host_bytes = 0;          // of code that compilers made for the units in use
     u64 retired = 0, freed = 0;  // units out of use so far; those of them whose memory was given back
