@@ -169,8 +169,11 @@ void CodeManager::compile_loop(Vcpu& vcpu, Unit& root) {
   if (code.start == nullptr) return;
   if (options_.perf_map != nullptr) [[unlikely]] {
     const VcpuFrame& frame = vcpu.frame();
-    options_.perf_map->add(code.start, code.bytes,
-                           fmt::format("{}_loop_{:x}_mode{:x}", guest_.name, frame.pc, frame.mode));
+    u32 insns = 0;
+    for (const LoopUnit& part : loop) insns += part.unit->guest_insns;
+    options_.perf_map->add(
+        code.start, code.bytes,
+        fmt::format("{}_loop_{:x}_mode{:x}_{}_insns_{}_bytes", guest_.name, frame.pc, frame.mode, insns, code.bytes));
   }
   cache_.attach_loop(loop, code);
 }
