@@ -29,8 +29,8 @@ struct Event {
   bool is_store = false;
 };
 
-// Values that are better not in a register when a loop begins: the loop has to let go of them, and load them again at its
-// end. By header and register, in order.
+// Values that are better not in a register when a loop begins: the loop has to let go of them, and load them again at
+// its end. By header and register, in order.
 using Unfit = std::vector<std::pair<u32, VReg>>;
 
 class Walk {

@@ -63,9 +63,11 @@ class Generator {
       const u32 to = any();
       const u32 kind = below(10);
       if (kind < 2) {
-        build_.add(b, Lir::load, {def(d), use(a), temp(build_.gpr()), temp(build_.gpr())}).site = build_.site(changed());
+        build_.add(b, Lir::load, {def(d), use(a), temp(build_.gpr()), temp(build_.gpr())}).site =
+            build_.site(changed());
       } else if (kind < 3) {
-        build_.add(b, Lir::store, {use(a), use(c), temp(build_.gpr()), temp(build_.gpr())}).site = build_.site(changed());
+        build_.add(b, Lir::store, {use(a), use(c), temp(build_.gpr()), temp(build_.gpr())}).site =
+            build_.site(changed());
         continue;
       } else if (kind < 4 && below(8) == 0) {
         build_.add(b, Lir::div_u, {def(d, 0), use(a, 0), late(c), temp(build_.gpr(), 2)});
@@ -125,7 +127,8 @@ class Generator {
     }
     // What is no phi has to be at the end what it was at the head.
     for (size_t i = 0; i < now_.size(); ++i) {
-      if (std::find(carried_.begin() + static_cast<std::ptrdiff_t>(first_carried), carried_.end(), i) == carried_.end()) {
+      if (std::find(carried_.begin() + static_cast<std::ptrdiff_t>(first_carried), carried_.end(), i) ==
+          carried_.end()) {
         now_[i] = at_head[i];
       }
     }

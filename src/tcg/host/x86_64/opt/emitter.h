@@ -126,6 +126,7 @@ struct Emitter::Work {
   void trap_if();
   void exit_link();
   void check_code_pages();
+  void enter();
   void exit_far(u32 side);
   void exit_indirect();
   void compare_exec_tag();
