@@ -365,6 +365,7 @@ void GraphBuilder::build(const RegionPlan& plan, Graph& graph) {
   }
   seal_ready();
   w.finish();
+  drop_unchanged_slots(graph);
   split_edges(graph);
   find_loops(graph);
 }

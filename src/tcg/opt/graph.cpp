@@ -162,6 +162,18 @@ void find_loops(Graph& graph) {
   }
 }
 
+void drop_unchanged_slots(Graph& graph) {
+  for (State& state : graph.states) {
+    SlotValue* values = graph.state_values.data() + state.first;
+    u32 kept = 0;
+    for (u32 i = 0; i < state.count; ++i) {
+      const Node& node = graph[values[i].value];
+      if (node.op != Op::slot_in || node.extra != values[i].slot) values[kept++] = values[i];
+    }
+    state.count = kept;
+  }
+}
+
 void split_edges(Graph& graph) {
   const auto count = static_cast<BlockId>(graph.blocks.size());
   for (BlockId from = 0; from < count; ++from) {

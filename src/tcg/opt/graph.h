@@ -135,6 +135,8 @@ std::vector<BlockId> reverse_postorder(const Graph& graph);
 std::vector<BlockId> dominators(const Graph& graph, std::span<const BlockId> order);
 // Fills Block::depth and Block::loop. Jumps back into the middle of a loop are no loops of their own.
 void find_loops(Graph& graph);
+// Takes out of states the slots that have the value they had when the region was entered.
+void drop_unchanged_slots(Graph& graph);
 // Gives each block that ends with a branch to a block with other predecessors a block between: afterwards what belongs
 // to an edge has a place.
 void split_edges(Graph& graph);

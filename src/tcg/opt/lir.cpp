@@ -4,9 +4,12 @@
 #include "tcg/opt/lir.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <iterator>
 
 #include <fmt/format.h>
+
+#include "tcg/abi/vcpu_frame.h"
 
 namespace pagoda::opt {
 namespace {
@@ -112,6 +115,14 @@ void LirCode::clear() {
   places.clear();
   moves.clear();
   spills = 0;
+}
+
+u32 home_slot(const LirCode& code, VReg reg) {
+  constexpr i32 kTemps = offsetof(VcpuFrame, temps);
+
+  const i32 home = code.vregs[reg].frame_home;
+  if (home < kTemps + static_cast<i32>(kFrameTemps) * 8 || (home - kTemps) % 8 != 0) return 0;
+  return static_cast<u32>(home - kTemps) / 8;
 }
 
 std::string print(const LirCode& code) {

@@ -181,6 +181,9 @@ struct LirCode {
   }
 };
 
+// The index that a spill slot would have which is the register's frame_home; 0: it has none that can be said like that.
+u32 home_slot(const LirCode& code, VReg reg);
+
 // Text, for dumps and tests; with places where there are some.
 std::string print(const LirCode& code);
 

@@ -30,7 +30,9 @@ constexpr u32 kSlotCells = 32;
 
 class Checker {
  public:
-  Checker(const LirCode& code, const Registers& registers) : code_(code), registers_(registers) {}
+  Checker(const LirCode& code, const Registers& registers) : code_(code), registers_(registers), most_(code.spills) {
+    for (VReg reg = 1; reg < code.vregs.size(); ++reg) most_ = std::max(most_, home_slot(code, reg));
+  }
 
   std::string check() {
     check_moves();
@@ -58,7 +60,7 @@ class Checker {
   }
 
   bool is_place(RegClass of, const Place& place) const {
-    if (place.kind == Place::spill) return place.spill_index >= 1 && place.spill_index <= code_.spills;
+    if (place.kind == Place::spill) return place.spill_index >= 1 && place.spill_index <= most_;
     return place.kind == Place::reg && place.reg_number < 16 &&
            (registers_.allocatable[static_cast<u32>(of)] >> place.reg_number & 1) != 0;
   }
@@ -70,6 +72,7 @@ class Checker {
       if (move.at >= code_.insns.size() || (i > 0 && code_.moves[i - 1].at > move.at)) {
         return fail("move {}: before instruction {}", i, move.at);
       }
+      if (move.to.kind == Place::spill && move.to.spill_index > code_.spills) return fail("move {}: into a home", i);
       if (!is_place(move.of, move.to) || (!move.is_imm && !is_place(move.of, move.from))) {
         return fail("move {}: to or from no place", i);
       }
@@ -110,7 +113,7 @@ class Checker {
   // --- data flow
   void flow() {
     states_.resize(code_.blocks.size());
-    states_[0] = State(kSlotCells + code_.spills);
+    states_[0] = State(kSlotCells + most_);
     std::vector<u32> work{0};
     while (!work.empty()) {
       const u32 b = work.back();
@@ -176,6 +179,7 @@ class Checker {
     }
   }
 
+  // Into a home nothing is written: check_moves().
   static void apply(const Move& move, State& state) {
     Cell& to = state[cell_of(move.of, move.to)];
     if (move.is_imm) {
@@ -217,6 +221,8 @@ class Checker {
         cell = {};
         if (role == Role::temp) continue;
         cell.add(operand.reg);
+        const u32 home = home_slot(code_, operand.reg);
+        if (home != 0 && role == Role::def) state[kSlotCells + home - 1].add(operand.reg);
         if (insn.op == Lir::imm) cell.constant = static_cast<u64>(insn.imm);
       }
     }
@@ -318,6 +324,7 @@ class Checker {
 
   const LirCode& code_;
   const Registers& registers_;
+  u32 most_;  // spill slots, homes among them
   std::vector<std::optional<u64>> constants_;
   std::vector<std::optional<State>> states_;
   bool reporting_ = false;

@@ -348,7 +348,7 @@ void Walk::finish_insn() {
     }
     put(operand.reg, r);
     if (home(operand.reg) == kNoReg) home_[web_[operand.reg]] = static_cast<u8>(r);
-    stored_[operand.reg] = is_remade(operand.reg) ? 1 : 0;
+    stored_[operand.reg] = is_remade(operand.reg) || home_slot(code_, operand.reg) != 0 ? 1 : 0;
     next_use_[operand.reg] = after_[o];
     hint_[operand.reg] = hint_after_[o];
   }

@@ -28,7 +28,11 @@ class Slots {
     used = 0;
     std::vector<VReg> regs;
     for (VReg reg = 1; reg < code_.vregs.size(); ++reg) {
-      if (needs_slot_[reg] != 0) regs.push_back(reg);
+      if (home_slot(code_, reg) != 0) {
+        slots[reg] = home_slot(code_, reg);
+      } else if (needs_slot_[reg] != 0) {
+        regs.push_back(reg);
+      }
     }
     if (regs.empty()) return true;
     find_ranges();
@@ -144,7 +148,7 @@ class Slots {
       for (const LirPhi& phi : block.phis) {
         for (u32 i = 0; i < block.before.size() && needs_slot_[phi.reg] != 0; ++i) {
           const VReg arg = code_.phi_args[phi.first + i];
-          if (needs_slot_[arg] == 0 || work_ > kMostWork) continue;
+          if (needs_slot_[arg] == 0 || home_slot(code_, arg) != 0 || work_ > kMostWork) continue;
           const VReg to = find(phi.reg), from = find(arg);
           if (to == from || overlap(ranges_[to], ranges_[from])) continue;
           unite(ranges_[to], ranges_[from]);

@@ -49,6 +49,16 @@ u64 value_of(const RegionValue& value, const VcpuFrame& frame, const SavedRegist
   CHECK(false);
 }
 
+constexpr u32 kMostSlots = 128;
+
+// A value may lie where the frame has another slot: all are read before one is written.
+void write_slots(VcpuFrame& frame, std::span<const RegionValue> slots, const SavedRegisters& saved) {
+  CHECK(slots.size() <= kMostSlots);
+  std::array<u64, kMostSlots> values;
+  for (u32 i = 0; i < slots.size(); ++i) values[i] = value_of(slots[i], frame, saved);
+  for (u32 i = 0; i < slots.size(); ++i) write_frame(frame, slots[i].slot, values[i], slots[i].bytes);
+}
+
 // pc and budget of the site's instruction, which is about to begin.
 void tell_where(VcpuFrame& frame, const SavedRegisters& saved, const RegionSite& site) {
   frame.pc = frame.pc_page + static_cast<u64>(site.pc);
@@ -76,13 +86,14 @@ u64 access(VcpuFrame* frame, SavedRegisters* saved, const Region* region, u32 nu
   const std::span<const RegionValue> slots(region->values.data() + site.first, site.slots);
   const u64 address = saved->gpr[site.address] + static_cast<u64>(i64{site.displacement});
   const ir::MemOp op = ir::MemOp::unpack(site.memory_op);
-  constexpr u32 kMost = 128;
-  CHECK(slots.size() <= kMost);
-  std::array<u64, kMost> before;
+  CHECK(slots.size() <= kMostSlots);
+  std::array<u64, kMostSlots> before;
   for (u32 i = 0; i < slots.size(); ++i) before[i] = read_frame(*frame, slots[i].slot, slots[i].bytes);
-  for (const RegionValue& slot : slots) {
-    write_frame(*frame, slot.slot, value_of(slot, *frame, *saved), slot.bytes);
+  std::array<u64, kMostReplayed> results;  // before the frame changes, which may hold them
+  for (u32 i = 0; i < site.replayed; ++i) {
+    results[i] = value_of(region->values[site.first_replayed + i], *frame, *saved);
   }
+  write_slots(*frame, slots, *saved);
   tell_where(*frame, *saved, site);
   const u32 epoch = frame->mapping_epoch;
   u64 result = 0;
@@ -99,10 +110,6 @@ u64 access(VcpuFrame* frame, SavedRegisters* saved, const Region* region, u32 nu
   }
   if (frame->leave != 0 || frame->mapping_epoch != epoch) {
     frame->leave = 0;
-    std::array<u64, kMostReplayed> results;
-    for (u32 i = 0; i < site.replayed; ++i) {
-      results[i] = value_of(region->values[site.first_replayed + i], *frame, *saved);
-    }
     results[site.replayed] = result;
     frame->replay_count = site.replayed + 1;
     std::copy_n(results.begin(), frame->replay_count, frame->temps + kReplayTemps);
@@ -116,10 +123,7 @@ u64 access(VcpuFrame* frame, SavedRegisters* saved, const Region* region, u32 nu
 
 u64 leave(VcpuFrame* frame, SavedRegisters* saved, const Region* region, u32 number, u32 left) {
   const RegionSite& site = region->sites[number];
-  for (u32 i = 0; i < site.slots; ++i) {
-    const RegionValue& slot = region->values[site.first + i];
-    write_frame(*frame, slot.slot, value_of(slot, *frame, *saved), slot.bytes);
-  }
+  write_slots(*frame, {region->values.data() + site.first, site.slots}, *saved);
   tell_where(*frame, *saved, site);
   return left;
 }

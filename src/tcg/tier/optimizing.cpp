@@ -48,6 +48,7 @@ class Optimizing final : public Engine {
       log(Log::region, "region of {} parts as built:\n{}", plan.parts.size(), opt::print(graph_));
     opt::run_passes(graph_, {.level = switches_.level, .disabled = switches_.disabled_passes, .fuel = switches_.fuel});
     if (is_late()) return refuse();
+    opt::drop_unchanged_slots(graph_);
     opt::split_edges(graph_);
     opt::find_loops(graph_);
     if (log_enabled(Log::region)) [[unlikely]]

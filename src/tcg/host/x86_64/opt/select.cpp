@@ -309,21 +309,32 @@ VReg Selector::Work::in_gpr(NodeId id) {
 void Selector::Work::emit_exit(const Block& block) {
   const bool indirect = block.end == End::indirect;
   std::vector<Operand> operands;
-  if (indirect) operands.push_back(fixed(late(gpr(block.value)), kRax));
+  // What the frame has of the entry's values goes away here, and they may be there alone.
+  const auto safe = [&](VReg value) {
+    if (code->vregs[value].frame_home < 0) return value;
+    const VReg moved = code->new_vreg(code->vregs[value].of, code->vregs[value].bytes);
+    emit({.op = Lir::move}, {def(moved), use(value)});
+    return moved;
+  };
+  if (indirect) operands.push_back(fixed(late(safe(gpr(block.value))), kRax));
   std::vector<VReg> pinned = pinned_vregs;
+  std::vector<std::pair<const ir::SlotInfo*, VReg>> stores;
   for (const SlotValue& each : graph->slots_of(block.state)) {
     const ir::SlotInfo& slot = graph->slots.slots[each.slot];
     if (const std::optional<u32> index = pinned_index(each.slot)) {
-      pinned[*index] = in_gpr(each.value);
-      continue;
+      pinned[*index] = safe(in_gpr(each.value));
+    } else if (!immediate(each.value, 8)) {
+      stores.push_back({&slot, safe(reg(each.value))});
     }
-    LirInsn store{.op = Lir::frame_store, .size = type_size(slot.type), .imm = slot.offset};
-    if (const std::optional<i64> imm = immediate(each.value, 8)) {
-      store.imm2 = *imm;
-      emit(store, {});
-    } else {
-      emit(store, {use(reg(each.value))});
-    }
+  }
+  for (const auto& [slot, value] : stores) {
+    emit({.op = Lir::frame_store, .size = type_size(slot->type), .imm = slot->offset}, {use(value)});
+  }
+  for (const SlotValue& each : graph->slots_of(block.state)) {
+    const ir::SlotInfo& slot = graph->slots.slots[each.slot];
+    const std::optional<i64> imm = immediate(each.value, 8);
+    if (!imm || pinned_index(each.slot)) continue;
+    emit({.op = Lir::frame_store, .size = type_size(slot.type), .imm = slot.offset, .imm2 = *imm}, {});
   }
   for (u32 i = 0; i < layout.pinned.size(); ++i) {
     operands.push_back(fixed(late(pinned[i]), static_cast<u8>(light::kPinned[i].id())));
