@@ -66,6 +66,7 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
     setup.second_tlb_offset[mode] = second_tlb_offset(guest, mode);
   }
   const bool wants_regions = options.tier2_threshold != 0 && options.max_tier >= 2;
+  setup.counts_own_turns = wants_regions;
   if (wants_regions) {
     setup.loop_threshold = options.min_tier > 1 ? 2 : hot_spots_.back_edges_of(options.tier2_threshold);
     // A policy that said no wants to be asked again.
@@ -136,7 +137,7 @@ void CodeManager::compile(Vcpu& vcpu, Unit& unit) {
 void CodeManager::turned_often(Vcpu& vcpu, Unit& root) {
   if (!root.host.wants_loop.exchange(false, std::memory_order_relaxed)) return;
   if (regions_ == nullptr) return compile_loop(vcpu, root);
-  if (root.host.entry.load(std::memory_order_relaxed) != root.host.start) return;
+  if (root.host.entry.load(std::memory_order_relaxed) != root.host.start || root.host.is_region_asked) return;
   if (options_.min_tier < 2) {
     const tier::Event event{
         .tier = 1, .back_edges = hot_spots_.back_edges_of(options_.tier2_threshold), .time = vcpu.instructions()};
@@ -148,7 +149,7 @@ void CodeManager::turned_often(Vcpu& vcpu, Unit& root) {
     }
     if (decision.verdict != tier::Verdict::promote) return;
   }
-  vcpu.start_sample();
+  root.host.is_region_asked = vcpu.start_sample();
 }
 
 void CodeManager::sampled(Vcpu& vcpu, std::span<const opt::Sample> samples) {

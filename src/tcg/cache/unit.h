@@ -66,7 +66,8 @@ struct HostCode {
   // Set by the one vcpu that compiles the unit, before it does, and unset if another try may help. What follows is its
   // own until the cache attaches it.
   std::atomic<bool> is_claimed{false};
-  std::atomic<bool> wants_loop{false};  // control came back to the unit often by a jump backward
+  std::atomic<bool> wants_loop{false};       // control came back to the unit often by a jump backward
+  std::atomic<bool> is_region_asked{false};  // that begins with it
   HostLink* links[2] = {};
   const u8* start = nullptr;
   std::byte* data = nullptr;

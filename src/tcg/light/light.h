@@ -44,9 +44,10 @@ struct Layout {
   u32 memory_modes = 1;
   // Of each memory mode's tables from the frame.
   u32 tlb_offset[kMemoryModes] = {}, second_tlb_offset[kMemoryModes] = {};
-  u32 loop_threshold = 0;     // jumps back before a loop of several units is compiled as one; 0: never
-  u32 turns_again = 1 << 20;  // and before that is looked at again
-  host::Features features;    // that code may use
+  u32 loop_threshold = 0;         // jumps back before a loop of several units is compiled as one; 0: never
+  bool counts_own_turns = false;  // of units that jump to themselves, too
+  u32 turns_again = 1 << 20;      // and before that is looked at again
+  host::Features features;        // that code may use
 };
 
 using tier::Statistics;

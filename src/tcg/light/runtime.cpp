@@ -78,8 +78,11 @@ interp::LeaveInfo execute(const Stubs& stubs, VcpuFrame& frame, const Unit& unit
       return {Leave::lookup, &exit.unit->links[1]};
     case Left::often_link0:
     case Left::often_link1: {
-      Link& link = exit.unit->links[static_cast<Left>(exit.left) == Left::often_link0 ? 0 : 1];
-      Unit* target = link.target.load(std::memory_order_acquire);
+      const u32 side = static_cast<Left>(exit.left) == Left::often_link0 ? 0 : 1;
+      Link& link = exit.unit->links[side];
+      // To itself a unit goes without a link.
+      const bool is_own = exit.unit->exit_offset[side] == 0 && !exit.unit->exit_is_far[side];
+      Unit* target = is_own ? exit.unit : link.target.load(std::memory_order_acquire);
       if (target == nullptr) return {Leave::lookup, &link};
       target->host.wants_loop.store(true, std::memory_order_relaxed);
       return {Leave::hot, nullptr, target};

@@ -44,8 +44,9 @@ struct Setup {
   u32 fusions = interp::kAllFusions;
   const Services* services = &tier::services();  // for plugins
   RegionSwitches regions;
-  u32 loop_threshold = 0;     // jumps back after which a loop of several units is compiled as one; 0: never
-  u32 turns_again = 1 << 20;  // and after which this is looked at again
+  u32 loop_threshold = 0;         // jumps back after which a loop of several units is compiled as one; 0: never
+  bool counts_own_turns = false;  // those of a unit to itself as well: regions are made of them
+  u32 turns_again = 1 << 20;      // and after which this is looked at again
 };
 
 // What one compilation may cost at most; 0: anything.

@@ -16,6 +16,7 @@ class Lightweight final : public Engine {
     layout.memory_modes = setup.memory_modes;
     layout.loop_threshold = setup.loop_threshold;
     layout.turns_again = setup.turns_again;
+    layout.counts_own_turns = setup.counts_own_turns;
     for (u32 mode = 0; mode < setup.memory_modes; ++mode) {
       layout.tlb_offset[mode] = setup.tlb_offset[mode];
       layout.second_tlb_offset[mode] = setup.second_tlb_offset[mode];

@@ -64,6 +64,15 @@ bool Compiler::Work::counts_turns(u32 side) const {
 
 void Compiler::Work::branch(x86::CondCode taken) {
   const asmjit::Label* to[] = {inside(0), inside(1)};
+  // The way to itself is gone by chain(), which counts.
+  for (const u32 side : {0u, 1u}) {
+    if (to[side] == nullptr || !counts_own(side)) continue;
+    const asmjit::Label other = a.newLabel();
+    a.j(side == 0 ? x86::negateCond(taken) : taken, other);
+    chain(side);
+    a.bind(other);
+    return chain(1 - side);
+  }
   const auto jump_if = [&](u32 side, const asmjit::Label& label) {
     a.j(side == 0 ? taken : x86::negateCond(taken), label);
   };
@@ -93,24 +102,31 @@ void Compiler::Work::branch(x86::CondCode taken) {
   });
 }
 
+bool Compiler::Work::counts_own(u32 side) const {
+  return loop.empty() && is_own_start(side) && stubs.layout.counts_own_turns && stubs.layout.loop_threshold != 0;
+}
+
+void Compiler::Work::count_turn(u32 side, u32 again) {
+  const asmjit::Label often = a.newLabel();
+  a.dec(x86::dword_ptr(x86::rip, 0));
+  data_reference(offsetof(HostData, turns));
+  a.js(often);
+  cold.push_back([this, often, side, again] {
+    a.bind(often);
+    a.mov(x86::eax, again);
+    a.mov(x86::dword_ptr(x86::rip, 0), x86::eax);
+    data_reference(offsetof(HostData, turns));
+    exit_to(side == 0 ? Left::often_link0 : Left::often_link1, unit->exit_offset[side]);
+  });
+}
+
 void Compiler::Work::chain(u32 side) {
   if (const asmjit::Label* to = inside(side)) {
+    if (counts_own(side)) count_turn(side, kOwnTurnsAgain);
     if (!is_next(side)) a.jmp(*to);
     return;
   }
-  if (counts_turns(side)) {
-    const asmjit::Label often = a.newLabel();
-    a.dec(x86::dword_ptr(x86::rip, 0));
-    data_reference(offsetof(HostData, turns));
-    a.js(often);
-    cold.push_back([this, often, side] {
-      a.bind(often);
-      a.mov(x86::eax, stubs.layout.turns_again);
-      a.mov(x86::dword_ptr(x86::rip, 0), x86::eax);
-      data_reference(offsetof(HostData, turns));
-      exit_to(side == 0 ? Left::often_link0 : Left::often_link1, unit->exit_offset[side]);
-    });
-  }
+  if (counts_turns(side)) count_turn(side, stubs.layout.turns_again);
   if (unit->exit_is_far[side]) return chain_far(side);
   a.jmp(x86::qword_ptr(x86::rip, 0));
   data_reference(static_cast<u32>(offsetof(HostData, links) + side * sizeof(HostLink) + offsetof(HostLink, jump)));

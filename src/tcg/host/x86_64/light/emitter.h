@@ -267,6 +267,10 @@ struct Compiler::Work {
   void chain(u32 side);
   void chain_far(u32 side);
   bool counts_turns(u32 side) const;
+  bool counts_own(u32 side) const;
+  // A unit that jumps to itself gets to its region's code in no other way.
+  static constexpr u32 kOwnTurnsAgain = 1 << 13;
+  void count_turn(u32 side, u32 again);
   // Where an exit leads to within this code; null: out of it.
   const asmjit::Label* inside(u32 side) const;
   bool is_next(u32 side) const;  // and its code follows
