@@ -55,10 +55,27 @@ constexpr u64 kOperands[] = {0,
 std::vector<u64> constants(Type type) {
   const u64 mask = ir::type_mask(type), bits = ir::type_bits(type);
   std::vector<u64> list;
-  for (const u64 value : {u64{0},      u64{1},           u64{2},           u64{3},   u64{5},    u64{7},
-                          u64{10},     bits - 1,         bits / 2,         bits - 8, u64{0x7f}, u64{0xff},
-                          u64{0xffff}, u64{0x7fff'ffff}, u64{0xffff'ffff}, ~u64{0},  ~u64{6},   u64{1} << (bits - 1),
-                          u64{100},    u64{641}}) {
+  for (const u64 value : {u64{0},
+                          u64{1},
+                          u64{2},
+                          u64{3},
+                          u64{5},
+                          u64{7},
+                          u64{9},
+                          u64{10},
+                          bits - 1,
+                          bits / 2,
+                          bits - 8,
+                          u64{0x7f},
+                          u64{0xff},
+                          u64{0xffff},
+                          u64{0x7fff'ffff},
+                          u64{0xffff'ffff},
+                          ~u64{0},
+                          ~u64{6},
+                          u64{1} << (bits - 1),
+                          u64{100},
+                          u64{641}}) {
     if ((value & mask) == value || value > ~u64{100}) list.push_back(value & mask);
   }
   return list;
