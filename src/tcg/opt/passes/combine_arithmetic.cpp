@@ -72,12 +72,13 @@ NodeId combine_mul(Rewriter& r, NodeId id) {
   const Type type = r.node(id).type;
   if (!r.is_constant(b)) return id;
   const u64 c = r.imm(b);
-  if (std::has_single_bit(c)) {
+  const bool can_shift = ir::type_bits(type) >= 32;  // bytes and halves: see shift_pair
+  if (can_shift && std::has_single_bit(c)) {
     return r.become(id, Op::shl, type, a, r.constant(type, static_cast<u64>(std::countr_zero(c))));
   }
   if (c == ir::type_mask(type)) return r.become(id, Op::sub, type, r.constant(type, 0), a);
   // What one lea does.
-  if (c == 3 || c == 5 || c == 9) {
+  if (can_shift && (c == 3 || c == 5 || c == 9)) {
     const NodeId scaled = r.make(Op::shl, type, a, r.constant(type, c == 3 ? 1 : c == 5 ? 2 : 3));
     return r.become(id, Op::add, type, scaled, a);
   }
