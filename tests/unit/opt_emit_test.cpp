@@ -78,7 +78,7 @@ class OptEmit : public testing::Test {
   // The operation with operands in random places, on random values. `results` values are compared under a mask of
   // `result_bytes`.
   void check(LirInsn insn, const std::vector<ArgSpec>& specs, const Model& model, u32 result_bytes = 8,
-             u32 placements = 60) {
+             u32 placements = 40) {
     for (u32 round = 0; round < placements; ++round) {
       std::vector<OptBench::Arg> args;
       const auto is_taken = [&](u32 number, const ArgSpec& spec) {
