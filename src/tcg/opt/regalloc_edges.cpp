@@ -36,7 +36,7 @@ class Writer {
     for (const Edge& edge : edges_) write_edge(edge);
     code_.spills += spares_;
     if (code_.spills >= kFrameTemps) return false;
-    std::ranges::stable_sort(moves_, {}, &Ordered::key);
+    std::ranges::sort(moves_, {}, &Ordered::key);
     code_.moves.clear();
     for (const Ordered& ordered : moves_) code_.moves.push_back(ordered.move);
     write_places();
@@ -54,7 +54,7 @@ class Writer {
     u32 free;
   };
   struct Ordered {
-    u64 key;
+    u64 key;  // instruction, phase, number
     Move move;
   };
 
@@ -201,7 +201,7 @@ class Writer {
       move.from = place_of(step.from);
       move.is_exchange = step.kind == Step::exchange;
     }
-    moves_.push_back({u64{at} << 2 | phase, move});
+    moves_.push_back({(u64{at} << 2 | phase) << 32 | moves_.size(), move});
   }
 
   void write_places() {

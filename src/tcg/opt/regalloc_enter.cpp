@@ -131,6 +131,16 @@ void Walk::keep_nearest(u32 b, RegClass of, u64 total) {
   for (const LiveIn& live : facts_.lives_of(b)) {
     through += live.distance >= kExitLength && code_.vregs[live.reg].of == of ? 1 : 0;
   }
+  // A phi that changes has to be stored in each turn if it is in memory: it comes before the others.
+  for (const u32 i : far_) {
+    Candidate& found = candidates_[i];
+    if (!found.is_phi) continue;
+    if (is_stable(b, found.reg)) {
+      ++through;
+    } else {
+      found.key = kExitLength;
+    }
+  }
   const u32 others = pressure > through ? pressure - through : 0;
   u32 room = others < count ? count - others : 0;
   room = std::min(room, count - static_cast<u32>(near_.size()));
@@ -194,6 +204,17 @@ bool Walk::is_stored(u32 b, VReg reg) const {
     for (u32 r = 0; r < kRegs; ++r) {
       if (held.at[r] == reg && (held.stored >> r & 1) == 0) return false;
     }
+  }
+  return true;
+}
+
+// A phi that jumps back leave as it is.
+bool Walk::is_stable(u32 b, VReg reg) const {
+  const LirBlock& block = code_.blocks[b];
+  const auto phi = std::ranges::find(block.phis, reg, &LirPhi::reg);
+  for (u32 i = 0; i < block.before.size(); ++i) {
+    const u32 number = facts_.number[block.before[i]];
+    if (number != kNone && number >= stamp_ && code_.phi_args[phi->first + i] != reg) return false;
   }
   return true;
 }

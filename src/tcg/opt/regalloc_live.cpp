@@ -294,15 +294,19 @@ class Lives {
           if (operand.role == Role::temp) ++extra[of];
           if (is_clobbered && operand.role != Role::use) --extra[of];
         }
+        // What is used until the end is there together with what is made.
+        if (at.site != 0) {
+          for (const VReg reg : facts_.regs_of_site(at.site)) add(reg);
+        }
+        for (const Operand& operand : code_.operands_of(at)) {
+          if (operand.role == Role::use_late || operand.role == Role::use_def) add(operand.reg);
+        }
         note();
         for (const Operand& operand : code_.operands_of(at)) {
           if (operand.role == Role::def) remove(operand.reg);
         }
         for (const Operand& operand : code_.operands_of(at)) {
-          if (operand.role != Role::def && operand.role != Role::temp) add(operand.reg);
-        }
-        if (at.site != 0) {
-          for (const VReg reg : facts_.regs_of_site(at.site)) add(reg);
+          if (operand.role == Role::use) add(operand.reg);
         }
         note();
       }

@@ -90,6 +90,7 @@ class Walk {
   void keep_nearest(u32 b, RegClass of, u64 total);
   void assign(u32 b);
   bool is_stored(u32 b, VReg reg) const;
+  bool is_stable(u32 b, VReg reg) const;
   Candidate& candidate(VReg reg, u32 distance);
   // regalloc_insn.cpp
   void insn(u32 index, u32 position);
