@@ -150,13 +150,17 @@ void store_behind_load(const CodeOptions& options) {
   bench.vcpu().state<riscv64::Hart>().mtvec = kHandler;
   bench.put64(kData, 5);
   bench.put(kCode, {ld(t0, a0, 8), addi(a0, a0, 8), sd(a1, a0, 0), li(t1, 1), j(0)});
-  bench.x(a0) = kVirt - 8;
   bench.x(a1) = 6;
-  bench.run_from(kCode, 200);
-  EXPECT_EQ(bench.x(t0), 5u);
-  EXPECT_EQ(bench.x(t1), 0u);
-  EXPECT_EQ(bench.vcpu().state<riscv64::Hart>().mepc, kCode + 8);
-  EXPECT_EQ(bench.get64(kData), 5u);
+  // At first the load misses the TLB, and the store is on its own; then it hits.
+  for (int i = 0; i < 3; ++i) {
+    bench.x(a0) = kVirt - 8;
+    bench.vcpu().state<riscv64::Hart>().mepc = 0;
+    bench.run_from(kCode, 200);
+    EXPECT_EQ(bench.x(t0), 5u);
+    EXPECT_EQ(bench.x(t1), 0u);
+    EXPECT_EQ(bench.vcpu().state<riscv64::Hart>().mepc, kCode + 8);
+    EXPECT_EQ(bench.get64(kData), 5u);
+  }
 }
 TEST(CodeManager, AStoreNeedsMoreThanThatThePageCanBeRead) {
   store_behind_load({.max_tier = 0});
@@ -240,6 +244,23 @@ TEST_F(Remapping, AJumpCacheEntryDiesWithItsUnit) {
   bench.x(a2) = u64{jr(ra)} << 32 | li(t1, 2);
   bench.run_from(kVirt + 0xf00, 1000);
   EXPECT_EQ(bench.x(t0), 20u);
+  EXPECT_EQ(bench.x(t1), 2u);
+}
+
+// The poll that the death of a unit causes is over when the function is called again, so that only the entry's key
+// helps.
+TEST_F(Remapping, AJumpCacheEntryDiesWithItsUnitAndStaysDeadBehindThePoll) {
+  bench.map(kVirt + kPageSize, kOld);
+  bench.put(kOld, {li(t1, 1), jr(ra)});
+  bench.put(kCode + 0xf00, {jalr(ra, a0), addi(t0, t0, 1), bne(t0, a1, -8), sd(a2, a0, 0), j(8), j(0), li(t2, 1), j(8),
+                            j(0), jalr(ra, a0), j(0)});
+  bench.x(a0) = kVirt + kPageSize;
+  bench.x(t0) = 0;
+  bench.x(a1) = 20;
+  bench.x(a2) = u64{jr(ra)} << 32 | li(t1, 2);
+  bench.run_from(kVirt + 0xf00, 1000);
+  EXPECT_EQ(bench.x(t0), 20u);
+  EXPECT_EQ(bench.x(t2), 1u);
   EXPECT_EQ(bench.x(t1), 2u);
 }
 

@@ -103,11 +103,13 @@ TEST(Loops, TheyEndWithEachOfTheirUnits) {
 TEST(Loops, WhoIsInsideLeavesWhenAUnitIsWritten) {
   CpuBench bench(1, kTier1);
   if (!has_compiler(bench)) GTEST_SKIP() << "no executable memory";
-  bench.put(kCode, {addi(t0, t0, 1), bne(t0, x0, 8), addi(a0, a0, 1), addi(t1, t1, 1), j(-16)});
+  bench.put(kCode, {addi(t0, t0, 1), bne(t0, x0, 8), addi(a0, a0, 1), sd(t0, a3, 0), j(-16)});
+  bench.x(a3) = kData;
   bench.run_from(kCode, 1000);
   ASSERT_GE(bench.cache().loops, 1u);
+  const u64 before = bench.get64(kData);
   std::thread runner([&] { EXPECT_EQ(bench.run_from(kCode, i64{1} << 60), Vcpu::Stop::waiting); });
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  while (bench.get64(kData) < before + 1'000'000) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   bench.put(kCode + 16, {wfi(), j(0)});
   runner.join();
 }
