@@ -144,8 +144,9 @@ TEST(CodeManager, ABlockThatIsGoneLeadsNowhere) {
 // On tier 1 the load and the store share a check, which is for both.
 void store_behind_load(const CodeOptions& options) {
   CpuBench bench(1, options);
-  constexpr u64 kData = kCode + 0x10000, kHandler = kCode + 0x1000;
-  bench.map(kVirt, CpuBench::Page{.phys = kData, .writable = false});
+  // Where the page has a place in the TLB that the code's pages do not want.
+  constexpr u64 kData = kCode + 0x10000, kHandler = kCode + 0x1000, kPlace = kVirt + 0x5000;
+  bench.map(kPlace, CpuBench::Page{.phys = kData, .writable = false});
   bench.put(kHandler, {j(0)});
   bench.vcpu().state<riscv64::Hart>().mtvec = kHandler;
   bench.put64(kData, 5);
@@ -153,7 +154,7 @@ void store_behind_load(const CodeOptions& options) {
   bench.x(a1) = 6;
   // At first the load misses the TLB, and the store is on its own; then it hits.
   for (int i = 0; i < 3; ++i) {
-    bench.x(a0) = kVirt - 8;
+    bench.x(a0) = kPlace - 8;
     bench.vcpu().state<riscv64::Hart>().mepc = 0;
     bench.run_from(kCode, 200);
     EXPECT_EQ(bench.x(t0), 5u);
