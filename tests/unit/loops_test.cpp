@@ -103,7 +103,7 @@ TEST(Loops, TheyEndWithEachOfTheirUnits) {
 TEST(Loops, WhoIsInsideLeavesWhenAUnitIsWritten) {
   CpuBench bench(1, kTier1);
   if (!has_compiler(bench)) GTEST_SKIP() << "no executable memory";
-  bench.put(kCode, {addi(t0, t0, 1), bne(t0, x0, 8), addi(a0, a0, 1), sd(t0, a3, 0), j(-16)});
+  bench.put(kCode, {addi(t0, t0, 1), bne(t0, x0, 8), addi(a0, a0, 1), sd(t0, a3, 0), bne(t0, x0, -16), j(0)});
   bench.x(a3) = kData;
   bench.run_from(kCode, 1000);
   ASSERT_GE(bench.cache().loops, 1u);
