@@ -157,6 +157,7 @@ void RegionCompiler::compile(Job& job) {
     const u64 start = now_ns();
     code = engine_.compile_region(job.plan, guard_.budget(), &outcome);
     guard_.note(outcome, job.root->warmth, now_ns() - start, job.time);
+    if (outcome != tier::Outcome::done && outcome != tier::Outcome::refused) job.root->host.is_region_asked = false;
   }
   if (code.start != nullptr && options_.perf_map != nullptr) {
     options_.perf_map->add(
