@@ -136,7 +136,7 @@ void CodeManager::compile(Vcpu& vcpu, Unit& unit) {
 // Control came back to `root` often: what is hot around it gets code in common.
 void CodeManager::turned_often(Vcpu& vcpu, Unit& root) {
   if (!root.host.wants_loop.exchange(false, std::memory_order_relaxed)) return;
-  if (regions_ == nullptr) return compile_loop(vcpu, root);
+  if (regions_ == nullptr) return compile_loop(vcpu, root, vcpu.frame().memory_mode);
   if (root.host.entry.load(std::memory_order_relaxed) != root.host.start || root.host.is_region_asked) return;
   if (options_.min_tier < 2) {
     const tier::Event event{
@@ -152,21 +152,21 @@ void CodeManager::turned_often(Vcpu& vcpu, Unit& root) {
   root.host.is_region_asked = vcpu.start_sample();
 }
 
-void CodeManager::sampled(Vcpu& vcpu, std::span<const opt::Sample> samples) {
-  const bool requested = regions_->request(samples, vcpu.frame().memory_mode, vcpu.features(), vcpu.instructions());
+void CodeManager::sampled(Vcpu& vcpu, std::span<const opt::Sample> samples, u32 memory_mode) {
+  const bool requested = regions_->request(samples, memory_mode, vcpu.features(), vcpu.instructions());
   if (log_enabled(Log::tier)) [[unlikely]] {
     log(Log::tier, "pc {:#x} mode {:#x} on tier 1: sample of {} units, {}", samples[0].pc,
         samples[0].unit->mode.load(std::memory_order_relaxed), samples.size(), requested ? "promote" : "stay");
   }
-  if (!requested) compile_loop(vcpu, *samples[0].unit);
+  if (!requested) compile_loop(vcpu, *samples[0].unit, memory_mode);
 }
 
-void CodeManager::compile_loop(Vcpu& vcpu, Unit& root) {
+void CodeManager::compile_loop(Vcpu& vcpu, Unit& root, u32 memory_mode) {
   LoopUnit units[kMostLoopUnits];
   const u32 count = cache_.find_loop(&root, units);
   if (count == 0) return;
   const std::span<const LoopUnit> loop(units, count);
-  const LoopCode code = compiler_->compile_loop(vcpu.index(), loop, vcpu.frame().memory_mode);
+  const LoopCode code = compiler_->compile_loop(vcpu.index(), loop, memory_mode);
   if (code.start == nullptr) return;
   if (options_.perf_map != nullptr) [[unlikely]] {
     const VcpuFrame& frame = vcpu.frame();

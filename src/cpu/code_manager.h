@@ -57,7 +57,8 @@ class CodeManager final : public CodeWriteObserver {
   // The same on tier 0, one unit and no more, which the vcpu sees to.
   interp::LeaveInfo interpret(Vcpu& vcpu, Unit& unit);
   // What a vcpu found out about where control goes from the first of these units (Vcpu::start_sample).
-  void sampled(Vcpu& vcpu, std::span<const opt::Sample> samples);
+  // `memory_mode`: when it began.
+  void sampled(Vcpu& vcpu, std::span<const opt::Sample> samples, u32 memory_mode);
   CodeCache& cache() { return cache_; }
   u32 max_block_insns() const { return options_.max_block_insns; }
   // Units end before these offsets in any page and none that begins at one is linked to, so that control passes there
@@ -84,7 +85,7 @@ class CodeManager final : public CodeWriteObserver {
   struct Translator;  // per vcpu
   void compile(Vcpu& vcpu, Unit& unit);
   void turned_often(Vcpu& vcpu, Unit& root);
-  void compile_loop(Vcpu& vcpu, Unit& root);
+  void compile_loop(Vcpu& vcpu, Unit& root, u32 memory_mode);
   void mark_page(Vcpu& vcpu, GuestPhys page);
   void make_room();
   void after_deaths(u64 deaths);

@@ -219,13 +219,15 @@ interp::LeaveInfo Vcpu::execute_sampled(Unit& unit) {
     samples_.clear();
     return code.execute(*this, unit);
   }
+  // Code is made for the mode that its first unit runs in.
+  if (samples_.empty()) sample_memory_mode_ = frame_->memory_mode;
   samples_.push_back({&unit, frame_->pc});
   const interp::LeaveInfo left = execute_one(unit, [&](Unit& one) { return code.interpret(*this, one); });
   const bool goes_on =
       left.reason == interp::Leave::budget || left.reason == interp::Leave::lookup || left.reason == interp::Leave::hot;
   if (!goes_on || samples_.size() == kSamples) {
     is_sampling_ = false;
-    code.sampled(*this, samples_);
+    code.sampled(*this, samples_, sample_memory_mode_);
     samples_.clear();
   }
   return left;

@@ -171,6 +171,7 @@ class Vcpu {
   i64 budget_at_start_ = 0;
   i64 withheld_ = 0;  // of the budget, so that run() gets to the guest's next event
   std::vector<opt::Sample> samples_;
+  u32 sample_memory_mode_ = 0;
   bool is_sampling_ = false;
   bool waiting_ = false;
   DebugStop debug_stop_;
