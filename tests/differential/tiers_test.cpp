@@ -296,9 +296,11 @@ void runs_of_accesses(ir::Rng& rng, ir::Block& block) {
     builder.insn(i * 4, 4);
     const u32 base = slot(below(4) == 0 ? ToySlot::base1 : ToySlot::base0);
     switch (below(12)) {
-      case 0:
-        builder.put_slot(base, builder.add(builder.get_slot(base), builder.i64(below(3) * 8)));
+      case 0: {  // up or down
+        const u64 distance = u64{8} << below(4);
+        builder.put_slot(base, builder.add(builder.get_slot(base), builder.i64(below(2) == 0 ? distance : -distance)));
         break;
+      }
       case 1:
         builder.put_slot(value(), builder.mul(builder.get_slot(value()), builder.get_slot(value())));
         break;
@@ -331,7 +333,7 @@ TEST(Tiers, RunsOfAccesses) {
   compare_variants(4, 4000, runs_of_accesses, [](ir::Rng& rng, ToyState& state) {
     for (u64& base : state.base) {
       if (rng() % 4 == 0) continue;
-      base = kToyMemoryBase + (1 + rng() % 3) * 4096 - rng() % 64 * (rng() % 4 == 0 ? 1 : 8);
+      base = kToyMemoryBase + (1 + rng() % 3) * 4096 - rng() % (u64{8} << rng() % 4) * (rng() % 4 == 0 ? 1 : 8);
     }
   });
 }
