@@ -126,10 +126,11 @@ struct IcountConfig {
   std::optional<u64> stop_at;
 };
 
+inline constexpr u32 kDefaultTier = 1;  // above it units stay unless asked for: boots and short programs lose by tier 2
 inline constexpr u32 kHighestTier = 2;  // tiers that are built in: 0 up to this one
 
 struct AccelConfig {
-  u32 max_tier = kHighestTier;
+  u32 max_tier = kDefaultTier;
   std::string plugins;                 // folder of backends to load; empty: PAGODA_PLUGINS or where they are installed
   std::string backend;                 // whose code runs above tier 0, by name; empty: the best one
   std::optional<u32> force_tier;       // everything on exactly this tier

@@ -62,7 +62,7 @@ class Plugins(unittest.TestCase):
             self.assertLess(stats["fallback"]["percent"], 50)
         # It is there, but nobody asked for it.
         status, said, stats = self.run_guest("plugins=" + EXAMPLE)
-        self.assertEqual((status, said, stats["tier1"]["backend"]), (42, [self.END], "optimizing"))
+        self.assertEqual((status, said, stats["tier1"]["backend"]), (42, [self.END], "lightweight"))
 
     def test_broken_ones_harm_nobody(self):
         broken = ["no_entry", "null_entry", "other_magic", "other_version", "other_headers", "other_sizes", "no_row", "duplicate", "bad_name",
