@@ -149,10 +149,11 @@ void CodeManager::turned_often(Vcpu& vcpu, Unit& root) {
     }
     if (decision.verdict != tier::Verdict::promote) return;
   }
-  root.host.is_region_asked = vcpu.start_sample();
+  vcpu.start_sample();
 }
 
 void CodeManager::sampled(Vcpu& vcpu, std::span<const opt::Sample> samples, u32 memory_mode) {
+  samples[0].unit->host.is_region_asked = true;  // by a whole sample; one that was cut off is taken again
   const bool requested = regions_->request(samples, memory_mode, vcpu.features(), vcpu.instructions());
   if (log_enabled(Log::tier)) [[unlikely]] {
     log(Log::tier, "pc {:#x} mode {:#x} on tier 1: sample of {} units, {}", samples[0].pc,

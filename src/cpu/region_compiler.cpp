@@ -99,7 +99,9 @@ bool RegionCompiler::request(std::span<const opt::Sample> samples, u32 memory_mo
     ++statistics_.requested;
     if (queue_.size() == kMostWaiting) {  // the oldest one is not what is hot now
       ++statistics_.dropped;
-      cache_.end_making(&queue_.front()->making, {});
+      Job& oldest = *queue_.front();
+      if (cache_.stands(oldest.making)) oldest.root->host.is_region_asked = false;
+      cache_.end_making(&oldest.making, {});
       queue_.pop_front();
     }
     queue_.push_back(std::move(job));

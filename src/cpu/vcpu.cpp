@@ -214,10 +214,10 @@ interp::LeaveInfo Vcpu::execute_observed(Unit& unit) {
 interp::LeaveInfo Vcpu::execute_sampled(Unit& unit) {
   constexpr u64 kSamples = 256;
   CodeManager& code = *environment_.code;
-  if (!unit.linkable) {
+  if (!unit.linkable || frame_->budget < static_cast<i64>(unit.guest_insns)) {
     is_sampling_ = false;
     samples_.clear();
-    return code.execute(*this, unit);
+    return execute(unit);
   }
   // Code is made for the mode that its first unit runs in.
   if (samples_.empty()) sample_memory_mode_ = frame_->memory_mode;

@@ -137,7 +137,7 @@ class Vcpu {
 
   // From here on each unit is executed alone, on tier 0, and written down, until there are enough of them or something
   // comes in between; then CodeManager::sampled() gets them. On the vcpu's thread, between units.
-  bool start_sample() { return is_sampling_ = environment_.blocks == nullptr; }
+  void start_sample() { is_sampling_ = environment_.blocks == nullptr; }
   bool is_sampling() const { return is_sampling_; }
 
  private:

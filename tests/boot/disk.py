@@ -62,6 +62,11 @@ def ext4_smp4():
 
 
 @boot_test(images=("disk",))
+def ext4_on_tier2():
+    ext4_survives(1, lambda path: virtio_disk(path) + ["-accel", "tiered,max-tier=2,check-registers=on"])
+
+
+@boot_test(images=("disk",))
 def ext4_drive_shorthand():
     ext4_survives(2, lambda path: ["-drive", "if=virtio,format=raw,file=" + path])
 

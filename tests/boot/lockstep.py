@@ -81,3 +81,27 @@ def light_plugin():
     found = statistics_of("force-tier=1,backend=light-plugin,plugins=" + folder, smp=2)
     check_equal(found["tier1"]["backend"], "light-plugin", "the backend")
     check(found["fallback"]["percent"] <= 1, "what falls back to tier 0: %r" % found["fallback"])
+
+
+# At one count of instructions the guest's RAM and registers are the same whatever regions tier 2 made of it, and however.
+@boot_test()
+def state_on_tier2():
+    def state(accel):
+        status, out, err = invoke(linux("-icount", "shift=0,stop-at=700000000", "-accel", "tiered," + accel), 900)
+        check_equal((status, err), (0, ""), "(status, stderr) with " + accel)
+        match = re.search(r"^state-hash: \w+ instructions: 700000000$", out, re.M)
+        check(match, "no hash with %s: %r" % (accel, out[-200:]))
+        return match.group(0)
+
+    wanted = state("max-tier=1")
+    for accel in ("check-registers=on,compile-thread=off", "tier2-threshold=50,shuffle-registers=3", "spill-everything=on",
+                  "opt-level=0,page-sharing=off"):
+        check_equal(state("max-tier=2," + accel), wanted, "the state with " + accel)
+    found = statistics_of("max-tier=2,compile-thread=off")
+    check(found["tier2"]["published"] > 20, "regions: %r" % found["tier2"])
+
+
+@boot_test()
+def linux_on_tier2_smp4():
+    found = statistics_of("max-tier=2,tier2-threshold=50,check-registers=on", smp=4)
+    check(found["tier2"]["published"] > 20, "regions: %r" % found["tier2"])

@@ -24,9 +24,8 @@ struct Sample {
 struct FormLimits {
   u32 parts = 96;
   u32 guest_insns = 600;
-  u32 pages = 4;        // of guest code
-  u32 call_depth = 4;   // of calls within calls
-  u32 cold_share = 64;  // what is seen once in as many visits of part 0 is cold
+  u32 pages = 4;       // of guest code
+  u32 call_depth = 4;  // of calls within calls
 };
 
 // The region of samples[0], which is its root. No parts: there is none worth having. `may_have` says whether a unit may

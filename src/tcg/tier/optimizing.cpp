@@ -49,8 +49,6 @@ class Optimizing final : public Engine {
     opt::run_passes(graph_, {.level = switches_.level, .disabled = switches_.disabled_passes, .fuel = switches_.fuel});
     if (is_late()) return refuse();
     opt::drop_unchanged_slots(graph_);
-    opt::split_edges(graph_);
-    opt::find_loops(graph_);
     if (log_enabled(Log::region)) [[unlikely]]
       log(Log::region, "after the passes:\n{}", opt::print(graph_));
     selector_.select(graph_, {.pages = switches_.pages}, code_);
@@ -92,7 +90,7 @@ class Optimizing final : public Engine {
       return refuse();
     }
     if (budget.bytes != 0 && made.bytes > budget.bytes) {
-      made.memory->release(made.start, made.data);
+      release(made);
       *outcome = Outcome::over_budget;
       return refuse();
     }

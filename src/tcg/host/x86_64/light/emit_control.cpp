@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "tcg/host/x86_64/light/emitter.h"
+#include "tcg/host/x86_64/lookup.h"
 
 namespace pagoda::light {
 
@@ -132,24 +133,6 @@ void Compiler::Work::chain(u32 side) {
   data_reference(static_cast<u32>(offsetof(HostData, links) + side * sizeof(HostLink) + offsetof(HostLink, jump)));
 }
 
-void Compiler::Work::compare_exec_tag() {
-  constexpr u32 shift = kTlbPageBits - std::countr_zero(sizeof(TlbEntry));
-  const i32 table = static_cast<i32>(stubs.layout.tlb_offset[memory_mode]);
-  a.mov(x86::ecx, x86::eax);
-  a.shr(x86::ecx, shift);
-  a.and_(x86::ecx, (kTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
-  a.add(x86::rax,
-        at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag), 8));
-  a.cmp(x86::rax, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, exec_tag)), 8));
-}
-
-void Compiler::Work::load_host_page(i32 bytes) {
-  const i32 table = static_cast<i32>(stubs.layout.tlb_offset[memory_mode]);
-  a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
-  if (bytes != 0) a.add(x86::rax, bytes);
-  a.add(x86::rax, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, addend)), 8));
-}
-
 void Compiler::Work::probe_page() {
   a.xchg(x86::rax, x86::rdx);
   call_stub(stubs.probe[memory_mode][Stubs::for_fetch]);
@@ -169,10 +152,10 @@ void Compiler::Work::chain_far(u32 side) {
   a.mov(at(offsetof(VcpuFrame, pc_page), 8), x86::rax);
   a.test(x86::rdx, x86::rdx);
   a.jz(ask);
-  compare_exec_tag();
+  compare_exec_tag(a, stubs.layout, memory_mode);
   a.jne(look);
   a.bind(found);
-  load_host_page();
+  load_host_page(a, stubs.layout, memory_mode);
   a.cmp(x86::rax, x86::ptr(x86::rdx, offsetof(Unit, host_page), 8));
   a.jne(ask);
   a.jmp(x86::ptr(x86::rdx, static_cast<i32>(offsetof(Unit, host) + offsetof(HostCode, entry)), 8));
@@ -194,18 +177,9 @@ void Compiler::Work::chain_far(u32 side) {
 
 // By the per-vcpu jump cache. An entry whose key is not the frame's, or which there is not, is a stub's matter.
 void Compiler::Work::jump_indirect() {
-  static_assert(sizeof(JumpCacheEntry) == 32 && offsetof(VcpuFrame, code_epoch) == offsetof(VcpuFrame, mode) + 4);
   move(x86::rax, op->a, true);
   if (op->imm != ~u64{0}) a.and_(x86::rax, static_cast<i32>(op->imm));
-  // The index times 32.
-  a.mov(x86::ecx, x86::eax);
-  a.shl(x86::ecx, 4);
-  a.mov(x86::edx, x86::eax);
-  a.shr(x86::edx, 8);
-  a.xor_(x86::ecx, x86::edx);
-  a.and_(x86::ecx, (kJumpCacheEntries - 1) * 32);
-  a.add(x86::rcx, at(offsetof(VcpuFrame, jump_cache), 8));
-  a.mov(x86::rdx, at(offsetof(VcpuFrame, mode), 8));
+  find_jump_cache_entry(a);
   a.cmp(x86::rax, x86::ptr(x86::rcx, offsetof(JumpCacheEntry, pc), 8));
   jump_if_not_equal(stubs.jump_miss);
   a.cmp(x86::rdx, x86::ptr(x86::rcx, offsetof(JumpCacheEntry, key), 8));
@@ -221,10 +195,10 @@ void Compiler::Work::check_next_page() {
   const asmjit::Label miss = a.newLabel(), look = a.newLabel(), found = a.newLabel();
   a.mov(x86::rax, at(offsetof(VcpuFrame, pc_page), 8));
   a.add(x86::rax, kNext);
-  compare_exec_tag();
+  compare_exec_tag(a, stubs.layout, memory_mode);
   a.jne(look);
   a.bind(found);
-  load_host_page(kNext);
+  load_host_page(a, stubs.layout, memory_mode, kNext);
   constant(x86::rdx, op->imm);
   a.cmp(x86::rax, x86::rdx);
   a.jne(miss);

@@ -275,11 +275,6 @@ struct Compiler::Work {
   const asmjit::Label* inside(u32 side) const;
   bool is_next(u32 side) const;  // and its code follows
   void branch(x86::CondCode taken);
-  // rax = a page: leaves its place in the first-level table in rcx and its tag in rax, and compares; "equal" if the
-  // page may be executed. Then load_host_page() takes the place and makes rax the host address of the page at pc_page +
-  // bytes.
-  void compare_exec_tag();
-  void load_host_page(i32 bytes = 0);
   // Cold: asks the second level after compare_exec_tag(); "equal" if the page is there now. rcx and rdx stay.
   void probe_page();
   void jump_indirect();

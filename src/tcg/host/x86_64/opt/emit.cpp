@@ -24,8 +24,7 @@ void EncodingErrors::handleError(asmjit::Error, const char* message, asmjit::Bas
   CHECK(false, "{}", message);
 }
 
-// --- operands
-// ---------------------------------------------------------------------------------------------------------
+// --- operands -------------------------------------------------------------------------------------------------------
 
 x86::Gp Emitter::Work::borrow() {
   for (u32 number = 0; number < 16; ++number) {
@@ -106,8 +105,7 @@ void Emitter::Work::release() {
   }
 }
 
-// --- links to the outside
-// ---------------------------------------------------------------------------------------------
+// --- links to the outside -------------------------------------------------------------------------------------------
 
 void Emitter::Work::reference(const void* data, u32 behind) {
   // A displacement counts from the end of its instruction.
@@ -133,8 +131,7 @@ void Emitter::Work::jump_if_not_equal(const u8* target) {
   reference(target);
 }
 
-// --- moves
-// ------------------------------------------------------------------------------------------------------------
+// --- moves ----------------------------------------------------------------------------------------------------------
 
 void Emitter::Work::constant(x86::Gp to, u64 value) {
   if (value == 0) {
@@ -191,8 +188,7 @@ void Emitter::Work::emit_move(const Move& each) {
   a.vxorps(x86::xmm(each.to.reg_number), x86::xmm(each.to.reg_number), x86::xmm(each.to.reg_number));
 }
 
-// --- the region's object
-// ----------------------------------------------------------------------------------------------
+// --- the region's object --------------------------------------------------------------------------------------------
 
 RegionValue Emitter::Work::value_of(const Recipe& recipe) const {
   using Form = RegionValue::Form;
@@ -242,8 +238,7 @@ bool Emitter::Work::make_region() {
   return true;
 }
 
-// --- blocks
-// -----------------------------------------------------------------------------------------------------------
+// --- blocks ---------------------------------------------------------------------------------------------------------
 
 void Emitter::Work::order_blocks() {
   order.clear();
@@ -290,8 +285,7 @@ void Emitter::Work::emit_blocks() {
   }
 }
 
-// --- placing
-// ----------------------------------------------------------------------------------------------------------
+// --- placing --------------------------------------------------------------------------------------------------------
 
 void Emitter::Work::start(u32 mode) {
   holder.reset(asmjit::ResetPolicy::kSoft);

@@ -5,12 +5,12 @@
 
 #include "base/check.h"
 #include "tcg/host/x86_64/light/emitter.h"
+#include "tcg/host/x86_64/lookup.h"
 #include "tcg/host/x86_64/opt/emitter.h"
 
 namespace pagoda::opt {
 
-// --- inside
-// -----------------------------------------------------------------------------------------------------------
+// --- inside ---------------------------------------------------------------------------------------------------------
 
 void Emitter::Work::jump(u32 successor) {
   if (!is_next(successor)) a.jmp(labels[successor]);
@@ -26,8 +26,7 @@ void Emitter::Work::branch(x86::CondCode condition) {
   jump(next[1]);
 }
 
-// --- by a site
-// --------------------------------------------------------------------------------------------------------
+// --- by a site ------------------------------------------------------------------------------------------------------
 
 void Emitter::Work::leave_by(u32 site, light::Left left) {
   a.push(static_cast<i32>(left));
@@ -92,8 +91,7 @@ void Emitter::Work::enter() {
   }
 }
 
-// --- to other units
-// ---------------------------------------------------------------------------------------------------
+// --- to other units -------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -116,26 +114,6 @@ void Emitter::Work::exit_link() {
   reference(data_of(unit) + link_at(insn->side, offsetof(HostLink, jump)));
 }
 
-// rax = a page: leaves its place in the first-level table in rcx and its tag in rax, and compares; "equal" if the page
-// may be executed.
-void Emitter::Work::compare_exec_tag() {
-  constexpr u32 shift = kTlbPageBits - std::countr_zero(sizeof(TlbEntry));
-  const i32 table = static_cast<i32>(layout.tlb_offset[memory_mode]);
-  a.mov(x86::ecx, x86::eax);
-  a.shr(x86::ecx, shift);
-  a.and_(x86::ecx, (kTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
-  a.add(x86::rax,
-        frame_at(offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext) + offsetof(MemoryContext, tag)));
-  a.cmp(x86::rax, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, exec_tag)), 8));
-}
-
-// Then: rax = host address of the page at pc_page.
-void Emitter::Work::load_host_page() {
-  const i32 table = static_cast<i32>(layout.tlb_offset[memory_mode]);
-  a.mov(x86::rax, frame_at(offsetof(VcpuFrame, pc_page)));
-  a.add(x86::rax, x86::ptr(kFrame, x86::rcx, 0, table + static_cast<i32>(offsetof(TlbEntry, addend)), 8));
-}
-
 // Before anything else: the pinned registers are as they were, and those of tier 1's scratch are free.
 void Emitter::Work::check_code_pages() {
   if (code->code_pages.empty()) return;
@@ -145,7 +123,7 @@ void Emitter::Work::check_code_pages() {
     const asmjit::Label look = a.newLabel(), found = a.newLabel();
     a.mov(x86::rax, frame_at(offsetof(VcpuFrame, pc_page)));
     a.add(x86::rax, static_cast<i32>(page.distance));
-    compare_exec_tag();
+    light::compare_exec_tag(a, layout, memory_mode);
     a.jne(look);
     a.bind(found);
     a.mov(x86::rax, reinterpret_cast<u64>(page.host) - static_cast<u64>(page.distance));
@@ -179,10 +157,10 @@ void Emitter::Work::exit_far(u32 side) {
   a.mov(frame_at(offsetof(VcpuFrame, pc_page)), x86::rax);
   a.test(x86::rdx, x86::rdx);
   a.jz(ask);
-  compare_exec_tag();
+  light::compare_exec_tag(a, layout, memory_mode);
   a.jne(look);
   a.bind(found);
-  load_host_page();
+  light::load_host_page(a, layout, memory_mode);
   a.cmp(x86::rax, x86::ptr(x86::rdx, offsetof(Unit, host_page), 8));
   a.jne(ask);
   a.jmp(x86::ptr(x86::rdx, static_cast<i32>(offsetof(Unit, host) + offsetof(HostCode, entry)), 8));
@@ -206,17 +184,8 @@ void Emitter::Work::exit_far(u32 side) {
 
 // By the per-vcpu jump cache, as tier 1's.
 void Emitter::Work::exit_indirect() {
-  static_assert(sizeof(JumpCacheEntry) == 32 && offsetof(VcpuFrame, code_epoch) == offsetof(VcpuFrame, mode) + 4);
   if (insn->imm != -1) a.and_(x86::rax, static_cast<i32>(insn->imm));
-  // The index times 32.
-  a.mov(x86::ecx, x86::eax);
-  a.shl(x86::ecx, 4);
-  a.mov(x86::edx, x86::eax);
-  a.shr(x86::edx, 8);
-  a.xor_(x86::ecx, x86::edx);
-  a.and_(x86::ecx, (kJumpCacheEntries - 1) * 32);
-  a.add(x86::rcx, frame_at(offsetof(VcpuFrame, jump_cache)));
-  a.mov(x86::rdx, frame_at(offsetof(VcpuFrame, mode)));
+  light::find_jump_cache_entry(a);
   a.cmp(x86::rax, x86::ptr(x86::rcx, offsetof(JumpCacheEntry, pc), 8));
   jump_if_not_equal(stubs.tier1.jump_miss);
   a.cmp(x86::rdx, x86::ptr(x86::rcx, offsetof(JumpCacheEntry, key), 8));
@@ -226,8 +195,7 @@ void Emitter::Work::exit_indirect() {
   a.jmp(x86::ptr(x86::rcx, offsetof(JumpCacheEntry, entry), 8));
 }
 
-// --- helpers
-// ----------------------------------------------------------------------------------------------------------
+// --- helpers --------------------------------------------------------------------------------------------------------
 
 void Emitter::Work::helper() {
   a.mov(x86::ecx, static_cast<u32>(insn->imm));

@@ -33,8 +33,7 @@ x86::CondCode condition_code(Condition condition) {
   CHECK(false);
 }
 
-// --- comparisons
-// ------------------------------------------------------------------------------------------------------
+// --- comparisons ----------------------------------------------------------------------------------------------------
 
 x86::CondCode Emitter::Work::compare(u32 first, bool immediate) {
   const u32 size = insn->size;
@@ -91,8 +90,7 @@ void Emitter::Work::select() {
   if (!same(yes, no)) take(cc, yes);
 }
 
-// --- arithmetic
-// -------------------------------------------------------------------------------------------------------
+// --- arithmetic -----------------------------------------------------------------------------------------------------
 
 void Emitter::Work::alu_op(Alu operation, x86::Gp to, const asmjit::Operand& from) {
   constexpr asmjit::InstId ids[] = {x86::Inst::kIdAdd, x86::Inst::kIdSub, x86::Inst::kIdAnd,
@@ -315,8 +313,7 @@ void Emitter::Work::divide() {
   });
 }
 
-// --- moves
-// ------------------------------------------------------------------------------------------------------------
+// --- moves ----------------------------------------------------------------------------------------------------------
 
 namespace {
 

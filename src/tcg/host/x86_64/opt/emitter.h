@@ -129,8 +129,6 @@ struct Emitter::Work {
   void enter();
   void exit_far(u32 side);
   void exit_indirect();
-  void compare_exec_tag();
-  void load_host_page();
   void helper();
   void leave_by(u32 site, light::Left left);
 
