@@ -159,7 +159,7 @@ TEST(RandomPipelines, FuelAndSwitches) {
     const i64 fuel = static_cast<i64>(rng() % (changes + 1));
     Graph some = graph;
     PassReport limited;
-    run_passes(some, {.fuel = fuel}, &limited);
+    run_passes(some, {.fuel = fuel, .verify = true}, &limited);
     u64 made = 0;
     for (const PassReport::Phase& phase : limited.phases) made += phase.changes;
     EXPECT_EQ(made + static_cast<u64>(limited.fuel), static_cast<u64>(fuel));

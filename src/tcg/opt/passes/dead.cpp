@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Dead nodes: marks what is needed from what has effects, and takes the rest out. A cycle of phis that only feed each
 // other is not marked and goes as well.
+#include <algorithm>
+
 #include "tcg/opt/passes/pass.h"
 
 namespace pagoda::opt::passes {
@@ -40,8 +42,13 @@ void dead(Context& context) {
     for (const NodeId arg : graph[id].args) need(arg);
     need_state(graph[id].state);
   }
+  // All or none: what is taken out may be used by what would stay.
+  const auto is_dead = [&](NodeId id) { return needed[id] == 0; };
+  const auto has_dead = [&](BlockId b) {
+    return std::ranges::any_of(graph.blocks[b].phis, is_dead) || std::ranges::any_of(graph.blocks[b].nodes, is_dead);
+  };
+  if (std::ranges::none_of(order, has_dead) || !context.take()) return;
   for (const BlockId b : order) {
-    const auto is_dead = [&](NodeId id) { return needed[id] == 0 && context.take(); };
     std::erase_if(graph.blocks[b].phis, is_dead);
     std::erase_if(graph.blocks[b].nodes, is_dead);
   }
