@@ -19,6 +19,7 @@ Result<std::unique_ptr<PerfMap>> PerfMap::create() {
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   std::FILE* file = fd >= 0 ? fdopen(fd, "w") : nullptr;
   if (file == nullptr) return fail("-perfmap: {}: {}", path, std::strerror(errno));
+  setvbuf(file, nullptr, _IOLBF, 4096);  // whoever looks at a process that runs sees all of it
   return std::unique_ptr<PerfMap>(new PerfMap(file));
 }
 
