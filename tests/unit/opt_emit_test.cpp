@@ -105,7 +105,7 @@ class OptEmit : public testing::Test {
           u32 number;
           do {
             number = static_cast<u32>(rng() % 16);
-          } while ((spec.of == RegClass::gpr && !OptBench::is_usable(number)) || is_taken(number, spec));
+          } while ((spec.of == RegClass::gpr ? !OptBench::is_usable(number) : number == 15) || is_taken(number, spec));
           arg.place = OptBench::reg(number);
         }
         args.push_back(arg);
@@ -170,7 +170,7 @@ class OptEmit : public testing::Test {
           if (OptBench::is_usable(i) && (lost[0] >> i & 1) == 0) {
             ASSERT_EQ(state.out[i], state.in[i]) << where << " lost r" << i;
           }
-          if ((lost[1] >> i & 1) == 0) {
+          if (i != 15 && (lost[1] >> i & 1) == 0) {  // xmm15 is the emitter's
             ASSERT_EQ(state.float_out[i], state.float_in[i]) << where << " lost xmm" << i;
           }
         }

@@ -111,18 +111,25 @@ void LirCode::clear() {
   sites.assign(1, {});
   code_pages.clear();
   root = nullptr;
+  pinned_slots.clear();
   vregs.assign(1, {});
   places.clear();
   moves.clear();
   spills = 0;
 }
 
-u32 home_slot(const LirCode& code, VReg reg) {
+u32 frame_slot(i32 offset) {
   constexpr i32 kTemps = offsetof(VcpuFrame, temps);
+  if (offset < kTemps + static_cast<i32>(kFrameTemps) * 8 || (offset - kTemps) % 8 != 0) return 0;
+  return static_cast<u32>(offset - kTemps) / 8;
+}
 
-  const i32 home = code.vregs[reg].frame_home;
-  if (home < kTemps + static_cast<i32>(kFrameTemps) * 8 || (home - kTemps) % 8 != 0) return 0;
-  return static_cast<u32>(home - kTemps) / 8;
+u32 home_slot(const LirCode& code, VReg reg) { return frame_slot(code.vregs[reg].frame_home); }
+
+bool is_named_everywhere(const LirCode& code, u32 offset) {
+  return std::ranges::all_of(code.sites.begin() + 1, code.sites.end(), [&](const Site& site) {
+    return std::ranges::find(site.slots, offset, &SiteSlot::offset) != site.slots.end();
+  });
 }
 
 std::string print(const LirCode& code) {

@@ -128,8 +128,7 @@ struct Site {
   std::vector<Recipe> replayed;
 };
 
-// Moves that the allocator adds; those with the same `at` happen one after the other. Never from spill slot to spill
-// slot.
+// Moves that the allocator adds; those with the same `at` happen one after the other.
 struct Move {
   u32 at;  // index of the instruction before which it happens
   RegClass of;
@@ -152,7 +151,7 @@ struct LirCode {
     u64 imm = 0;
     VReg hint = 0;  // would like the place of that one
     u8 fixed_hint = kAnyReg;
-    i32 frame_home = -1;  // not negative: the frame has the value there as well, as long as the region runs
+    i32 frame_home = -1;  // not negative: the frame has the value there as well, as long as it is needed
   };
   std::vector<VRegInfo> vregs;  // vregs[0] is nothing
 
@@ -164,11 +163,13 @@ struct LirCode {
   };
   std::vector<CodePage> code_pages;
   const Unit* root = nullptr;
+  std::vector<u32>
+      pinned_slots;  // offsets: what the frame has of these does not matter when a region is left by an exit
 
   // --- after allocation
   std::vector<Place> places;  // by operand; none: the def of an `imm` that is made anew wherever it is needed
   std::vector<Move> moves;    // by rising `at`
-  u32 spills = 0;             // doublewords 1 to `spills` of VcpuFrame::temps are spill slots
+  u32 spills = 0;  // doublewords 1 to `spills` of VcpuFrame::temps are spill slots, and places of slots may be
 
   void clear();
   VReg new_vreg(RegClass of, u8 bytes = 8) {
@@ -181,8 +182,12 @@ struct LirCode {
   }
 };
 
-// The index that a spill slot would have which is the register's frame_home; 0: it has none that can be said like that.
+// The index that a spill slot at this place of the frame would have; 0: none, there are spill slots already.
+u32 frame_slot(i32 offset);
+// That of the register's frame_home; 0: it has none that can be said like that.
 u32 home_slot(const LirCode& code, VReg reg);
+// Whether all sites name the slot: nobody relies on what the frame has of it.
+bool is_named_everywhere(const LirCode& code, u32 offset);
 
 // Text, for dumps and tests; with places where there are some.
 std::string print(const LirCode& code);

@@ -8,26 +8,8 @@
 
 namespace pagoda::opt::ra {
 
-// From slot to slot through a register: a free one, or any, whose value waits in a spare slot meanwhile.
-void ParallelMoves::emit(const LirCode& code, const Step& step, u32 free, u32 spare, std::vector<Step>& out) {
-  if (step.to < kSlots || (step.kind == Step::move && step.from < kSlots)) {
-    out.push_back(step);
-    return;
-  }
-  const u32 mask = class_mask(code.vregs[step.reg].of);
-  const bool borrow = (free & mask) == 0;
-  const u32 reg = static_cast<u32>(std::countr_zero((borrow ? allocatable_ : free) & mask));
-  if (borrow) {
-    out.push_back({Step::move, spare, reg, step.reg});
-    spares_ = std::max(spares_, 1u);
-  }
-  out.push_back({step.kind, reg, step.from, step.reg});
-  out.push_back({Step::move, step.to, reg, step.reg});
-  if (borrow) out.push_back({Step::move, reg, spare, step.reg});
-}
-
 u32 ParallelMoves::put_in_order(const LirCode& code, u32 free, u32 spare, std::vector<Step>& out) {
-  spares_ = 0;
+  u32 spares = 0;
   while (!moves_.empty()) {
     bool progress = false;
     for (size_t i = 0; i < moves_.size();) {
@@ -39,7 +21,7 @@ u32 ParallelMoves::put_in_order(const LirCode& code, u32 free, u32 spare, std::v
         ++i;
         continue;
       }
-      emit(code, step, free, kSlots + spare, out);
+      out.push_back(step);
       moves_[i] = moves_.back();
       moves_.pop_back();
       progress = true;
@@ -58,21 +40,21 @@ u32 ParallelMoves::put_in_order(const LirCode& code, u32 free, u32 spare, std::v
       const Step& reader = *std::ranges::find_if(
           moves_, [&](const Step& other) { return other.kind == Step::move && other.from == step.to; });
       const u32 mask = class_mask(code.vregs[reader.reg].of);
-      u32 aside = kSlots + spare + 1;
+      u32 aside = kSlots + spare;
       if ((free & mask) != 0) {
         aside = static_cast<u32>(std::countr_zero(free & mask));
         free &= ~bit(aside);
       } else {
-        spares_ = 2;
+        spares = 1;
       }
-      emit(code, {Step::move, aside, step.to, reader.reg}, free, kSlots + spare, out);
+      out.push_back({Step::move, aside, step.to, reader.reg});
       for (Step& other : moves_) {
         if (other.kind == Step::move && other.from == step.to) other.from = aside;
       }
     }
     std::erase_if(moves_, [](const Step& other) { return other.kind == Step::move && other.from == other.to; });
   }
-  return spares_;
+  return spares;
 }
 
 }  // namespace pagoda::opt::ra

@@ -20,22 +20,16 @@ struct Step {
 
 class ParallelMoves {
  public:
-  explicit ParallelMoves(u32 allocatable) : allocatable_(allocatable) {}
   // `to` is no other's. From a place to itself is nothing.
   void add(const Step& step) {
     if (step.kind == Step::constant || step.to != step.from) moves_.push_back(step);
   }
   // Appends the list to `out`. `free`: registers that hold nothing before and after. What needs a place to put
-  // something aside and finds no register takes the slot numbers `spare` and `spare + 1`; returns how many of these it
-  // took.
+  // something aside and finds no register takes the slot number `spare`; returns how many such slots it took.
   u32 put_in_order(const LirCode& code, u32 free, u32 spare, std::vector<Step>& out);
 
  private:
-  void emit(const LirCode& code, const Step& step, u32 free, u32 spare, std::vector<Step>& out);
-
-  u32 allocatable_;
   std::vector<Step> moves_;
-  u32 spares_ = 0;
 };
 
 }  // namespace pagoda::opt::ra

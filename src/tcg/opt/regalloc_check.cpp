@@ -7,15 +7,18 @@
 
 #include <fmt/format.h>
 
+#include "tcg/abi/vcpu_frame.h"
 #include "tcg/opt/lir.h"
 
 namespace pagoda::opt {
 namespace {
 
-// What a place is sure to hold: values of virtual registers, in rising order; a constant.
+// What a place is sure to hold: values of virtual registers, in rising order; a constant; of a guest register's place
+// in the frame what it had when the region was entered, or what has to be there when it is left.
 struct Cell {
   std::vector<VReg> regs;
   std::optional<u64> constant;
+  bool is_entry = false, is_final = false;
 
   bool operator==(const Cell&) const = default;
   void remove(VReg reg) { std::erase(regs, reg); }
@@ -32,6 +35,13 @@ class Checker {
  public:
   Checker(const LirCode& code, const Registers& registers) : code_(code), registers_(registers), most_(code.spills) {
     for (VReg reg = 1; reg < code.vregs.size(); ++reg) most_ = std::max(most_, home_slot(code, reg));
+    for (const Move& move : code.moves) {
+      if (move.to.kind == Place::spill) most_ = std::max(most_, u32{move.to.spill_index});
+    }
+    for (const LirInsn& insn : code.insns) {
+      if (insn.op == Lir::frame_store) most_ = std::max(most_, frame_slot(static_cast<i32>(insn.imm)));
+    }
+    for (const u32 offset : code.pinned_slots) pinned_.push_back(frame_slot(static_cast<i32>(offset)));
   }
 
   std::string check() {
@@ -60,7 +70,10 @@ class Checker {
   }
 
   bool is_place(RegClass of, const Place& place) const {
-    if (place.kind == Place::spill) return place.spill_index >= 1 && place.spill_index <= most_;
+    if (place.kind == Place::spill) {
+      const u32 slot = place.spill_index;
+      return slot >= 1 && (slot <= code_.spills || (slot > kFrameTemps && slot <= most_));
+    }
     return place.kind == Place::reg && place.reg_number < 16 &&
            (registers_.allocatable[static_cast<u32>(of)] >> place.reg_number & 1) != 0;
   }
@@ -72,13 +85,12 @@ class Checker {
       if (move.at >= code_.insns.size() || (i > 0 && code_.moves[i - 1].at > move.at)) {
         return fail("move {}: before instruction {}", i, move.at);
       }
-      if (move.to.kind == Place::spill && move.to.spill_index > code_.spills) return fail("move {}: into a home", i);
       if (!is_place(move.of, move.to) || (!move.is_imm && !is_place(move.of, move.from))) {
         return fail("move {}: to or from no place", i);
       }
       const bool to_reg = move.to.kind == Place::reg, from_reg = move.from.kind == Place::reg;
-      if (!to_reg && (move.is_imm || !from_reg)) return fail("move {}: from what cannot be moved to memory", i);
-      if (move.is_imm && move.of != RegClass::gpr) return fail("move {}: a constant in an xmm register", i);
+      if (!to_reg && move.to.spill_index > kFrameTemps) written_.push_back(move.to.spill_index);
+      if (move.is_imm && to_reg && move.of != RegClass::gpr) return fail("move {}: a constant in an xmm register", i);
       if (move.is_exchange && (move.of != RegClass::gpr || !to_reg || !from_reg)) return fail("move {}: exchange", i);
     }
   }
@@ -114,6 +126,7 @@ class Checker {
   void flow() {
     states_.resize(code_.blocks.size());
     states_[0] = State(kSlotCells + most_);
+    for (u32 cell = kSlotCells + kFrameTemps; cell < states_[0]->size(); ++cell) (*states_[0])[cell].is_entry = true;
     std::vector<u32> work{0};
     while (!work.empty()) {
       const u32 b = work.back();
@@ -162,6 +175,8 @@ class Checker {
           if (!cell.constant && constants_[reg] == (*to)[c].constant) cell.add(reg);
         }
       }
+      cell.is_entry = (*to)[c].is_entry && from[c].is_entry;
+      cell.is_final = (*to)[c].is_final && from[c].is_final;
       if (cell != (*to)[c]) {
         (*to)[c] = std::move(cell);
         changed = true;
@@ -179,11 +194,10 @@ class Checker {
     }
   }
 
-  // Into a home nothing is written: check_moves().
   static void apply(const Move& move, State& state) {
     Cell& to = state[cell_of(move.of, move.to)];
     if (move.is_imm) {
-      to.regs.clear();
+      to = {};
       to.constant = move.imm;
       return;
     }
@@ -192,6 +206,24 @@ class Checker {
       std::swap(to, from);
     } else if (&to != &from) {
       to = from;
+      to.is_entry = to.is_final = false;
+    }
+  }
+
+  // Where a region is left, the frame has of a guest register what it should.
+  void check_frame(u32 index, const State& state) {
+    const LirInsn& insn = code_.insns[index];
+    const bool leaves = insn.op == Lir::exit_link || insn.op == Lir::exit_indirect;
+    for (const u32 slot : written_) {
+      const Cell& cell = state[kSlotCells + slot - 1];
+      if (insn.site != 0) {
+        const bool is_named = std::ranges::any_of(code_.sites[insn.site].slots, [&](const SiteSlot& each) {
+          return frame_slot(static_cast<i32>(each.offset)) == slot;
+        });
+        if (!is_named && !cell.is_entry) fail("instruction {}: slot {} is not what its site relies on", index, slot);
+      }
+      if (!leaves || cell.is_entry || cell.is_final || std::ranges::find(pinned_, slot) != pinned_.end()) continue;
+      fail("instruction {}: slot {} is not what it has to be", index, slot);
     }
   }
 
@@ -202,7 +234,9 @@ class Checker {
       check_places(index);
       check_values(index, state);
       check_overlaps(index);
+      check_frame(index, state);
     }
+    if (insn.op == Lir::frame_store) store(insn, state, code_);
     for (u32 of = 0; of < 2; ++of) {
       for (u32 lost = insn.clobbers[of] & 0xffff; lost != 0; lost &= lost - 1) {
         state[of * 16 + static_cast<u32>(std::countr_zero(lost))] = {};
@@ -218,7 +252,7 @@ class Checker {
         }
         if (!is_place(code_.vregs[operand.reg].of, place)) continue;
         Cell& cell = state[cell_of(code_.vregs[operand.reg].of, place)];
-        cell = {};
+        if (insn.op != Lir::in_frame) cell = {};
         if (role == Role::temp) continue;
         cell.add(operand.reg);
         const u32 home = home_slot(code_, operand.reg);
@@ -226,6 +260,15 @@ class Checker {
         if (insn.op == Lir::imm) cell.constant = static_cast<u64>(insn.imm);
       }
     }
+  }
+
+  static void store(const LirInsn& insn, State& state, const LirCode& code) {
+    const u32 slot = frame_slot(static_cast<i32>(insn.imm));
+    if (slot == 0) return;
+    Cell& cell = state[kSlotCells + slot - 1];
+    cell = {};
+    cell.is_final = true;
+    if (insn.size == 8 && insn.operands != 0) cell.add(code.operands[insn.first].reg);
   }
 
   void check_places(u32 index) {
@@ -324,7 +367,8 @@ class Checker {
 
   const LirCode& code_;
   const Registers& registers_;
-  u32 most_;  // spill slots, homes among them
+  u32 most_;                           // spill slots, homes among them
+  std::vector<u32> written_, pinned_;  // slots: homes that moves write, and those of pinned registers
   std::vector<std::optional<u64>> constants_;
   std::vector<std::optional<State>> states_;
   bool reporting_ = false;

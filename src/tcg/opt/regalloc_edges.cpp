@@ -173,7 +173,7 @@ class Writer {
   }
 
   void write_edge(const Edge& edge) {
-    ParallelMoves parallel(walk_.allocatable());
+    ParallelMoves parallel;
     for (u32 i = edge.first; i < edge.first + edge.count; ++i) {
       const EdgeMove& move = edge_moves_[i];
       if (move.is_store && at_def_[move.step.reg] != 0) continue;

@@ -245,6 +245,10 @@ void Walk::place_defs() {
       code_.places[o] = {Place::reg, operand.fixed, 0};
       continue;
     }
+    if (operand.may_be_spilled && home_slot(code_, operand.reg) != 0) {  // it is there already
+      code_.places[o] = {Place::spill, 0, 0};
+      continue;
+    }
     const u32 allowed = allocatable_ & class_mask(of(operand.reg)) & ~taken;
     const u32 free = allowed & ~(held_ & ~dying);
     if (after_[o] == kDead) end_[operand.reg] = position_;

@@ -1,27 +1,22 @@
 // SPDX-License-Identifier: MIT
 // Spill slots: values that never live at the same time share one, first of all a phi and its arguments, between which
-// no move is needed then.
+// no move is needed then. What is a guest register's value goes to the place of that in the frame if it can (Homes).
 #include <algorithm>
 #include <numeric>
 
 #include "tcg/abi/vcpu_frame.h"
 #include "tcg/opt/regalloc_edges.h"
+#include "tcg/opt/regalloc_homes.h"
 
 namespace pagoda::opt::ra {
 namespace {
 
 constexpr u64 kMostWork = 16u << 20;
 
-// Instructions first to last, counted as in LirCode::insns, with two positions each: when it begins, when it has ended.
-struct Range {
-  u32 from, to;
-};
-using Ranges = std::vector<Range>;
-
 class Slots {
  public:
   Slots(const LirCode& code, const Facts& facts, std::span<const u8> needs_slot)
-      : code_(code), facts_(facts), needs_slot_(needs_slot) {}
+      : code_(code), facts_(facts), needs_slot_(needs_slot.begin(), needs_slot.end()) {}
 
   bool assign(std::vector<u32>& slots, u32& used) {
     slots.assign(code_.vregs.size(), 0);
@@ -30,6 +25,7 @@ class Slots {
     for (VReg reg = 1; reg < code_.vregs.size(); ++reg) {
       if (home_slot(code_, reg) != 0) {
         slots[reg] = home_slot(code_, reg);
+        needs_slot_[reg] = 1;
       } else if (needs_slot_[reg] != 0) {
         regs.push_back(reg);
       }
@@ -45,13 +41,16 @@ class Slots {
       const u32 x = start(a), y = start(b);
       return x != y ? x < y : a < b;
     });
+    for (VReg reg = 0; reg < leader_.size(); ++reg) leader_[reg] = find(reg);
+    if (work_ <= kMostWork) Homes(code_, facts_).assign(leaders, leader_, ranges_, slots, work_);
     std::vector<Ranges> taken;
     for (const VReg reg : leaders) {
+      if (slots[reg] != 0) continue;
       u32 slot = 0;
-      while (slot < taken.size() && (work_ > kMostWork || overlap(taken[slot], ranges_[reg]))) ++slot;
+      while (slot < taken.size() && (work_ > kMostWork || overlap(taken[slot], ranges_[reg], work_))) ++slot;
       if (slot + 2 >= kFrameTemps) return false;
       if (slot == taken.size()) taken.emplace_back();
-      unite(taken[slot], ranges_[reg]);
+      unite(taken[slot], ranges_[reg], work_);
       slots[reg] = slot + 1;
     }
     for (const VReg reg : regs) slots[reg] = slots[find(reg)];
@@ -116,30 +115,6 @@ class Slots {
     }
   }
 
-  bool overlap(const Ranges& a, const Ranges& b) {
-    size_t i = 0, j = 0;
-    // Most of what has begun before is over.
-    i = static_cast<size_t>(std::ranges::lower_bound(a, b.empty() ? 0 : b.front().from, {}, &Range::to) - a.begin());
-    while (i < a.size() && j < b.size()) {
-      ++work_;
-      if (a[i].to < b[j].from) {
-        ++i;
-      } else if (b[j].to < a[i].from) {
-        ++j;
-      } else {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  void unite(Ranges& a, const Ranges& b) {
-    Ranges both(a.size() + b.size());
-    std::ranges::merge(a, b, both.begin(), {}, &Range::from, &Range::from);
-    work_ += both.size();
-    a = std::move(both);
-  }
-
   void join_phis() {
     leader_.resize(code_.vregs.size());
     std::iota(leader_.begin(), leader_.end(), 0);
@@ -150,8 +125,8 @@ class Slots {
           const VReg arg = code_.phi_args[phi.first + i];
           if (needs_slot_[arg] == 0 || home_slot(code_, arg) != 0 || work_ > kMostWork) continue;
           const VReg to = find(phi.reg), from = find(arg);
-          if (to == from || overlap(ranges_[to], ranges_[from])) continue;
-          unite(ranges_[to], ranges_[from]);
+          if (to == from || overlap(ranges_[to], ranges_[from], work_)) continue;
+          unite(ranges_[to], ranges_[from], work_);
           leader_[from] = to;
         }
       }
@@ -160,7 +135,7 @@ class Slots {
 
   const LirCode& code_;
   const Facts& facts_;
-  std::span<const u8> needs_slot_;
+  std::vector<u8> needs_slot_;
   std::vector<Ranges> ranges_;
   std::vector<VReg> leader_;
   u64 work_ = 0;

@@ -34,8 +34,7 @@ Walk::Walk(LirCode& code, const Registers& registers, const Facts& facts, const 
       candidate_(code.vregs.size(), kNone),
       after_(code.operands.size()),
       hint_after_(code.operands.size()),
-      site_after_(facts.site_regs.size()),
-      parallel_(allocatable_) {
+      site_after_(facts.site_regs.size()) {
   std::iota(rank_, rank_ + kRegs, 0);
   if (random_ != 0) {
     for (u32 i = kRegs; i-- > 1;) {

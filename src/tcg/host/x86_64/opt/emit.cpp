@@ -12,13 +12,14 @@ namespace {
 constexpr std::size_t kMostBytes = 60000;  // what a piece of code memory may be, with room to align it
 constexpr u32 kMostSlots = 128;            // of a site (runtime.cpp)
 constexpr u32 kLoopAlignment = 32;
-constexpr u32 kAllocatable = 0x7fcf;  // all but rsp, rbp and r15
+constexpr u32 kAllocatable = 0x7fcf;     // all but rsp, rbp and r15
+constexpr u32 kAllocatableXmm = 0x7fff;  // xmm15 is for moves from memory to memory
 
 void destroy_region(std::byte* data) { delete reinterpret_cast<RegionData*>(data)->region; }
 
 }  // namespace
 
-Registers allocatable_registers() { return {.allocatable = {kAllocatable, 0xffff}}; }
+Registers allocatable_registers() { return {.allocatable = {kAllocatable, kAllocatableXmm}}; }
 
 void EncodingErrors::handleError(asmjit::Error, const char* message, asmjit::BaseEmitter*) {
   CHECK(false, "{}", message);
@@ -158,8 +159,8 @@ void Emitter::Work::constant(const Place& to, u64 value) {
 void Emitter::Work::move(RegClass of, const Place& to, const Place& from) {
   if (to == from) return;
   if (to.kind == Place::spill && from.kind == Place::spill) {
-    a.push(home(from));
-    a.pop(home(to));
+    a.vmovsd(kMoving, home(from));
+    a.vmovsd(home(to), kMoving);
   } else if (of == RegClass::gpr) {
     if (to.kind == Place::spill) {
       a.mov(home(to), x86::gpq(from.reg_number));

@@ -84,10 +84,7 @@ void Emitter::Work::trap_if() {
 void Emitter::Work::enter() {
   for (std::size_t i = 0; i < layout.pinned.size(); ++i) {
     const u32 offset = layout.pinned[i];
-    const bool is_named = std::ranges::all_of(code->sites.begin() + 1, code->sites.end(), [&](const Site& site) {
-      return std::ranges::any_of(site.slots, [&](const SiteSlot& slot) { return slot.offset == offset; });
-    });
-    if (!is_named) a.mov(frame_at(offset), light::kPinned[i]);
+    if (!is_named_everywhere(*code, offset)) a.mov(frame_at(offset), light::kPinned[i]);
   }
 }
 

@@ -344,6 +344,8 @@ bool Emitter::Work::emit_integer() {
         a.emit(size == 8 ? x86::Inst::kIdVmovq : x86::Inst::kIdVmovd, part(gp_result(0), size), xmm(1));
       }
       return true;
+    case Lir::in_frame:
+      return true;
     case Lir::frame_load: {
       const x86::Mem from = frame_at(static_cast<std::size_t>(insn->imm), size);
       if (is_vector(*code, *insn)) {
@@ -361,8 +363,9 @@ bool Emitter::Work::emit_integer() {
         a.emit(x86::Inst::kIdMov, to,
                asmjit::Imm(size == 1 ? i64{static_cast<i8>(insn->imm2)} : i64{static_cast<i32>(insn->imm2)}));
       } else if (!is_reg(0) && size == 8) {
-        a.push(home(place(0)));
-        a.pop(to);
+        if (home(place(0)) == to) return true;  // it is where it belongs
+        a.vmovsd(kMoving, home(place(0)));
+        a.vmovsd(to, kMoving);
       } else if (is_reg(0) && is_vector(*code, *insn)) {
         size == 8 ? a.vmovsd(to, xmm(0)) : a.vmovss(to, xmm(0));
       } else {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The emitter's state and vocabulary; what each operation of lir.def becomes stands in emit_*.cpp by subject.
 //
-// No register is reserved for the emitter. Operations whose operands are all in registers, or in memory where the host
+// One vector register is reserved for the emitter (kMoving), and no other. Operations whose operands are all in registers, or in memory where the host
 // instruction takes that, are emitted as they are; another spilled operand borrows a register, which is saved on the
 // stack for as long as the operation takes. The host's flags live within one operation only.
 #pragma once
@@ -34,6 +34,9 @@ constexpr bool fits(i64 value) { return value == static_cast<i32>(value); }
 struct EncodingErrors : asmjit::ErrorHandler {
   void handleError(asmjit::Error, const char* message, asmjit::BaseEmitter*) override;
 };
+
+// No value lives in it: from memory to memory by way of it.
+inline constexpr x86::Xmm kMoving = x86::xmm15;
 
 struct Emitter::Work {
   explicit Work(const Stubs& from) : stubs(from) {}

@@ -274,7 +274,15 @@ void Selector::Work::emit_entry() {
     if (vregs[static_cast<u32>(of)][id] == 0) continue;
     const ir::SlotInfo& slot = graph->slots.slots[from.extra];
     const VReg to = own(id, of);
-    code->vregs[to].frame_home = static_cast<i32>(slot.offset);
+    if (type_size(slot.type) == 8) {
+      code->vregs[to].frame_home = static_cast<i32>(slot.offset);
+      if (home_slot(*code, to) != 0) {
+        Operand in_frame = def(to);
+        in_frame.may_be_spilled = true;
+        emit({.op = Lir::in_frame}, {in_frame});
+        continue;
+      }
+    }
     emit({.op = Lir::frame_load, .size = type_size(slot.type), .imm = slot.offset}, {def(to)});
   }
   for (const auto& [minus, host] : page_vregs) {
@@ -309,9 +317,14 @@ VReg Selector::Work::in_gpr(NodeId id) {
 void Selector::Work::emit_exit(const Block& block) {
   const bool indirect = block.end == End::indirect;
   std::vector<Operand> operands;
-  // What the frame has of the entry's values goes away here, and they may be there alone.
+  // What the frame has of the entry's values goes away here where the slot is another's, and they may be there alone.
+  const auto is_written = [&](i32 offset) {
+    return std::ranges::any_of(graph->slots_of(block.state), [&](const SlotValue& each) {
+      return static_cast<i32>(graph->slots.slots[each.slot].offset) == offset && !pinned_index(each.slot);
+    });
+  };
   const auto safe = [&](VReg value) {
-    if (code->vregs[value].frame_home < 0) return value;
+    if (code->vregs[value].frame_home < 0 || !is_written(code->vregs[value].frame_home)) return value;
     const VReg moved = code->new_vreg(code->vregs[value].of, code->vregs[value].bytes);
     emit({.op = Lir::move}, {def(moved), use(value)});
     return moved;
@@ -328,7 +341,8 @@ void Selector::Work::emit_exit(const Block& block) {
     }
   }
   for (const auto& [slot, value] : stores) {
-    emit({.op = Lir::frame_store, .size = type_size(slot->type), .imm = slot->offset}, {use(value)});
+    emit({.op = Lir::frame_store, .size = type_size(slot->type), .imm = slot->offset},
+         {use(value, type_size(slot->type) == 8)});
   }
   for (const SlotValue& each : graph->slots_of(block.state)) {
     const ir::SlotInfo& slot = graph->slots.slots[each.slot];
@@ -432,6 +446,12 @@ void Selector::select(const Graph& graph, const SelectOptions& options, LirCode&
     w.emit_phi_constants(block);
     w.emit_end(block);
     code.blocks[i].count = static_cast<u32>(code.insns.size()) - code.blocks[i].first;
+  }
+  // What the region's first instruction stores is there.
+  for (u32 i = 0; i < w.pinned_vregs.size(); ++i) {
+    const u32 offset = w.layout.pinned[i];
+    code.pinned_slots.push_back(offset);
+    if (!is_named_everywhere(code, offset)) code.vregs[w.pinned_vregs[i]].frame_home = static_cast<i32>(offset);
   }
 }
 
