@@ -134,6 +134,22 @@ class Machine {
       case Op::atomic_cas:
       case Op::store_cond:
         return access(node, result);
+      case Op::load_at:
+      case Op::store_at: {
+        CHECK(word(node.args[node.op == Op::load_at ? 1 : 2]) != 0, "an access without its page");
+        Node plain = node;
+        plain.op = node.op == Op::load_at ? Op::load : Op::store;
+        return access(plain, result);
+      }
+      case Op::find_page: {
+        // As if the page were there now and then; where it is, nothing may fault.
+        const u64 low = word(node.args[0]) + node.imm;
+        const bool fits = low < out_.memory.size() && out_.memory.size() - low > node.extra;
+        const bool is_aligned = low % (u64{1} << (node.aux & 15)) == 0;
+        result = {};
+        result.words[0] = fits && is_aligned && (low >> 4) % 4 != 3 ? 1 : 0;
+        return true;
+      }
       case Op::fence:
         trace(0xfe + node.aux);
         return true;

@@ -440,5 +440,23 @@ block 3: before 1, 2
 )");
 }
 
+// Registers that a function keeps on the stack, and one load in between from elsewhere.
+TEST(Passes, ARunOfAccessesLooksForItsPageOnce) {
+  Straight g;
+  g.graph.blocks[1].count = 9;
+  g.begin_unit(5, true, g.state(0, 0, {}));
+  NodeId last = 0;
+  for (u32 i = 0; i < 3; ++i) {
+    const NodeId address = g.op(Op::add, Type::i64, g.in[kA0], g.imm(u64{8} * i + 16));
+    g.store(address, g.in[kA1], kDouble, g.state(4 * i, 4 - static_cast<i32>(i), {}));
+  }
+  const NodeId elsewhere = g.load(Type::i64, g.in[kA1], kDouble, g.state(12, 2, {}));
+  last = g.load(Type::i64, g.op(Op::add, Type::i64, g.in[kA0], g.imm(4)), kWordSigned, g.state(16, 1, {{kA1, elsewhere}}));
+  g.leave(g.op(Op::add, Type::i64, last, elsewhere));
+  EXPECT_EQ(run_pass(g.graph, Pass::runs), 1u);
+  EXPECT_EQ(verify(g.graph), "");
+  EXPECT_EQ(print(g.graph), R"(@)");
+}
+
 }  // namespace
 }  // namespace pagoda::opt

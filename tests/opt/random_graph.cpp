@@ -96,6 +96,7 @@ class Generator {
   void fill(BlockId b, bool counts) {
     maker_.at = b;
     Graph& graph = maker_.graph;
+    graph.blocks[b].count = one_in(4) ? 0 : 1 + below(200);
     phis_.resize(graph.blocks.size());
     std::vector<NodeId>& env = env_[b];
     if (b == 0) {
@@ -315,6 +316,7 @@ class Generator {
   }
 
   void random_op() {
+    if (one_in(16)) return access(ir::Op::load, {.op = Op::load, .type = Type::i64, .args = {}});
     const auto op = static_cast<ir::Op>(below(ir::kOpCount));
     const ir::OpInfo& info = ir::op_info(op);
     if (info.aux == ir::Aux::Marker || info.aux == ir::Aux::Slot) return;
@@ -418,7 +420,7 @@ class Generator {
     if (!plain && bytes > 8) return;
     node.extra = how.pack();
     node.aux = op == ir::Op::atomic_rmw ? static_cast<u8>(below(9)) : u8{0};
-    node.args[0] = address();
+    node.args[0] = around_ != 0 ? around_ : address();
     const ir::OpInfo& info = ir::op_info(op);
     for (u32 i = 1; i < 4 && info.operands[i] != ir::Operand::_; ++i) {
       node.args[i] = value(op == ir::Op::store_cond && i == 1 ? Type::i64 : node.type);
@@ -429,6 +431,19 @@ class Generator {
     const bool has_value = maker_.graph.type_of(id) != Type::none;
     if (has_value) keep(id);
     replayed_.push_back(has_value ? id : 0);
+    // More around the same pointer, now and then.
+    if (!plain || in_run_ || !one_in(2)) return;
+    in_run_ = true;
+    const NodeId base = node.args[0];
+    for (u32 n = 3 + below(5); n-- > 0;) {
+      const NodeId distance = maker_.constant(Type::i64, u64{below(12)} * 4 - 16);
+      around_ = maker_.add({.op = Op::add, .type = Type::i64, .args = {base, distance, 0, 0}});
+      Node more{
+          .op = one_in(2) ? Op::load : Op::store, .type = random_of({Type::i32, Type::i64, Type::f64}), .args = {}};
+      access(to_ir(more.op), more);
+    }
+    around_ = 0;
+    in_run_ = false;
   }
 
   Rng& rng_;
@@ -439,6 +454,8 @@ class Generator {
   std::vector<NodeId> first_, replayed_;
   i64 pc_ = 0;
   u32 begun_ = 0;
+  bool in_run_ = false;
+  NodeId around_ = 0;  // address of the next access, if not 0
 };
 
 }  // namespace

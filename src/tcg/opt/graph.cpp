@@ -48,12 +48,13 @@ void Graph::clear() {
 ir::Type Graph::type_of(NodeId id) const {
   const Node& node = nodes[id];
   if (is_ir(node.op)) return ir::result_type(to_ir(node.op), node.type);
-  return node.op == Op::begin_unit ? ir::Type::none : node.type;
+  return node.op == Op::begin_unit || node.op == Op::store_at ? ir::Type::none : node.type;
 }
 
 u32 Graph::arg_count(NodeId id) const {
   const Node& node = nodes[id];
-  if (!is_ir(node.op)) return 0;
+  if (!is_ir(node.op))
+    return node.op == Op::find_page ? 1 : node.op == Op::load_at ? 2 : node.op == Op::store_at ? 3 : 0;
   if (node.op != Op::call) return ir::op_info(to_ir(node.op)).operand_count();
   u32 count = 3;
   while (count > 0 && node.args[count - 1] == 0) --count;

@@ -76,6 +76,17 @@ std::string print_node(const Graph& graph, NodeId id) {
     if (node.op == Op::call) item(fmt::format("helper{}", node.extra));
     const u32 count = graph.arg_count(id);
     for (u32 i = 0; i < count; ++i) item(value_text(node.args[i]));
+    if (node.op == Op::find_page) {
+      const auto low = static_cast<i64>(node.imm);
+      text += fmt::format(" [{:+} to {:+}, by {}{}]", low, low + node.extra, 1u << (node.aux & 15),
+                          (node.aux & 16) != 0 ? ", for writing" : "");
+      return text;
+    }
+    if (!is_ir(node.op)) {
+      text += ir::payload_text(
+          {.op = node.op == Op::load_at ? ir::Op::load : ir::Op::store, .type = node.type, .extra = node.extra});
+      return text;
+    }
     item(ir::item_after(as_inst(node)));
     if (const std::string payload = ir::payload_text(as_inst(node)); !payload.empty()) text += " " + payload;
   }

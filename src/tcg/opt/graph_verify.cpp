@@ -130,11 +130,29 @@ class Verifier {
     }
     if (node.op == Op::get_slot || node.op == Op::put_slot || node.op == Op::insn) report_node(id, "not in graphs");
     if (is_ir(node.op)) operands(id, position);
+    if (node.op == Op::find_page || node.op == Op::load_at || node.op == Op::store_at) page_operands(id, position);
     if (node.op == Op::constant && (node.imm & ~ir::type_mask(node.type)) != 0) report_node(id, "does not fit");
     if ((effects & ir::kMayFault) != 0) {
       state(node.state, position);
     } else if (node.state != 0) {
       report_node(id, "has a state");
+    }
+  }
+
+  void page_operands(NodeId id, u32 position) {
+    const Node& node = graph_[id];
+    const u32 count = graph_.arg_count(id);
+    for (u32 i = 0; i < 4; ++i) {
+      if (i >= count) {
+        if (node.args[i] != 0) report_node(id, "too many operands");
+        continue;
+      }
+      const ir::Type type = use(node.args[i], block_, position, "operand");
+      const bool is_value = node.op == Op::store_at && i == 1;
+      if (type != (is_value ? node.type : ir::Type::i64))
+        report_node(id, "v{} has type {}", node.args[i], type_name(type));
+      const bool is_page = node.op != Op::find_page && i == count - 1;
+      if (is_page && graph_[node.args[i]].op != Op::find_page) report_node(id, "v{} is no page", node.args[i]);
     }
   }
 

@@ -25,6 +25,7 @@ class Planner {
     std::map<NodeId, Group> groups;
     for (const BlockId at : reverse_postorder(graph_)) {
       const Block& block = graph_.blocks[at];
+      if (block.is_cold) continue;
       for (const NodeId id : block.nodes) {
         const Node& node = graph_[id];
         if (node.op != Op::load && node.op != Op::store) continue;

@@ -195,6 +195,47 @@ void Emitter::Work::access() {
   });
 }
 
+void Emitter::Work::find_page() {
+  for (u32 i = 0; i < 4; ++i) CHECK(is_reg(i), "operands of find_page are in registers");
+  const x86::Gp to = gp(0), from = gp(1), place_in_table = gp(2), tag = gp(3);
+  const asmjit::Label none = a.newLabel(), done = a.newLabel();
+  const auto low = static_cast<i32>(insn->imm), last = static_cast<i32>(insn->imm2);
+  const std::size_t context = offsetof(VcpuFrame, contexts) + memory_mode * sizeof(MemoryContext);
+  const i32 table = static_cast<i32>(layout.tlb_offset[memory_mode]);
+  const auto field = insn->write ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag);
+  a.lea(tag, x86::ptr(from, low));
+  a.rorx(place_in_table.r32(), tag.r32(), kIndexShift);
+  a.mov(to.r32(), tag.r32());
+  a.and_(place_in_table.r32(), kIndexMask);
+  a.and_(to.r32(), static_cast<i32>(~kTlbPageMask & 0xffffffff));
+  a.cmp(to.r32(), static_cast<i32>(~kTlbPageMask & 0xffffffff) - last);
+  a.ja(none);
+  // Low bits that are not 0 make it differ.
+  a.and_(tag, static_cast<i32>(kTlbPageMask | (insn->size - 1u)));
+  a.add(tag, frame_at(context + offsetof(MemoryContext, tag)));
+  a.cmp(tag, x86::ptr(kFrame, place_in_table, 0, table + static_cast<i32>(field), 8));
+  a.jne(none);
+  a.mov(to, x86::ptr(kFrame, place_in_table, 0, table + static_cast<i32>(offsetof(TlbEntry, addend)), 8));
+  a.bind(done);
+  cold.push_back([this, to, none, done] {
+    a.bind(none);
+    a.xor_(to.r32(), to.r32());
+    a.jmp(done);
+  });
+}
+
+void Emitter::Work::access_at() {
+  for (u32 i = 0; i < 3; ++i) CHECK(is_reg(i), "operands of accesses are in registers");
+  Access access;
+  access.op = ir::MemOp::unpack(insn->aux);
+  access.size = access.op.size();
+  access.is_float = code->vregs[code->operands[insn->first].reg].of == RegClass::xmm;
+  access.value = x86::gpq(place(0).reg_number);
+  access.vector = x86::xmm(place(0).reg_number);
+  const x86::Mem memory = x86::ptr(gp(1), gp(2), 0, static_cast<i32>(insn->imm), access.size);
+  insn->op == Lir::store_at ? write(access, memory) : read(access, memory);
+}
+
 bool Emitter::Work::emit_memory() {
   switch (insn->op) {
     case Lir::load:
@@ -204,6 +245,13 @@ bool Emitter::Work::emit_memory() {
     case Lir::store_page:
     case Lir::store_new_page:
       access();
+      return true;
+    case Lir::find_page:
+      find_page();
+      return true;
+    case Lir::load_at:
+    case Lir::store_at:
+      access_at();
       return true;
     case Lir::fence:
       a.lock().or_(x86::dword_ptr(x86::rsp), 0);

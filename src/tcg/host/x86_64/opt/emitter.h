@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The emitter's state and vocabulary; what each operation of lir.def becomes stands in emit_*.cpp by subject.
 //
-// One vector register is reserved for the emitter (kMoving), and no other. Operations whose operands are all in registers, or in memory where the host
-// instruction takes that, are emitted as they are; another spilled operand borrows a register, which is saved on the
-// stack for as long as the operation takes. The host's flags live within one operation only.
+// One vector register is reserved for the emitter (kMoving), and no other. Operations whose operands are all in
+// registers, or in memory where the host instruction takes that, are emitted as they are; another spilled operand
+// borrows a register, which is saved on the stack for as long as the operation takes. The host's flags live within one
+// operation only.
 #pragma once
 
 #include <asmjit/x86.h>
@@ -137,6 +138,8 @@ struct Emitter::Work {
 
   // --- memory
   void access();
+  void find_page();
+  void access_at();
   struct Access;
   void check_tlb(const Access& access);
   void finish_access(const Access& access, x86::Gp addend);

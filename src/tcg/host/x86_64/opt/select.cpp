@@ -168,6 +168,33 @@ void Selector::Work::emit_memory(NodeId id) {
   emit(insn, {first, second, {minus, Role::use_def}, {host, Role::use_def}, temp()});
 }
 
+// Accesses whose page was found, and finding it.
+void Selector::Work::emit_at(NodeId id) {
+  const Node& from = node(id);
+  if (from.op == Op::find_page) {
+    emit({.op = Lir::find_page,
+          .size = static_cast<u8>(1 << (from.aux & 15)),
+          .write = (from.aux & 16) != 0,
+          .imm = static_cast<i64>(from.imm),
+          .imm2 = from.extra},
+         {def(own(id, RegClass::gpr)), late(gpr(from.args[0])), temp(), temp()});
+    return;
+  }
+  const bool stores = from.op == Op::store_at;
+  const Address address = address_of(from.args[0]);
+  const VReg base = gpr(address.base), page = gpr(from.args[stores ? 2 : 1]);
+  LirInsn insn{.op = stores ? Lir::store_at : Lir::load_at,
+               .size = static_cast<u8>(ir::MemOp::unpack(from.extra).size()),
+               .imm = address.displacement,
+               .aux = from.extra};
+  if (!stores) {
+    emit(insn, {def(own(id, class_of(id))), use(base), use(page)});
+    return;
+  }
+  const bool low_of_box = node(from.args[1]).op == Op::f32_box && insn.size == 4;
+  emit(insn, {use(low_of_box ? xmm(node(from.args[1]).args[0]) : reg(from.args[1])), use(base), use(page)});
+}
+
 void Selector::Work::emit_call(NodeId id) {
   const Node& from = node(id);
   constexpr i64 kArgs = offsetof(VcpuFrame, call_args);
@@ -226,6 +253,10 @@ void Selector::Work::emit_node(NodeId id) {
     case Op::load:
     case Op::store:
       return emit_memory(id);
+    case Op::find_page:
+    case Op::load_at:
+    case Op::store_at:
+      return emit_at(id);
     case Op::fence:
       if (static_cast<ir::Order>(from.aux) == ir::Order::seq_cst) emit({.op = Lir::fence}, {});
       return;

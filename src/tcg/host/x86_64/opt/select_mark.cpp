@@ -76,6 +76,7 @@ bool Selector::Work::is_clean(NodeId id) const {
     case Op::rem_u:
       return from.type == ir::Type::i32;
     case Op::load:
+    case Op::load_at:
       return !ir::MemOp::unpack(from.extra).sign;
     default:
       return false;
@@ -222,7 +223,7 @@ void Selector::Work::count_uses() {
     for (const NodeId id : block.nodes) {
       const Node& from = node(id);
       for (u32 i = 0; i < graph->arg_count(id); ++i) ++uses[from.args[i]];
-      if (from.op == Op::load || from.op == Op::store) ++address_uses[from.args[0]];
+      if (is_access(from.op)) ++address_uses[from.args[0]];
       count_state(from.state);
     }
     if (block.value != 0) ++uses[block.value];
@@ -247,7 +248,7 @@ void Selector::Work::find_xmm() {
     const Node& from = node(id);
     if (from.op == Op::bitcast || from.op == Op::f32_box) return from.type == ir::Type::i64 || from.op == Op::f32_box;
     if (graph->type_of(id) != ir::Type::i64) return false;
-    if (from.op == Op::load) return ir::MemOp::unpack(from.extra).size_log2 == 3;
+    if (from.op == Op::load || from.op == Op::load_at) return ir::MemOp::unpack(from.extra).size_log2 == 3;
     if (from.op == Op::slot_in) return !pinned_index(from.extra).has_value();
     return from.op == Op::phi;
   };
@@ -261,7 +262,7 @@ void Selector::Work::find_xmm() {
           const bool is_float_use = from.op == Op::f32_unbox || (from.op == Op::bitcast && ir::is_float(from.type));
           if (is_float_use) {
             good(from.args[i]);
-          } else if (!(from.op == Op::store && i == 1)) {
+          } else if (!((from.op == Op::store || from.op == Op::store_at) && i == 1)) {
             bad(from.args[i]);
           }
         }
@@ -320,8 +321,16 @@ void Selector::Work::need_inputs(NodeId id, RegClass of) {
     case Op::phi:
       for (const NodeId arg : graph->args_of_phi(id)) need(arg, of);
       return;
+    case Op::find_page:
+      return need(from.args[0], RegClass::gpr);
+    case Op::load_at:
+      need(from.args[1], RegClass::gpr);
+      [[fallthrough]];
     case Op::load:
       return need(address_of(from.args[0]).base, RegClass::gpr);
+    case Op::store_at:
+      need(from.args[2], RegClass::gpr);
+      [[fallthrough]];
     case Op::store: {
       need(address_of(from.args[0]).base, RegClass::gpr);
       if (node(from.args[1]).op == Op::constant) return;

@@ -38,6 +38,7 @@ struct Selector::Work {
   RegClass class_of(NodeId id) const {
     return ir::is_float(graph->type_of(id)) || in_xmm[id] != 0 ? RegClass::xmm : RegClass::gpr;
   }
+  static bool is_access(Op op) { return op == Op::load || op == Op::store || op == Op::load_at || op == Op::store_at; }
   static u8 op_size(ir::Type type) { return ir::type_bits(type) > 32 ? 8 : 4; }
   static u8 type_size(ir::Type type) { return static_cast<u8>(ir::type_bytes(type)); }
   // Through conversions that are no instruction: the node whose register of that class holds the bits.
@@ -96,6 +97,7 @@ struct Selector::Work {
   bool emit_integer(NodeId id);
   bool emit_float(NodeId id);
   void emit_memory(NodeId id);
+  void emit_at(NodeId id);
   void emit_call(NodeId id);
   void emit_conversion(NodeId id);
   void emit_two(Lir op, NodeId id, bool commutes);
