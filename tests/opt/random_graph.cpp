@@ -52,6 +52,12 @@ class Generator {
         ++slot;
       }
     }
+    // Of anything, as samples are.
+    for (Block& block : graph.blocks) {
+      if (one_in(3)) continue;
+      for (u64& went : block.went) went = one_in(2) ? below(8) : below(100);
+      block.count = block.went[0] + block.went[1];
+    }
     return std::move(graph);
   }
 
