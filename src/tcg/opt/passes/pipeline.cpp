@@ -24,8 +24,8 @@ constexpr void (*kFunctions[])(passes::Context&) = {
 };
 
 constexpr Pass kPipeline[] = {
-    Pass::fold,    Pass::branches, Pass::dead, Pass::nests,   Pass::combine, Pass::phi_types, Pass::known, Pass::divide,
-    Pass::combine, Pass::gvn,      Pass::fold, Pass::combine, Pass::known,   Pass::branches,  Pass::dead,  Pass::licm,
+    Pass::fold, Pass::branches, Pass::dead,    Pass::combine, Pass::phi_types, Pass::known, Pass::divide, Pass::combine,
+    Pass::gvn,  Pass::fold,     Pass::combine, Pass::known,   Pass::branches,  Pass::dead,  Pass::nests,  Pass::licm,
 };
 
 }  // namespace
