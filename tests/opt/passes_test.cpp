@@ -2,6 +2,7 @@
 // What each pass makes of a small graph that was written for it.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <iterator>
 
 #include "opt/graph_maker.h"
@@ -440,6 +441,125 @@ block 3: before 1, 2
 )");
 }
 
+// Block 1 is the loop that is left seldom; block 2 is behind it and leads back to it, too.
+struct Nest : Straight {
+  Nest(u64 inner, u64 outer) {
+    const BlockId behind = block(), out = block();
+    at = 1;
+    const NodeId x = phi(Type::i64), y = phi(Type::i64), z = phi(Type::i64);
+    const NodeId next = op(Op::add, Type::i64, x, imm(1));
+    begin_unit(2, true, state(0, 2, {{kA0, x}, {kA1, y}}));
+    branch(op(Op::lt_u, Type::i64, next, y), 1, behind);
+    at = behind;
+    const NodeId more = op(Op::add, Type::i64, y, imm(8));
+    branch(op(Op::lt_u, Type::i64, more, z), 1, out);
+    at = out;
+    link(0, state(4, 0, {{kA0, next}, {kA1, more}}));
+    set_phi(x, {in[kA0], next, next});
+    set_phi(y, {in[kA1], y, more});
+    set_phi(z, {in[kF0], z, z});
+    graph.blocks[0].went[0] = 1;
+    graph.blocks[1].count = inner + outer;
+    graph.blocks[1].went[0] = inner;
+    graph.blocks[1].went[1] = outer;
+    graph.blocks[behind].count = graph.blocks[behind].went[0] = outer;
+  }
+};
+
+TEST(Passes, NestsOfLoopsThatBeginInOnePlace) {
+  Nest g(90, 10);
+  EXPECT_EQ(run_pass(g.graph, Pass::nests), 1u);
+  EXPECT_EQ(verify(g.graph), "");
+  const std::string text = print(g.graph);
+  EXPECT_EQ(text.substr(text.find("block 4:")), R"(block 4: before 0, 2, count 11
+  v16 = phi.i64 v1, v10
+  v17 = phi.i64 v2, v14
+  v18 = phi.i64 v3, v8
+  jump 1
+block 1: before 4, 1, count 100
+  v6 = phi.i64 v16, v10
+  v7 = phi.i64 v17, v7
+  v8 = phi.i64 v18, v8
+  v9 = constant.i64 0x1
+  v10 = add.i64 v6, v9
+  begin_unit 2 poll {+0 budget 2; a0=v6, a1=v7}
+  v12 = lt_u.i64 v10, v7
+  branch v12, 1, 2
+block 2: before 1, count 10
+  v13 = constant.i64 0x8
+  v14 = add.i64 v7, v13
+  v15 = lt_u.i64 v14, v8
+  branch v15, 4, 3
+block 3: before 2
+  link side 0 {+4 budget 0; a0=v10, a1=v14}
+)");
+  find_loops(g.graph);
+  EXPECT_EQ(g.graph.blocks[1].depth, 2u);
+  EXPECT_EQ(g.graph.blocks[2].depth, 1u);
+  EXPECT_EQ(g.graph.blocks[1].loop, 1u);
+  EXPECT_EQ(g.graph.blocks[2].loop, 4u);
+}
+
+// Two ways round that are taken about as often are one loop; of what nothing is known, what leads to itself is
+// inside.
+TEST(Passes, NestsByHowOftenWaysAreTaken) {
+  for (const auto& [inner, outer, changes] :
+       {std::array<u64, 3>{20, 10, 0}, {31, 10, 1}, {10, 20, 0}, {10, 40, 1}, {0, 0, 1}}) {
+    Nest g(inner, outer);
+    EXPECT_EQ(run_pass(g.graph, Pass::nests), changes) << inner << " " << outer;
+    EXPECT_EQ(verify(g.graph), "");
+    EXPECT_EQ(run_pass(g.graph, Pass::nests), 0u);
+  }
+}
+
+// Both sides of a branch lead back: that of the side taken seldom is the outer loop's.
+TEST(Passes, NestsOfTwoWaysFromOneBlock) {
+  for (const bool first : {false, true}) {
+    Straight g;
+    g.at = 1;
+    const NodeId x = g.phi(Type::i64);
+    g.begin_unit(2, true, g.state(0, 2, {{kA0, x}}));
+    const NodeId one = g.op(Op::add, Type::i64, x, g.imm(1)), two = g.op(Op::add, Type::i64, x, g.imm(2));
+    g.branch(g.op(Op::lt_u, Type::i64, x, g.in[kA1]), 1, 1);
+    g.set_phi(x, {g.in[kA0], one, two});
+    g.graph.blocks[1].went[first ? 0 : 1] = 50;
+    g.graph.blocks[1].went[first ? 1 : 0] = 5;
+    EXPECT_EQ(run_pass(g.graph, Pass::nests), 1u);
+    EXPECT_EQ(verify(g.graph), "");
+    EXPECT_EQ(g.graph.blocks[1].next[first ? 0 : 1], 1u);
+    EXPECT_EQ(g.graph.blocks[1].next[first ? 1 : 0], 2u);
+    const NodeId outer = g.graph.blocks[2].phis.at(0);
+    EXPECT_EQ(g.graph.args_of_phi(outer)[1], first ? two : one);
+    EXPECT_EQ(g.graph.args_of_phi(x)[1], first ? one : two);
+    EXPECT_EQ(g.graph.blocks[2].count, 5u);
+  }
+}
+
+// Phis that come round the loop as equal values are equal.
+TEST(Passes, ValueNumberingOfPhis) {
+  Loop g;
+  g.begin({kA0, kA1});
+  const NodeId x = g.phi(Type::i64), y = g.phi(Type::i64);
+  const NodeId step = g.imm(8);
+  const NodeId one = g.op(Op::add, Type::i64, g.phis[0], step), other = g.op(Op::add, Type::i64, g.phis[0], step);
+  g.set_phi(x, {g.in[kF0], one});
+  g.set_phi(y, {g.in[kF0], other});
+  g.end(g.op(Op::ne, Type::i64, g.op(Op::add, Type::i64, one, x), g.phis[1]), {x, y});
+  EXPECT_EQ(text_after(g.graph, {Pass::gvn, Pass::dead}), R"(block 1: before 0, 1
+  v6 = phi.i64 v1, v9
+  v7 = phi.i64 v2, v9
+  v9 = phi.i64 v3, v12
+  begin_unit 4 poll {+0 budget 4; a0=v6, a1=v7}
+  v11 = constant.i64 0x8
+  v12 = add.i64 v6, v11
+  v14 = add.i64 v12, v9
+  v15 = ne.i64 v14, v7
+  branch v15, 1, 2
+block 2: before 1
+  link side 1 {+16 budget 0; a0=v9, a1=v9}
+)");
+}
+
 // Registers that a function keeps on the stack, and one load in between from elsewhere.
 TEST(Passes, ARunOfAccessesLooksForItsPageOnce) {
   Straight g;
@@ -451,11 +571,52 @@ TEST(Passes, ARunOfAccessesLooksForItsPageOnce) {
     g.store(address, g.in[kA1], kDouble, g.state(4 * i, 4 - static_cast<i32>(i), {}));
   }
   const NodeId elsewhere = g.load(Type::i64, g.in[kA1], kDouble, g.state(12, 2, {}));
-  last = g.load(Type::i64, g.op(Op::add, Type::i64, g.in[kA0], g.imm(4)), kWordSigned, g.state(16, 1, {{kA1, elsewhere}}));
+  last =
+      g.load(Type::i64, g.op(Op::add, Type::i64, g.in[kA0], g.imm(4)), kWordSigned, g.state(16, 1, {{kA1, elsewhere}}));
   g.leave(g.op(Op::add, Type::i64, last, elsewhere));
   EXPECT_EQ(run_pass(g.graph, Pass::runs), 1u);
   EXPECT_EQ(verify(g.graph), "");
-  EXPECT_EQ(print(g.graph), R"(@)");
+  EXPECT_EQ(print(g.graph), R"(block 0:
+  v1 = slot_in.i64 a0
+  v2 = slot_in.i64 a1
+  v3 = slot_in.i64 f0
+  v4 = slot_in.i64 f1
+  v5 = slot_in.flags cc
+  jump 1
+block 1: before 0, count 9
+  begin_unit 5 poll {+0 budget 0}
+  v7 = constant.i64 0x10
+  v8 = add.i64 v1, v7
+  v10 = constant.i64 0x18
+  v11 = add.i64 v1, v10
+  v13 = constant.i64 0x20
+  v14 = add.i64 v1, v13
+  v17 = constant.i64 0x4
+  v18 = add.i64 v1, v17
+  v21 = find_page.i64 v1 [+0 to +39, by 8, for writing]
+  v22 = constant.i64 0x0
+  v23 = ne.i64 v21, v22
+  branch v23, 2, 3
+block 3: before 1, cold
+  store.i64 v8, v2 [size=8] {+0 budget 4}
+  store.i64 v11, v2 [size=8] {+4 budget 3}
+  store.i64 v14, v2 [size=8] {+8 budget 2}
+  v27 = load.i64 v2 [size=8] {+12 budget 2}
+  v28 = load.i64 v18 [size=4,sign] {+16 budget 1; a1=v27}
+  jump 4
+block 2: before 1, count 9
+  store_at.i64 v8, v2, v21 [size=8]
+  store_at.i64 v11, v2, v21 [size=8]
+  store_at.i64 v14, v2, v21 [size=8]
+  v16 = load.i64 v2 [size=8] {+12 budget 2}
+  v19 = load_at.i64 v18, v21 [size=4,sign]
+  jump 4
+block 4: before 2, 3, count 9
+  v29 = phi.i64 v19, v28
+  v30 = phi.i64 v16, v27
+  v20 = add.i64 v29, v30
+  link side 0 {+0 budget 0; a0=v20}
+)");
 }
 
 }  // namespace

@@ -52,6 +52,12 @@ class Generator {
         ++slot;
       }
     }
+    // Of anything, as samples are.
+    for (Block& block : graph.blocks) {
+      if (one_in(3)) continue;
+      for (u64& went : block.went) went = one_in(2) ? below(8) : below(100);
+      block.count = block.went[0] + block.went[1];
+    }
     return std::move(graph);
   }
 
@@ -62,9 +68,11 @@ class Generator {
   void ways() {
     const u32 count = 1 + below(options_.blocks);
     for (u32 i = 0; i < count; ++i) maker_.block();
+    const u32 often = 1 + below(std::min(count, 2u));  // several ways lead there: loops in loops
     for (BlockId b = 0; b <= count; ++b) {
       maker_.at = b;
       const auto somewhere = [&] {
+        if (one_in(3)) return often;
         if (one_in(3)) return 1 + below(count);
         return std::min(count, b + 1 + below(3));
       };

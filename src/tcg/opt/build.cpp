@@ -216,6 +216,7 @@ void GraphBuilder::Work::end_part(u32 index, BlockId at) {
   const i64 start = offset_of(part);
   const auto go = [&](BlockId from, u32 side, u32 exit, i64 offset) {
     const i32 next = part.next[exit];
+    graph->blocks[from].went[side] = part.count[exit];
     if (next < 0) return leave(from, side, index, exit, start + offset);
     edge(from, side, block_of[static_cast<u32>(next)]);
   };
@@ -242,6 +243,7 @@ void GraphBuilder::Work::end_part(u32 index, BlockId at) {
       edge(at, 1, other);
       making[other].sealed = true;
       graph->blocks[other].count = part.count[1];
+      for (const u32 side : {0, 1}) graph->blocks[at].went[side] = part.count[side];
       return leave_indirect(other, index, target);
     }
     case Kind::none:

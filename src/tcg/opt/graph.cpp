@@ -63,6 +63,15 @@ u32 Graph::arg_count(NodeId id) const {
 
 u32 successor_count(const Block& block) { return block.end == End::jump ? 1 : block.end == End::branch ? 2 : 0; }
 
+u32 side_of_way(const Graph& graph, BlockId to, u32 index) {
+  const std::vector<BlockId>& before = graph.blocks[to].before;
+  const Block& from = graph.blocks[before[index]];
+  if (from.next[0] != to) return 1;
+  // Of two edges from one block the first is that of side 0.
+  const auto at = before.begin() + index;
+  return successor_count(from) == 2 && from.next[1] == to && std::find(before.begin(), at, *at) != at ? 1 : 0;
+}
+
 std::vector<BlockId> reverse_postorder(const Graph& graph) {
   std::vector<BlockId> order;
   std::vector<u8> seen(graph.blocks.size());
@@ -187,7 +196,7 @@ void split_edges(Graph& graph) {
       block.before = {from};
       block.next[0] = to;
       block.is_cold = graph.blocks[from].is_cold || graph.blocks[to].is_cold;
-      block.count = std::min(graph.blocks[from].count, graph.blocks[to].count);
+      block.count = block.went[0] = graph.blocks[from].went[side];
       // Both sides may lead to one block: the first of its predecessors that is still `from` is this side's.
       *std::ranges::find(graph.blocks[to].before, from) = between;
       graph.blocks[from].next[side] = between;

@@ -91,7 +91,9 @@ struct Block {
   u8 side = 0;
   StateId state = 0;
   bool is_cold = false;  // expected to run rarely
-  u64 count = 0;         // how often it ran, as far as is known; only proportions matter
+  // How often it ran, and how often control went from it to each of `next`, as far as is known: numbers of a small
+  // sample, of which only proportions matter and which need not add up.
+  u64 count = 0, went[2] = {};
   // Set by find_loops().
   u32 depth = 0;     // loops around it
   BlockId loop = 0;  // header of the innermost loop around it; itself for a header; 0: none (the entry is no header)
@@ -129,6 +131,8 @@ struct Graph {
 };
 
 u32 successor_count(const Block& block);
+// By which side of its predecessor of that index control comes to the block.
+u32 side_of_way(const Graph& graph, BlockId to, u32 index);
 // Blocks that can be reached, each before its successors but for jumps back.
 std::vector<BlockId> reverse_postorder(const Graph& graph);
 // By block: the block that every way to it comes by last; of the entry and of what cannot be reached, the entry.

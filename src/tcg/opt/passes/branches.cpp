@@ -45,6 +45,8 @@ void take_one_way(Graph& graph, BlockId id, bool condition) {
   block.value = 0;
   block.next[0] = to;
   block.next[1] = 0;
+  block.went[0] = block.count;
+  block.went[1] = 0;
 }
 
 // `to` has no phis: its only predecessor is `id`, which only leads there.
@@ -59,7 +61,10 @@ void append(Graph& graph, BlockId id, BlockId to) {
   block.page = next.page;
   block.side = next.side;
   block.state = next.state;
-  for (u32 side = 0; side < 2; ++side) block.next[side] = next.next[side];
+  for (u32 side = 0; side < 2; ++side) {
+    block.next[side] = next.next[side];
+    block.went[side] = next.went[side];
+  }
   for (u32 side = 0; side < successor_count(block); ++side) {
     std::ranges::replace(graph.blocks[block.next[side]].before, to, id);
   }
@@ -81,6 +86,7 @@ void branches(Context& context) {
       if (!context.take()) return;
       block.value = graph[block.value].args[0];
       std::swap(block.next[0], block.next[1]);
+      std::swap(block.went[0], block.went[1]);
     }
   }
   drop_unreached(graph);

@@ -43,6 +43,14 @@ class Numbering {
     }
     facts_.resize(graph_.blocks.size());
     for (const BlockId b : tree_.order()) block(b);
+    // What comes round a loop was not yet known when its phis were looked at.
+    for (bool any = true; any;) {
+      any = false;
+      for (const BlockId b : tree_.order()) {
+        Block& block = graph_.blocks[b];
+        any |= std::erase_if(block.phis, [&](NodeId id) { return phi(block, id); }) != 0;
+      }
+    }
     replacements_.apply();
   }
 
@@ -88,7 +96,10 @@ class Numbering {
       if (other == id) return false;
       if (graph_[other].type != graph_[id].type || replacements_.find(other) != other) continue;
       const auto mine = graph_.args_of_phi(id), others = graph_.args_of_phi(other);
-      if (!std::ranges::equal(mine, others)) continue;
+      const auto is_same = [&](NodeId one, NodeId two) {
+        return replacements_.find(one) == replacements_.find(two) || (one == id && two == other);
+      };
+      if (!std::ranges::equal(mine, others, is_same)) continue;
       if (!context_.take()) return false;
       replacements_.replace(id, other);
       return true;

@@ -129,50 +129,8 @@ class Motion {
       const BlockId only = graph_.blocks[header].before[outside[0]];
       if (graph_.blocks[only].end == End::jump) return only;
     }
-    const auto between = static_cast<BlockId>(graph_.blocks.size());
-    graph_.blocks.emplace_back();
     inside_.push_back(0);
-    Block& block = graph_.blocks[between];
-    Block& head = graph_.blocks[header];
-    block.next[0] = header;
-    for (const u32 index : outside) {
-      const BlockId from = head.before[index];
-      block.before.push_back(from);
-      block.count += std::min(graph_.blocks[from].count, head.count);
-      // Both sides may lead here: each has an index of its own.
-      BlockId* next = graph_.blocks[from].next;
-      next[next[0] == header ? 0 : 1] = between;
-    }
-    for (const NodeId phi : head.phis) split_phi(phi, between, outside);
-    std::vector<BlockId> before{between};
-    for (u32 i = 0; i < head.before.size(); ++i) {
-      if (std::ranges::find(outside, i) == outside.end()) before.push_back(head.before[i]);
-    }
-    head.before = before;
-    return between;
-  }
-
-  // What comes from outside becomes the first argument.
-  void split_phi(NodeId phi, BlockId between, const std::vector<u32>& outside) {
-    std::vector<NodeId> from_outside, rest;
-    const std::span<const NodeId> args = graph_.args_of_phi(phi);
-    for (u32 i = 0; i < args.size(); ++i) {
-      const bool is_outside = std::ranges::find(outside, i) != outside.end();
-      (is_outside ? from_outside : rest).push_back(args[i]);
-    }
-    NodeId first = from_outside[0];
-    if (!std::ranges::all_of(from_outside, [&](NodeId arg) { return arg == first; })) {
-      first = graph_.add({.op = Op::phi,
-                          .type = graph_[phi].type,
-                          .extra = static_cast<u32>(from_outside.size()),
-                          .imm = graph_.phi_args.size(),
-                          .block = between});
-      graph_.phi_args.insert(graph_.phi_args.end(), from_outside.begin(), from_outside.end());
-      graph_.blocks[between].phis.push_back(first);
-    }
-    rest.insert(rest.begin(), first);
-    std::ranges::copy(rest, graph_.args_of_phi(phi).begin());
-    graph_[phi].extra = static_cast<u32>(rest.size());
+    return gather_ways(graph_, header, outside);
   }
 
   Context& context_;

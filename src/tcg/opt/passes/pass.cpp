@@ -70,6 +70,48 @@ DominatorTree::DominatorTree(const Graph& graph) : order_(reverse_postorder(grap
   }
 }
 
+BlockId gather_ways(Graph& graph, BlockId to, std::span<const u32> indices) {
+  const auto is_gathered = [&](u32 index) { return std::ranges::binary_search(indices, index); };
+  const auto between = static_cast<BlockId>(graph.blocks.size());
+  graph.blocks.emplace_back();
+  Block& block = graph.blocks[between];
+  Block& next = graph.blocks[to];
+  block.next[0] = to;
+  for (const u32 index : indices) {
+    const BlockId from = next.before[index];
+    const u32 side = side_of_way(graph, to, index);
+    block.before.push_back(from);
+    block.count += graph.blocks[from].went[side];
+    graph.blocks[from].next[side] = between;
+  }
+  block.went[0] = block.count;
+  std::vector<NodeId> gathered, args;
+  for (const NodeId phi : next.phis) {
+    gathered.clear();
+    args.assign(1, 0);
+    const std::span<const NodeId> old = graph.args_of_phi(phi);
+    for (u32 i = 0; i < old.size(); ++i) (is_gathered(i) ? gathered : args).push_back(old[i]);
+    args[0] = gathered[0];
+    if (std::ranges::any_of(gathered, [&](NodeId arg) { return arg != gathered[0]; })) {
+      args[0] = graph.add({.op = Op::phi,
+                           .type = graph[phi].type,
+                           .extra = static_cast<u32>(gathered.size()),
+                           .imm = graph.phi_args.size(),
+                           .block = between});
+      graph.phi_args.insert(graph.phi_args.end(), gathered.begin(), gathered.end());
+      block.phis.push_back(args[0]);
+    }
+    std::ranges::copy(args, graph.args_of_phi(phi).begin());
+    graph[phi].extra = static_cast<u32>(args.size());
+  }
+  std::vector<BlockId> before{between};
+  for (u32 i = 0; i < next.before.size(); ++i) {
+    if (!is_gathered(i)) before.push_back(next.before[i]);
+  }
+  next.before = std::move(before);
+  return between;
+}
+
 void remove_edge(Graph& graph, BlockId from, BlockId to) {
   Block& block = graph.blocks[to];
   const auto at = std::ranges::find(block.before, from);

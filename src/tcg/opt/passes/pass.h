@@ -71,6 +71,10 @@ class DominatorTree {
   std::vector<u32> first_, last_;  // numbers of a walk of the tree: of the block, of the last one below it
 };
 
+// Makes a block that leads to `to` and that those of its predecessors come by whose indices are given, in rising order;
+// it becomes the first predecessor. Phis that get different values by these ways become phis there.
+BlockId gather_ways(Graph& graph, BlockId to, std::span<const u32> indices);
+
 // Takes one edge from `from` away from the phis and predecessors of `to`.
 void remove_edge(Graph& graph, BlockId from, BlockId to);
 

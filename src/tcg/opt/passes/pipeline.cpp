@@ -24,8 +24,9 @@ constexpr void (*kFunctions[])(passes::Context&) = {
 };
 
 constexpr Pass kPipeline[] = {
-    Pass::fold, Pass::branches, Pass::dead,    Pass::combine, Pass::phi_types, Pass::known, Pass::divide, Pass::combine,
-    Pass::gvn,  Pass::fold,     Pass::combine, Pass::known,   Pass::branches,  Pass::dead,  Pass::licm, Pass::runs,
+    Pass::fold,     Pass::branches, Pass::dead,  Pass::combine, Pass::phi_types, Pass::known,
+    Pass::divide,   Pass::combine,  Pass::gvn,   Pass::fold,    Pass::combine,   Pass::known,
+    Pass::branches, Pass::dead,     Pass::nests, Pass::licm,    Pass::runs,
 };
 
 }  // namespace

@@ -198,7 +198,7 @@ class Runs {
       Block& block = graph_.blocks[copy];
       block.before = {at};
       block.next[0] = rest;
-      block.count = copy == fast ? from.count : 0;
+      block.count = block.went[0] = copy == fast ? from.count : 0;
       block.is_cold = copy == slow;
     }
     const NodeId found = add(at, {.op = Op::find_page,
@@ -214,6 +214,8 @@ class Runs {
     end.value = is_found;
     end.next[0] = fast;
     end.next[1] = slow;
+    end.went[0] = end.count;
+    end.went[1] = 0;
     copy_slow(middle, slow);
     for (const NodeId id : middle) {
       graph_[id].block = fast;
