@@ -241,10 +241,28 @@ bool Emitter::Work::make_region() {
 
 // --- blocks ---------------------------------------------------------------------------------------------------------
 
+// Blocks that are nothing but a jump have no code: who leads there leads to where they lead.
+void Emitter::Work::find_ways() {
+  const auto count = static_cast<u32>(code->blocks.size());
+  const auto is_empty = [&](u32 b) {
+    const LirBlock& block = code->blocks[b];
+    if (b == 0 || block.count != 1 || code->insns[block.first].op != Lir::jump) return false;
+    const auto move = std::ranges::lower_bound(code->moves, block.first, {}, &Move::at);
+    return move == code->moves.end() || move->at != block.first;
+  };
+  way.resize(count);
+  for (u32 b = 0; b < count; ++b) way[b] = is_empty(b) ? code->blocks[b].next[0] : b;
+  for (u32 b = 0; b < count; ++b) {
+    for (u32 steps = 0; way[way[b]] != way[b] && steps < count; ++steps) way[b] = way[way[b]];
+  }
+}
+
 void Emitter::Work::order_blocks() {
+  find_ways();
   order.clear();
   for (u32 cold_ones = 0; cold_ones < 2; ++cold_ones) {
     for (u32 block = 0; block < code->blocks.size(); ++block) {
+      if (way[block] != block) continue;
       const bool is_cold = code->blocks[block].is_cold && block != 0;
       if (is_cold == (cold_ones != 0)) order.push_back(block);
     }
@@ -270,12 +288,19 @@ void Emitter::Work::emit_insn() {
 void Emitter::Work::emit_blocks() {
   std::vector<u32> place_of(code->blocks.size());
   for (u32 i = 0; i < order.size(); ++i) place_of[order[i]] = i;
+  std::vector<u8> is_led_back_to(code->blocks.size());
+  for (u32 i = 0; i < order.size(); ++i) {
+    const LirBlock& block = code->blocks[order[i]];
+    for (u32 side = 0; side < block.successors; ++side) {
+      const u32 to = way[block.next[side]];
+      if (place_of[to] <= i) is_led_back_to[to] = 1;
+    }
+  }
   for (position = 0; position < order.size(); ++position) {
     const u32 index = order[position];
     const LirBlock& block = code->blocks[index];
-    const bool is_loop = block.depth > 0 && !block.is_cold &&
-                         std::ranges::any_of(block.before, [&](u32 from) { return place_of[from] >= position; });
-    if (is_loop) a.align(asmjit::AlignMode::kCode, kLoopAlignment);
+    if (block.depth > 0 && !block.is_cold && is_led_back_to[index] != 0)
+      a.align(asmjit::AlignMode::kCode, kLoopAlignment);
     a.bind(labels[index]);
     auto next_move = std::ranges::lower_bound(code->moves, block.first, {}, &Move::at);
     for (u32 i = block.first; i < block.first + block.count; ++i) {

@@ -13,16 +13,16 @@ namespace pagoda::opt {
 // --- inside ---------------------------------------------------------------------------------------------------------
 
 void Emitter::Work::jump(u32 successor) {
-  if (!is_next(successor)) a.jmp(labels[successor]);
+  if (!is_next(successor)) a.jmp(label_of(successor));
 }
 
 void Emitter::Work::branch(x86::CondCode condition) {
   const u32* next = code->blocks[order[position]].next;
   if (is_next(next[0])) {
-    a.j(x86::negateCond(condition), labels[next[1]]);
+    a.j(x86::negateCond(condition), label_of(next[1]));
     return;
   }
-  a.j(condition, labels[next[0]]);
+  a.j(condition, label_of(next[0]));
   jump(next[1]);
 }
 

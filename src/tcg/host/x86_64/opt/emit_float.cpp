@@ -123,7 +123,7 @@ void Emitter::Work::float_branch() {
   bool parity = false;
   const x86::CondCode cc = float_compare(0, &parity);
   release();
-  if (parity) a.jp(labels[code->blocks[order[position]].next[1]]);
+  if (parity) a.jp(label_of(code->blocks[order[position]].next[1]));
   branch(cc);
 }
 

@@ -55,6 +55,7 @@ struct Emitter::Work {
   u32 memory_mode = 0;
   std::unique_ptr<Region> region;
   std::vector<u32> order;  // of blocks in the code
+  std::vector<u32> way;    // by block: where its code is, itself or what it leads to
   std::vector<asmjit::Label> labels;
   u32 position = 0;  // in `order`
   std::vector<std::function<void()>> cold;
@@ -125,7 +126,8 @@ struct Emitter::Work {
   // --- control
   void branch(x86::CondCode condition);
   void jump(u32 successor);
-  bool is_next(u32 block) const { return position + 1 < order.size() && order[position + 1] == block; }
+  bool is_next(u32 block) const { return position + 1 < order.size() && order[position + 1] == way[block]; }
+  const asmjit::Label& label_of(u32 block) const { return labels[way[block]]; }
   void begin_unit();
   void trap_if();
   void exit_link();
@@ -168,6 +170,7 @@ struct Emitter::Work {
   void start(u32 mode);
   bool make_region();
   RegionValue value_of(const Recipe& recipe) const;
+  void find_ways();
   void order_blocks();
   void emit_blocks();
   void emit_insn();
