@@ -240,6 +240,8 @@ TEST_F(OptMemory, AFaultLeavesWithTheStateOfTheSite) {
     slot(5, 8, {.form = Form::value, .place = OptBench::spill(7)});
     slot(6, 8, {.form = Form::box32, .of = RegClass::xmm, .place = OptBench::spill(8)});
     slot(7, 1, {.form = Form::value, .place = OptBench::reg(kAddress)});
+    slot(8, 8, {.form = Form::sext32, .place = OptBench::reg(kOther)});
+    slot(9, 8, {.form = Form::sext32, .place = OptBench::spill(9)});
     at.slots.push_back({.offset = bench.offset_of(bench.state().pinned[2]),
                         .recipe = {.form = Form::value, .place = OptBench::reg(kOther)}});
     bench.code.sites.push_back(at);
@@ -268,6 +270,8 @@ TEST_F(OptMemory, AFaultLeavesWithTheStateOfTheSite) {
       EXPECT_EQ(slots[5], bench.spilled(7));
       EXPECT_EQ(slots[6], bench.spilled(8) | ~u64{0} << 32);
       EXPECT_EQ(slots[7], 0xaaaaaaaaaaaaaa00 | (in(kAddress) & 0xff));
+      EXPECT_EQ(slots[8], static_cast<u64>(i64{static_cast<i32>(in(kOther))}));
+      EXPECT_EQ(slots[9], static_cast<u64>(i64{static_cast<i32>(bench.spilled(9))}));
     };
     prepare(OptBench::page(4) + 8);
     ASSERT_EQ(bench.run().reason, interp::Leave::exception);

@@ -83,8 +83,9 @@ std::string print_node(const Graph& graph, NodeId id) {
       return text;
     }
     if (!is_ir(node.op)) {
-      text += ' ' + ir::payload_text(
-          {.op = node.op == Op::load_at ? ir::Op::load : ir::Op::store, .type = node.type, .extra = node.extra});
+      text += ' ' + ir::payload_text({.op = node.op == Op::load_at ? ir::Op::load : ir::Op::store,
+                                      .type = node.type,
+                                      .extra = node.extra});
       return text;
     }
     item(ir::item_after(as_inst(node)));

@@ -63,7 +63,8 @@ std::string text_of(const LirCode& code, const Recipe& recipe) {
   }
   std::string text = name_of(code, recipe.reg);
   if (recipe.place.kind != Place::none) text += '@' + text_of(recipe.of, recipe.place);
-  return recipe.form == Recipe::box32 ? "box(" + text + ")" : text;
+  if (recipe.form == Recipe::value) return text;
+  return (recipe.form == Recipe::box32 ? "box(" : "sext(") + text + ")";
 }
 
 std::string text_of(const LirCode& code, const Site& site) {

@@ -106,7 +106,9 @@ struct Recipe {
     pc,        // page of the region's start + imm
     value,     // the register as it is (of an xmm: its low bytes)
     box32,     // an xmm's low 4 bytes under 32 ones
+    sext32,    // a general register's low 4 bytes, sign-extended
   } form = constant;
+  bool has_reg() const { return form >= value; }
   RegClass of = RegClass::gpr;
   VReg reg = 0;
   u64 imm = 0;

@@ -301,13 +301,15 @@ void Walk::place_site() {
   if (insn.site == 0) return;
   Site& site = code_.sites[insn.site];
   const auto place = [&](Recipe& recipe) {
-    if (recipe.form != Recipe::value && recipe.form != Recipe::box32) return;
+    if (!recipe.has_reg()) return;
     const u32 r = reg_of_[recipe.reg];
     if (r != kNoReg) {
       recipe.place = {Place::reg, static_cast<u8>(r % 16), 0};
     } else if (is_remade(recipe.reg)) {
+      const u64 imm = code_.vregs[recipe.reg].imm;
+      recipe.imm = recipe.form == Recipe::sext32 ? static_cast<u64>(i64{static_cast<i32>(imm)}) : imm;
+      if (recipe.form == Recipe::sext32) recipe.reg = 0;  // it is no longer that one's value
       recipe.form = Recipe::constant;
-      recipe.imm = code_.vregs[recipe.reg].imm;
     } else {
       recipe.place = {Place::spill, 0, 0};
     }

@@ -64,7 +64,7 @@ class Lives {
     for (u32 site = 0; site < code_.sites.size(); ++site) {
       facts_.site_first.push_back(static_cast<u32>(facts_.site_regs.size()));
       const auto add = [&](const Recipe& recipe) {
-        if ((recipe.form != Recipe::value && recipe.form != Recipe::box32) || seen[recipe.reg] == site) return;
+        if (!recipe.has_reg() || seen[recipe.reg] == site) return;
         seen[recipe.reg] = site;
         facts_.site_regs.push_back(recipe.reg);
       };

@@ -20,7 +20,17 @@ struct SavedRegisters {
 
 // Where a value is found at a site.
 struct RegionValue {
-  enum class Form : u8 { constant, pc, gpr, xmm, xmm_box, spill, spill_box } form = Form::constant;
+  enum class Form : u8 {
+    constant,
+    pc,
+    gpr,
+    gpr_sext,
+    xmm,
+    xmm_box,
+    spill,
+    spill_box,
+    spill_sext
+  } form = Form::constant;
   u8 bytes = 8;   // of a slot
   u16 place = 0;  // number of a register; of a spilled value its offset in the frame
   u32 slot = 0;   // a slot's offset in the frame

@@ -27,6 +27,7 @@ void write_frame(VcpuFrame& frame, u32 offset, u64 value, u32 bytes) {
   std::memcpy(reinterpret_cast<u8*>(&frame) + offset, &value, bytes);
 }
 
+u64 sign_extended(u64 value) { return static_cast<u64>(i64{static_cast<i32>(value)}); }
 u64 boxed(u64 value) { return value | ~u64{0} << 32; }
 
 u64 value_of(const RegionValue& value, const VcpuFrame& frame, const SavedRegisters& saved) {
@@ -37,6 +38,8 @@ u64 value_of(const RegionValue& value, const VcpuFrame& frame, const SavedRegist
       return frame.pc_page + value.imm;
     case RegionValue::Form::gpr:
       return saved.gpr[value.place];
+    case RegionValue::Form::gpr_sext:
+      return sign_extended(saved.gpr[value.place]);
     case RegionValue::Form::xmm:
       return saved.xmm[value.place];
     case RegionValue::Form::xmm_box:
@@ -45,6 +48,8 @@ u64 value_of(const RegionValue& value, const VcpuFrame& frame, const SavedRegist
       return read_frame(frame, value.place);
     case RegionValue::Form::spill_box:
       return boxed(read_frame(frame, value.place));
+    case RegionValue::Form::spill_sext:
+      return sign_extended(read_frame(frame, value.place));
   }
   CHECK(false);
 }

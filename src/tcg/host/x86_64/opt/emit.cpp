@@ -199,16 +199,16 @@ RegionValue Emitter::Work::value_of(const Recipe& recipe) const {
     value.form = recipe.form == Recipe::pc ? Form::pc : Form::constant;
     return value;
   }
-  const bool box = recipe.form == Recipe::box32;
+  const bool box = recipe.form == Recipe::box32, extends = recipe.form == Recipe::sext32;
   CHECK(recipe.place.kind != Place::none);
   if (recipe.place.kind == Place::spill) {
-    value.form = box ? Form::spill_box : Form::spill;
+    value.form = box ? Form::spill_box : extends ? Form::spill_sext : Form::spill;
     value.place = static_cast<u16>(spill_offset(recipe.place.spill_index));
   } else if (recipe.of == RegClass::xmm) {
     value.form = box ? Form::xmm_box : Form::xmm;
     value.place = recipe.place.reg_number;
   } else {
-    value.form = Form::gpr;
+    value.form = extends ? Form::gpr_sext : Form::gpr;
     value.place = recipe.place.reg_number;
   }
   return value;

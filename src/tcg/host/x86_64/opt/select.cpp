@@ -119,6 +119,10 @@ Recipe Selector::Work::recipe(NodeId id) {
   if (from.op == Op::pc) return {.form = Recipe::pc, .imm = from.imm, .place = {}};
   if (from.op == Op::f32_box)
     return {.form = Recipe::box32, .of = RegClass::xmm, .reg = xmm(from.args[0]), .place = {}};
+  if (const NodeId low = extended_on_leaving(id); low != 0) {
+    if (!graph->is_constant(low)) return {.form = Recipe::sext32, .of = RegClass::gpr, .reg = gpr(low), .place = {}};
+    return {.form = Recipe::constant, .imm = static_cast<u64>(i64{static_cast<i32>(node(low).imm)}), .place = {}};
+  }
   const RegClass of = class_of(id);
   return {.form = Recipe::value, .of = of, .reg = reg(id, of), .place = {}};
 }
@@ -354,6 +358,13 @@ void Selector::Work::emit_exit(const Block& block) {
       return static_cast<i32>(graph->slots.slots[each.slot].offset) == offset && !pinned_index(each.slot);
     });
   };
+  const auto leaving = [&](NodeId id, bool in_general) {
+    const NodeId low = extended_on_leaving(id);
+    if (low == 0) return in_general ? in_gpr(id) : reg(id);
+    const VReg extended = new_gpr();
+    emit({.op = Lir::sext, .size = 4, .size2 = 8}, {def(extended), use(gpr(low))});
+    return extended;
+  };
   const auto safe = [&](VReg value) {
     if (code->vregs[value].frame_home < 0 || !is_written(code->vregs[value].frame_home)) return value;
     const VReg moved = code->new_vreg(code->vregs[value].of, code->vregs[value].bytes);
@@ -366,9 +377,9 @@ void Selector::Work::emit_exit(const Block& block) {
   for (const SlotValue& each : graph->slots_of(block.state)) {
     const ir::SlotInfo& slot = graph->slots.slots[each.slot];
     if (const std::optional<u32> index = pinned_index(each.slot)) {
-      pinned[*index] = safe(in_gpr(each.value));
+      pinned[*index] = safe(leaving(each.value, true));
     } else if (!immediate(each.value, 8)) {
-      stores.push_back({&slot, safe(reg(each.value))});
+      stores.push_back({&slot, safe(leaving(each.value, false))});
     }
   }
   for (const auto& [slot, value] : stores) {

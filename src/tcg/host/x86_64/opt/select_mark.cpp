@@ -372,14 +372,32 @@ void Selector::Work::need_state(StateId id) {
     const Node& from = node(value);
     if (from.op == Op::constant || from.op == Op::pc) return;
     if (from.op == Op::f32_box) return need(from.args[0], RegClass::xmm);
-    need(value);
+    const NodeId low = extended_on_leaving(value);
+    low != 0 ? need(low, RegClass::gpr) : need(value);
   };
   for (const SlotValue& each : graph->slots_of(id)) need_value(each.value);
   for (const NodeId each : graph->replayed_of(id)) need_value(each);
 }
 
+NodeId Selector::Work::extended_on_leaving(NodeId id) const {
+  const Node& from = node(id);
+  const bool extends =
+      from.op == Op::sext && from.type == ir::Type::i64 && graph->type_of(from.args[0]) == ir::Type::i32;
+  return extends && vregs[0][id] == 0 ? from.args[0] : 0;
+}
+
+void Selector::Work::drain() {
+  while (!work.empty()) {
+    const auto [id, of] = work.back();
+    work.pop_back();
+    need_inputs(id, static_cast<RegClass>(of));
+  }
+}
+
 void Selector::Work::mark() {
   for (auto& of : vregs) of.assign(graph->nodes.size(), 0);
+  // States come last: what nothing else wants they make themselves of what it is made of.
+  std::vector<StateId> states;
   for (const BlockId at_block : order) {
     const Block& block = graph->blocks[at_block];
     for (const NodeId id : block.nodes) {
@@ -397,21 +415,23 @@ void Selector::Work::mark() {
       } else {
         need_inputs(id, RegClass::gpr);
       }
-      need_state(from.state);
+      states.push_back(from.state);
     }
     if (block.end == End::branch) need_compare(compare_of(block.value, at_block));
     if (block.end == End::indirect) need(block.value, RegClass::gpr);
-    if (block.state != 0) {  // written back by instructions
-      for (const SlotValue& each : graph->slots_of(block.state)) {
-        if (!graph->is_constant(each.value)) need(each.value);
-      }
+  }
+  drain();
+  for (const StateId state : states) need_state(state);
+  for (const BlockId at_block : order) {
+    const Block& block = graph->blocks[at_block];
+    if (block.state == 0) continue;  // written back by instructions
+    for (const SlotValue& each : graph->slots_of(block.state)) {
+      if (graph->is_constant(each.value)) continue;
+      const NodeId low = extended_on_leaving(each.value);
+      low != 0 ? need(low, RegClass::gpr) : need(each.value);
     }
   }
-  while (!work.empty()) {
-    const auto [id, of] = work.back();
-    work.pop_back();
-    need_inputs(id, static_cast<RegClass>(of));
-  }
+  drain();
 }
 
 }  // namespace pagoda::opt

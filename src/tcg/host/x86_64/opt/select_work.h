@@ -61,6 +61,8 @@ struct Selector::Work {
   // What decides an i1 that a node of `block` looks at.
   Compare compare_of(NodeId id, BlockId block) const;
   std::optional<u32> pinned_index(u32 slot) const;
+  // Of a sign extension from 32 bits that only states and exits look at: what it extends. 0: of anything else.
+  NodeId extended_on_leaving(NodeId id) const;
   bool is_scaled(NodeId id) const;  // shl by 1, 2, 3 for an address
 
   // --- marking: which nodes need registers
@@ -71,6 +73,7 @@ struct Selector::Work {
   void need_compare(const Compare& compare);
   void need_inputs(NodeId id, RegClass of);
   void need_state(StateId id);
+  void drain();
   void mark();
 
   // --- emission
