@@ -21,6 +21,7 @@ x86::Mem frame(std::size_t offset, u32 size = 8) { return ptr(kFrame, static_cas
 constexpr u32 kTlbShift = kTlbPageBits - std::countr_zero(sizeof(TlbEntry));
 constexpr std::size_t kTags[] = {offsetof(TlbEntry, read_tag), offsetof(TlbEntry, write_tag),
                                  offsetof(TlbEntry, exec_tag)};  // by Stubs::Probe
+constexpr u32 kAlignedOnly = ir::MemOp{.align = true}.pack() & ~ir::MemOp{}.pack();
 constexpr x86::Gp kSaved[] = {x86::rbx, x86::rbp, x86::r12, x86::r13, x86::r14, x86::r15};
 
 struct Writer {
@@ -164,7 +165,8 @@ struct Writer {
     a.mov(x86::rax, frame(offsetof(VcpuFrame, pc)));
     jump_miss();
   }
-  // rax = address. rcx = the addend of its page by one of the two levels, or jumps with ecx and edx as they were.
+  // rax = address, ecx = MemOp. rcx = the addend of its page by one of the two levels, or jumps with ecx and edx as
+  // they were.
   void find_page(u32 mode, std::size_t tag, u32 size, const asmjit::Label& missing) {
     const std::size_t context = offsetof(VcpuFrame, contexts) + mode * sizeof(MemoryContext);
     const asmjit::Label found = a.newLabel(), no = a.newLabel(), done = a.newLabel();
@@ -173,8 +175,21 @@ struct Writer {
     a.mov(x86::ecx, x86::eax);
     a.shr(x86::ecx, kTlbShift);
     a.and_(x86::ecx, (kTlbEntries - 1) * static_cast<u32>(sizeof(TlbEntry)));
+    const asmjit::Label is_aligned = a.newLabel(), have_page = a.newLabel();
     a.mov(x86::rdx, x86::rax);
+    if (size > 1) {
+      // What is not aligned but may be: the place of its first byte and the page of its last one.
+      a.test(x86::al, size - 1);
+      a.jz(is_aligned);
+      a.test(x86::dword_ptr(x86::rsp, 8), kAlignedOnly);
+      a.jnz(is_aligned);
+      a.add(x86::rdx, size - 1);
+      a.and_(x86::rdx, static_cast<i32>(kTlbPageMask));
+      a.jmp(have_page);
+      a.bind(is_aligned);
+    }
     a.and_(x86::rdx, static_cast<i32>(kTlbPageMask | (size - 1)));
+    a.bind(have_page);
     a.add(x86::rdx, frame(context + offsetof(MemoryContext, tag)));
     a.cmp(x86::rdx, ptr(kFrame, x86::rcx, 0, first_level(mode, tag), 8));
     a.je(found);
