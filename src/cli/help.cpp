@@ -156,6 +156,7 @@ std::string accel_list() {
       {"spill-everything=on|off", "regions keep values in memory, for developers (default: off)"},
       {"shuffle-registers=n", "regions use registers in an order made from n, for developers"},
       {"check-registers=on|off", "register allocation is checked, for developers (default: off)"},
+      {"count-regions=on|off", "regions count how they are left, for -d tier, for developers (default: off)"},
       {"fail-every=n", "every n-th step of the translator fails, for developers (default: none)"},
       {"thread=multi|single", "a thread for each vcpu (default), or with -icount one for all"},
   };

@@ -214,9 +214,9 @@ Result<> on_accel(Builder& b, std::string_view value) {
     b.text = accel_list();
     return {};
   }
-  constexpr std::array<std::string_view, 22> kKeys = {
+  constexpr std::array<std::string_view, 23> kKeys = {
       "most-regions",     "opt-level",         "no-pass",         "opt-fuel",       "page-sharing",
-      "spill-everything", "shuffle-registers", "check-registers", "compile-thread",
+      "spill-everything", "shuffle-registers", "check-registers", "compile-thread", "count-regions",
 
       "backend",          "max-tier",          "force-tier",      "plugins",        "policy",
       "tier1-threshold",  "tier2-threshold",   "code-cache",      "fusion",         "lockstep",
@@ -295,6 +295,8 @@ Result<> on_accel(Builder& b, std::string_view value) {
       accel.regions.shuffle_seed = static_cast<u32>(seed);
     } else if (item.key == "check-registers") {
       TRY_ASSIGN(accel.regions.check, parse_switch(item));
+    } else if (item.key == "count-regions") {
+      TRY_ASSIGN(accel.regions.count, parse_switch(item));
     } else if (item.key == "compile-thread") {
       TRY_ASSIGN(accel.regions_in_background, parse_switch(item));
     } else if (item.key == "fusion") {

@@ -101,6 +101,23 @@ def state_on_tier2():
     check(found["tier2"]["published"] > 20, "regions: %r" % found["tier2"])
 
 
+# Counted code does the same, and what it counts is plausible.
+@boot_test()
+def regions_are_counted():
+    def run(*accel):
+        status, out, err = invoke(linux("-icount", "shift=0,stop-at=700000000", "-d", "tier", "-accel", ",".join(("tiered",) + accel)), 900)
+        check_equal(status, 0, "status")
+        return re.search(r"^state-hash: .*$", out, re.M).group(0), err
+
+    state, log = run("max-tier=2", "compile-thread=off", "count-regions=on")
+    check_equal(state, run("max-tier=1")[0], "the state")
+    found = re.findall(r"^region \w+: \d+ parts, \d+ instructions; entered (\d+) times, (\d+) instructions", log, re.M)
+    entered, executed = (sum(int(row[i]) for row in found) for i in (0, 1))
+    check(len(found) > 20 and entered > 10000, "regions: %d, entered %d times" % (len(found), entered))
+    check(10 * entered < executed < 700000000, "instructions in regions: %d, entered %d times" % (executed, entered))
+    check(re.search(r"^ +\d+\.\d % from \w+ to \w+", log, re.M), "no exits in %r" % log[-500:])
+
+
 @boot_test()
 def linux_on_tier2_smp4():
     found = statistics_of("max-tier=2,tier2-threshold=50,check-registers=on", smp=4)

@@ -52,7 +52,6 @@ struct GraphBuilder::Work {
   const RegionPlan* plan = nullptr;
   std::vector<NodeId> slot_in;  // by slot
   std::vector<u8> is_written;   // by slot: somewhere in the region
-  std::vector<u32> written;     // those slots
   std::vector<NodeId> known;    // by block and slot: at the block's end so far
   struct Pending {
     u32 slot;
@@ -65,6 +64,8 @@ struct GraphBuilder::Work {
   std::vector<Making> making;     // by block
   std::vector<BlockId> block_of;  // by part
   std::vector<NodeId> value_of;   // by IR value of the part being built
+  std::vector<SlotValue> now;     // what the slots that are written anywhere hold, in that part
+  std::vector<u32> place_in_now;  // by slot
   std::vector<NodeId> same_as;    // by node: what a phi turned out to be
 
   NodeId& last(BlockId block, u32 slot) { return known[block * slots.count + slot]; }
@@ -143,17 +144,18 @@ struct GraphBuilder::Work {
     for (const Pending& each : std::vector(std::move(making[block].pending))) fill(block, each.slot, each.phi);
   }
 
-  StateId state_at(BlockId block, i64 pc, i32 budget, std::span<const NodeId> replayed = {}) {
+  void begin_part(BlockId block) {
+    for (SlotValue& each : now) each.value = read(block, each.slot);
+  }
+  // Where the part is by now.
+  StateId state_at(i64 pc, i32 budget, std::span<const NodeId> replayed = {}) {
     State state{.pc = pc, .budget = budget};
-    std::vector<SlotValue> values;
-    for (const u32 slot : written) {
-      const NodeId value = read(block, slot);
-      const Node& node = (*graph)[value];
-      if (node.op != Op::slot_in || node.extra != slot) values.push_back({slot, value});
-    }
     state.first = static_cast<u32>(graph->state_values.size());
-    state.count = static_cast<u32>(values.size());
-    graph->state_values.insert(graph->state_values.end(), values.begin(), values.end());
+    for (const SlotValue& each : now) {
+      const Node& node = (*graph)[each.value];
+      if (node.op != Op::slot_in || node.extra != each.slot) graph->state_values.push_back(each);
+    }
+    state.count = static_cast<u32>(graph->state_values.size()) - state.first;
     state.first_replayed = static_cast<u32>(graph->replayed.size());
     state.replayed = static_cast<u32>(replayed.size());
     graph->replayed.insert(graph->replayed.end(), replayed.begin(), replayed.end());
@@ -189,7 +191,7 @@ void GraphBuilder::Work::leave(BlockId from, u32 side, u32 part, u32 exit, i64 p
   const BlockId out = new_block();
   edge(from, side, out);
   making[out].sealed = true;
-  const StateId state = state_at(out, pc, 0);
+  const StateId state = state_at(pc, 0);
   Block& block = graph->blocks[out];
   block.end = End::link;
   block.unit = plan->parts[part].unit;
@@ -200,7 +202,7 @@ void GraphBuilder::Work::leave(BlockId from, u32 side, u32 part, u32 exit, i64 p
 }
 
 void GraphBuilder::Work::leave_indirect(BlockId from, u32 part, NodeId target) {
-  const StateId state = state_at(from, 0, 0);
+  const StateId state = state_at(0, 0);
   Block& block = graph->blocks[from];
   block.end = End::indirect;
   block.value = target;
@@ -273,10 +275,10 @@ void GraphBuilder::Work::add_part(u32 index) {
         accesses.clear();
         continue;
       case ir::Op::get_slot:
-        value_of[i] = read(at, inst.extra);
+        value_of[i] = is_written[inst.extra] != 0 ? now[place_in_now[inst.extra]].value : entry_value(inst.extra);
         continue;
       case ir::Op::put_slot:
-        last(at, inst.extra) = arg(0);
+        now[place_in_now[inst.extra]].value = last(at, inst.extra) = arg(0);
         continue;
       case ir::Op::pc:
         value_of[i] =
@@ -289,7 +291,7 @@ void GraphBuilder::Work::add_part(u32 index) {
         .op = from_ir(inst.op), .type = inst.type, .aux = inst.aux, .args = {}, .extra = inst.extra, .imm = inst.imm};
     for (u32 k = 0; k < 4; ++k) node.args[k] = inst.args[k] == ir::kNoValue ? 0 : arg(k);
     const u32 effects = effects_of(node.op);
-    if ((effects & ir::kMayFault) != 0) node.state = state_at(at, pc, insns - insn, accesses);
+    if ((effects & ir::kMayFault) != 0) node.state = state_at(pc, insns - insn, accesses);
     value_of[i] = add(at, node);
     if ((effects & ir::kMayFault) != 0 && (effects & (ir::kReadMem | ir::kWriteMem)) != 0)
       accesses.push_back(inst.op == ir::Op::store ? 0 : value_of[i]);
@@ -321,7 +323,6 @@ void GraphBuilder::build(const RegionPlan& plan, Graph& graph) {
   w.plan = &plan;
   w.slot_in.assign(w.slots.count, 0);
   w.is_written.assign(w.slots.count, 0);
-  w.written.clear();
   w.known.clear();
   w.making.clear();
   w.same_as.assign(1, 0);
@@ -330,8 +331,12 @@ void GraphBuilder::build(const RegionPlan& plan, Graph& graph) {
       if (inst.op == ir::Op::put_slot) w.is_written[inst.extra] = 1;
     }
   }
+  w.now.clear();
+  w.place_in_now.assign(w.slots.count, 0);
   for (u32 slot = 0; slot < w.slots.count; ++slot) {
-    if (w.is_written[slot] != 0) w.written.push_back(slot);
+    if (w.is_written[slot] == 0) continue;
+    w.place_in_now[slot] = static_cast<u32>(w.now.size());
+    w.now.push_back({slot, 0});
   }
   std::vector<u8> seen(plan.parts.size()), polls(plan.parts.size());
   polls[0] = 1;
@@ -360,7 +365,8 @@ void GraphBuilder::build(const RegionPlan& plan, Graph& graph) {
     seal_ready();
     const BlockId at = w.block_of[i];
     graph.blocks[at].count = plan.parts[i].count[0] + plan.parts[i].count[1];
-    const StateId state = w.state_at(at, offset_of(plan.parts[i]), 0);
+    w.begin_part(at);
+    const StateId state = w.state_at(offset_of(plan.parts[i]), 0);
     w.add(at,
           {.op = Op::begin_unit, .aux = polls[i], .args = {}, .imm = plan.parts[i].block->guest_insns, .state = state});
     w.add_part(i);

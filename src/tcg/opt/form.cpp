@@ -56,6 +56,7 @@ class Former {
 
   RegionPlan run(u32 memory_mode) {
     plan_.memory_mode = memory_mode;
+    plan_.pc = samples_[0].pc;
     contexts_.push_back({0, 0, 0});
     i32 at = -1;  // part that was executed last, -1: none of the region
     for (u32 i = 0; i < samples_.size(); ++i) {

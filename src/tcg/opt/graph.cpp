@@ -20,21 +20,6 @@ const char* op_name(Op op) {
   }
 }
 
-u32 effects_of(Op op) {
-  using namespace ir;
-  if (op == Op::call) return kFpFlags;
-  if (is_ir(op)) return kOpEffects[static_cast<u32>(op)];
-  switch (op) {
-#define NODE(name, effects, meaning) \
-  case Op::name:                     \
-    return effects;
-#include "tcg/opt/nodes.def"
-#undef NODE
-    default:
-      return 0;
-  }
-}
-
 void Graph::clear() {
   nodes.assign(1, {});
   blocks.clear();
@@ -43,12 +28,6 @@ void Graph::clear() {
   replayed.clear();
   phi_args.clear();
   guest_insns = 0;
-}
-
-ir::Type Graph::type_of(NodeId id) const {
-  const Node& node = nodes[id];
-  if (is_ir(node.op)) return ir::result_type(to_ir(node.op), node.type);
-  return node.op == Op::begin_unit || node.op == Op::store_at ? ir::Type::none : node.type;
 }
 
 u32 Graph::arg_count(NodeId id) const {

@@ -13,6 +13,7 @@
 // takes it out of its block's list and redirects its uses. Values of states count as uses. Plain data; one thread.
 #pragma once
 
+#include <array>
 #include <span>
 #include <string>
 #include <vector>
@@ -43,7 +44,19 @@ constexpr Op from_ir(ir::Op op) { return static_cast<Op>(op); }
 constexpr ir::Op to_ir(Op op) { return static_cast<ir::Op>(op); }
 constexpr bool is_ir(Op op) { return static_cast<u32>(op) < ir::kOpCount; }
 const char* op_name(Op op);
-u32 effects_of(Op op);  // ir::Effect; of a call those of a plain helper: kFpFlags at most
+// By op: ir::Effect; of a call those of a plain helper: kFpFlags at most.
+inline constexpr auto kNodeEffects = [] {
+  using namespace ir;
+  return std::array<u16, kOpCount>{
+#define OP(name, T, result, a, b, c, d, aux, effects, meaning) Op::name == Op::call ? u16{kFpFlags} : u16{effects},
+#include "tcg/ir/ops.def"
+#undef OP
+#define NODE(name, effects, meaning) effects,
+#include "tcg/opt/nodes.def"
+#undef NODE
+  };
+}();
+constexpr u32 effects_of(Op op) { return kNodeEffects[static_cast<u32>(op)]; }
 
 using NodeId = u32;   // 0: none
 using BlockId = u32;  // index into Graph::blocks
@@ -116,7 +129,11 @@ struct Graph {
   }
   Node& operator[](NodeId id) { return nodes[id]; }
   const Node& operator[](NodeId id) const { return nodes[id]; }
-  ir::Type type_of(NodeId id) const;
+  ir::Type type_of(NodeId id) const {
+    const Node& node = nodes[id];
+    if (is_ir(node.op)) return ir::result_type(to_ir(node.op), node.type);
+    return node.op == Op::begin_unit || node.op == Op::store_at ? ir::Type::none : node.type;
+  }
   std::span<NodeId> args_of_phi(NodeId id) { return {phi_args.data() + nodes[id].imm, nodes[id].extra}; }
   std::span<const NodeId> args_of_phi(NodeId id) const { return {phi_args.data() + nodes[id].imm, nodes[id].extra}; }
   u32 arg_count(NodeId id) const;  // of what is no phi

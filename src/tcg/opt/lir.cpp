@@ -113,6 +113,7 @@ void LirCode::clear() {
   code_pages.clear();
   root = nullptr;
   pinned_slots.clear();
+  count = nullptr;
   vregs.assign(1, {});
   places.clear();
   moves.clear();

@@ -16,6 +16,8 @@
 
 namespace pagoda::opt {
 
+struct RegionCount;
+
 enum class Lir : u16 {
 #define LIR(name, operands, meaning) name,
 #include "tcg/opt/lir.def"
@@ -167,6 +169,7 @@ struct LirCode {
   const Unit* root = nullptr;
   std::vector<u32>
       pinned_slots;  // offsets: what the frame has of these does not matter when a region is left by an exit
+  RegionCount* count = nullptr;  // not null: entries and exits are counted there
 
   // --- after allocation
   std::vector<Place> places;  // by operand; none: the def of an `imm` that is made anew wherever it is needed

@@ -24,6 +24,7 @@ struct Part {
 struct RegionPlan {
   std::vector<Part> parts;
   u32 memory_mode = 0;
+  u64 pc = 0;  // virtual address of the root where it was sampled, for who reads of it
   u32 guest_insns() const {
     u32 total = 0;
     for (const Part& part : parts) total += part.unit->guest_insns;

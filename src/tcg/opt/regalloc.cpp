@@ -7,7 +7,7 @@
 namespace pagoda::opt {
 
 namespace {
-constexpr u32 kMoreRounds = 2;
+constexpr u32 kMoreRounds = 1;
 }
 
 bool allocate_registers(LirCode& code, const Registers& registers) {
@@ -20,7 +20,7 @@ bool allocate_registers(LirCode& code, const Registers& registers) {
   for (u32 round = 0;; ++round) {
     ra::Walk walk(code, registers, facts, unfit);
     if (!walk.run()) return false;
-    // What a walk finds out about loops makes the next one better; seldom more than once.
+    // What a walk finds out about loops makes the next one better; a third one seldom pays for itself.
     if (round < kMoreRounds && walk.find_unfit(unfit)) continue;
     return ra::write_allocation(code, facts, walk);
   }

@@ -62,18 +62,16 @@ struct Facts {
   std::vector<u32> def_block;    // of the last def seen
   std::vector<u32> def_operand;  // index into LirCode::operands; kNone: a phi
   std::vector<u32> def_insn;
-  // Registers of the sites' recipes, each once a site.
+  // Registers of the sites' recipes, each at the last site of a block that names it: until there it lives.
   std::vector<VReg> site_regs;
-  std::vector<u32> site_first;  // by site, one more at the end
+  std::vector<u32> site_first, site_count;  // by site
 
   bool is_remade(const LirCode& code, VReg reg) const { return code.vregs[reg].is_constant && is_single[reg] != 0; }
   bool contains(u32 loop, u32 block) const;
   bool is_header(u32 block) const { return blocks[block].loop != 0 && loops[blocks[block].loop].header == block; }
   u32 edge_length(const LirCode& code, u32 from, u32 to) const;
   std::span<const LiveIn> lives_of(u32 block) const { return {lives.data() + blocks[block].live, blocks[block].lives}; }
-  std::span<const VReg> regs_of_site(u32 site) const {
-    return {site_regs.data() + site_first[site], site_first[site + 1] - site_first[site]};
-  }
+  std::span<const VReg> regs_of_site(u32 site) const { return {site_regs.data() + site_first[site], site_count[site]}; }
 };
 
 // False: too much work.

@@ -57,21 +57,29 @@ class Lives {
     }
   }
 
+  // From the ends of blocks: what a later site of a block names lives at the earlier ones anyway.
   void find_site_regs() {
     facts_.site_regs.clear();
-    facts_.site_first.clear();
+    facts_.site_first.assign(code_.sites.size(), 0);
+    facts_.site_count.assign(code_.sites.size(), 0);
     std::vector<u32> seen(code_.vregs.size(), kNone);
-    for (u32 site = 0; site < code_.sites.size(); ++site) {
-      facts_.site_first.push_back(static_cast<u32>(facts_.site_regs.size()));
-      const auto add = [&](const Recipe& recipe) {
-        if (!recipe.has_reg() || seen[recipe.reg] == site) return;
-        seen[recipe.reg] = site;
-        facts_.site_regs.push_back(recipe.reg);
-      };
-      for (const SiteSlot& slot : code_.sites[site].slots) add(slot.recipe);
-      for (const Recipe& recipe : code_.sites[site].replayed) add(recipe);
+    for (const u32 b : facts_.order) {
+      const LirBlock& block = code_.blocks[b];
+      for (u32 i = block.count; i-- > 0;) {
+        const u32 site = insn(block, i).site;
+        if (site == 0) continue;
+        const auto first = static_cast<u32>(facts_.site_regs.size());
+        const auto add = [&](const Recipe& recipe) {
+          if (!recipe.has_reg() || seen[recipe.reg] == b) return;
+          seen[recipe.reg] = b;
+          facts_.site_regs.push_back(recipe.reg);
+        };
+        for (const SiteSlot& slot : code_.sites[site].slots) add(slot.recipe);
+        for (const Recipe& recipe : code_.sites[site].replayed) add(recipe);
+        facts_.site_first[site] = first;
+        facts_.site_count[site] = static_cast<u32>(facts_.site_regs.size()) - first;
+      }
     }
-    facts_.site_first.push_back(static_cast<u32>(facts_.site_regs.size()));
   }
 
   // Calls use(reg, insn) and define(reg) in the order of a block.

@@ -9,6 +9,7 @@
 
 #include "tcg/abi/vcpu_frame.h"
 #include "tcg/cache/unit.h"
+#include "tcg/opt/region_count.h"
 
 namespace pagoda::opt {
 
@@ -54,6 +55,7 @@ struct RegionSite {
 struct Region {
   std::vector<RegionValue> values;
   std::vector<RegionSite> sites;  // as in the LirCode
+  RegionCount* count = nullptr;   // null: nothing is counted
 };
 
 // What lies beside the code of a region.

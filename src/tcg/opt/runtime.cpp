@@ -82,6 +82,13 @@ void find_page(const VcpuFrame& frame, SavedRegisters* saved, const RegionSite& 
   saved->gpr[site.addend] = entry.addend;
 }
 
+void count_leaving(const Region& region, const SavedRegisters& saved) {
+  if (region.count == nullptr) [[likely]]
+    return;
+  ++region.count->left_by_site;
+  region.count->insns -= saved.gpr[kBudgetRegister];
+}
+
 }  // namespace
 
 // The slots are made exact before the slow path, for whoever looks at the guest meanwhile, and become what they were
@@ -111,6 +118,7 @@ u64 access(VcpuFrame* frame, SavedRegisters* saved, const Region* region, u32 nu
   }
   if (frame->fault != 0) {
     frame->leave = 0;
+    count_leaving(*region, *saved);
     return static_cast<u64>(Left::later_exception) + 1;
   }
   if (frame->leave != 0 || frame->mapping_epoch != epoch) {
@@ -118,6 +126,7 @@ u64 access(VcpuFrame* frame, SavedRegisters* saved, const Region* region, u32 nu
     results[site.replayed] = result;
     frame->replay_count = site.replayed + 1;
     std::copy_n(results.begin(), frame->replay_count, frame->temps + kReplayTemps);
+    count_leaving(*region, *saved);
     return static_cast<u64>(Left::lookup) + 1;
   }
   for (u32 i = 0; i < slots.size(); ++i) write_frame(*frame, slots[i].slot, before[i], slots[i].bytes);
@@ -130,6 +139,7 @@ u64 leave(VcpuFrame* frame, SavedRegisters* saved, const Region* region, u32 num
   const RegionSite& site = region->sites[number];
   write_slots(*frame, {region->values.data() + site.first, site.slots}, *saved);
   tell_where(*frame, *saved, site);
+  count_leaving(*region, *saved);
   return left;
 }
 

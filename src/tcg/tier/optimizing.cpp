@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Tier 2 as a backend: units as tier 1 compiles them, and regions.
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <mutex>
@@ -10,11 +12,19 @@
 #include "tcg/opt/graph_text.h"
 #include "tcg/opt/opt.h"
 #include "tcg/opt/passes/passes.h"
+#include "tcg/opt/region_count.h"
 #include "tcg/opt/select.h"
 #include "tcg/tier/lightweight.h"
 
 namespace pagoda::tier {
 namespace {
+
+// Of this thread: what the host's other work costs is not the compiler's.
+u64 cpu_ns() {
+  timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
+}
 
 u64 now_ns() { return static_cast<u64>(std::chrono::steady_clock::now().time_since_epoch().count()); }
 
@@ -28,6 +38,10 @@ class Optimizing final : public Engine {
         selector_(units_.stubs().layout),
         emitter_(stubs_) {}
 
+  ~Optimizing() override {
+    if (!counts_.empty()) log(Log::tier, "regions:\n{}", opt::report(counts_));
+  }
+
   Outcome compile(u32 thread, Job& job) override { return units_.compile(thread, job); }
   LoopCode compile_loop(u32 thread, std::span<const LoopUnit> loop, u32 memory_mode) override {
     return units_.compile_loop(thread, loop, memory_mode);
@@ -37,7 +51,7 @@ class Optimizing final : public Engine {
     *outcome = Outcome::failed;
     if (injection::step_fails()) return {};
     if (statistics_.regions >= switches_.most_regions) return {};
-    const u64 start = now_ns();
+    const u64 start = now_ns(), cpu_start = cpu_ns();
     const auto is_late = [&] {
       const bool late = budget.ns != 0 && now_ns() - start > budget.ns;
       if (late) *outcome = Outcome::over_budget;
@@ -79,6 +93,7 @@ class Optimizing final : public Engine {
     std::string listing;
     const bool wants_listing = log_enabled(Log::region);
     if (wants_listing) emitter_.set_listing(&listing);
+    if (switches_.count) counts_.push_back(opt::count_region(plan, code_));
     const bool fails = injection::step_fails();
     const LoopCode made = fails ? LoopCode{} : emitter_.emit(code_, plan.memory_mode);
     if (wants_listing) {
@@ -99,7 +114,7 @@ class Optimizing final : public Engine {
     ++statistics_.regions;
     statistics_.region_insns += plan.guest_insns();
     statistics_.region_bytes += made.bytes;
-    statistics_.region_ns += now_ns() - start;
+    statistics_.region_ns += cpu_ns() - cpu_start;
     return made;
   }
   interp::LeaveInfo execute(VcpuFrame& frame, Unit& unit) override { return units_.execute(frame, unit); }
@@ -132,6 +147,7 @@ class Optimizing final : public Engine {
   opt::Emitter emitter_;
   opt::Graph graph_;
   opt::LirCode code_;
+  std::vector<std::unique_ptr<opt::RegionCount>> counts_;  // of all regions that were made
   mutable std::mutex mutex_;
   Statistics statistics_;
 };

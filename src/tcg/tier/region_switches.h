@@ -16,6 +16,7 @@ struct RegionSwitches {
   bool spill_everything = false;  // values live in memory between instructions
   u32 shuffle_seed = 0;           // not 0: registers are chosen in an order made from it
   bool check = false;             // of what the register allocator did
+  bool count = false;             // code counts how often it is entered and left, and where
 };
 
 }  // namespace pagoda::tier

@@ -47,6 +47,6 @@ NodeId combine_node(Rewriter& r, NodeId id) {
 
 }  // namespace
 
-void combine(Context& context) { Rewriter(context).run(combine_node); }
+void combine(Context& context) { Rewriter(context).run(combine_node, 8, nullptr, true); }
 
 }  // namespace pagoda::opt::passes

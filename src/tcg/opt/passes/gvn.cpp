@@ -4,7 +4,7 @@
 // Ops that set sticky floating-point flags may be merged too: what the first one raised is raised. But helpers may read
 // or clear the flags, so where there is a call such ops are merged only within a block, with no call between.
 #include <algorithm>
-#include <unordered_map>
+#include <bit>
 #include <utility>
 
 #include "tcg/opt/passes/combine.h"
@@ -16,12 +16,10 @@ namespace {
 struct Key {
   u64 a, b, c, d;
   bool operator==(const Key&) const = default;
-};
-struct Hash {
-  size_t operator()(const Key& key) const {
-    u64 h = key.a * 0x9e37'79b9'7f4a'7c15;
-    for (const u64 part : {key.b, key.c, key.d}) h = ((h ^ (h >> 29)) + part) * 0xbf58'476d'1ce4'e5b9;
-    return static_cast<size_t>(h ^ (h >> 32));
+  u64 hash() const {
+    u64 h = a * 0x9e37'79b9'7f4a'7c15;
+    for (const u64 part : {b, c, d}) h = ((h ^ (h >> 29)) + part) * 0xbf58'476d'1ce4'e5b9;
+    return h >> 32;
   }
 };
 
@@ -41,7 +39,11 @@ class Numbering {
     for (const BlockId b : tree_.order()) {
       for (const NodeId id : graph_.blocks[b].nodes) has_calls_ |= graph_[id].op == Op::call;
     }
-    facts_.resize(graph_.blocks.size());
+    fact_.assign(graph_.blocks.size(), 0);
+    facts_.assign(1, {});
+    first_.assign(std::bit_ceil(graph_.nodes.size()), 0);
+    same_.assign(1, {});
+    same_.reserve(graph_.nodes.size());
     for (const BlockId b : tree_.order()) block(b);
     // What comes round a loop was not yet known when its phis were looked at.
     for (bool any = true; any;) {
@@ -58,6 +60,8 @@ class Numbering {
   struct Fact {
     NodeId condition;
     bool value;
+    u32 above;   // in facts_, what else is known; 0: nothing
+    u32 number;  // of these
   };
 
   void block(BlockId b) {
@@ -79,7 +83,7 @@ class Numbering {
   // What a value is in a block: the one that stays, or a constant.
   NodeId value_at(BlockId b, NodeId id) {
     id = replacements_.find(id);
-    if (id == 0 || facts_[b].empty() || graph_.type_of(id) != ir::Type::i1 || graph_.is_constant(id)) return id;
+    if (id == 0 || fact_[b] == 0 || graph_.type_of(id) != ir::Type::i1 || graph_.is_constant(id)) return id;
     const int value = known(b, id);
     if (value < 0 || !context_.take()) return id;
     NodeId& truth = truths_[value];
@@ -110,19 +114,20 @@ class Numbering {
   // What is known here because of the branch that leads here.
   void learn(BlockId b) {
     if (b == 0) return;
-    const BlockId above = tree_.above(b);
-    facts_[b] = facts_[above];
+    fact_[b] = fact_[tree_.above(b)];
     const Block& block = graph_.blocks[b];
-    if (block.before.size() != 1 || facts_[b].size() >= kFacts) return;
+    if (block.before.size() != 1 || facts_[fact_[b]].number >= kFacts) return;
     const Block& from = graph_.blocks[block.before[0]];
     if (from.end != End::branch || from.next[0] == from.next[1]) return;
-    facts_[b].push_back({from.value, from.next[0] == b});
+    facts_.push_back({from.value, from.next[0] == b, fact_[b], facts_[fact_[b]].number + 1});
+    fact_[b] = static_cast<u32>(facts_.size() - 1);
   }
 
   // The known value of a condition, of one that is equal, or of one that is its opposite; -1: not known.
   int known(BlockId b, NodeId id) const {
     const Node& node = graph_[id];
-    for (const Fact& fact : facts_[b]) {
+    for (u32 i = fact_[b]; i != 0; i = facts_[i].above) {
+      const Fact& fact = facts_[i];
       if (fact.condition == id) return fact.value ? 1 : 0;
       const Node& other = graph_[fact.condition];
       if (!is_comparison(node.op) || other.type != node.type) continue;
@@ -149,15 +154,18 @@ class Numbering {
     // A comparison is part of the branch or select behind it, if it is in the same block.
     const bool compares = is_comparison(graph_[id].op);
     const bool by_place = has_calls_ && (effects_of(graph_[id].op) & (ir::kFpFlags | ir::kFpMode)) != 0;
-    std::vector<Candidate>& same = table_[key_of(graph_[id])];
-    for (const Candidate& one : same) {
-      if (by_place && (one.block != b || one.calls != calls_)) continue;
+    const Key key = key_of(graph_[id]);
+    u32& first = first_[key.hash() & (first_.size() - 1)];
+    for (u32 i = first; i != 0; i = same_[i].next) {
+      const Candidate& one = same_[i];
+      if (key_of(graph_[one.id]) != key || (by_place && (one.block != b || one.calls != calls_))) continue;
       if (compares ? one.block != b : !tree_.dominates(one.block, b)) continue;
       if (!context_.take()) return false;
       replacements_.replace(id, one.id);
       return true;
     }
-    same.push_back({id, b, calls_});
+    same_.push_back({id, b, calls_, first});
+    first = static_cast<u32>(same_.size() - 1);
     return false;
   }
 
@@ -167,14 +175,17 @@ class Numbering {
     NodeId id;
     BlockId block;
     u32 calls;  // before it in its block
+    u32 next;   // in same_, of those with the same place in first_
   };
 
   Context& context_;
   Graph& graph_;
   DominatorTree tree_;
   Replacements replacements_;
-  std::unordered_map<Key, std::vector<Candidate>, Hash> table_;
-  std::vector<std::vector<Fact>> facts_;
+  std::vector<u32> first_;  // by hash: in same_; 0: none
+  std::vector<Candidate> same_;
+  std::vector<u32> fact_;  // by block: the last that is known there
+  std::vector<Fact> facts_;
   NodeId truths_[2] = {};  // constants 0 and 1 in the entry block
   u32 calls_ = 0;
   bool has_calls_ = false;

@@ -60,16 +60,17 @@ Known at_most(u64 most, Type type) {
 
 class Analysis {
  public:
-  explicit Analysis(const Graph& graph) : graph_(graph), known_(graph.nodes.size()), is_seen_(graph.nodes.size()) {}
+  explicit Analysis(const Graph& graph) : graph_(graph), known_(graph.nodes.size()), changed_(graph.nodes.size()) {}
 
   std::vector<Known> run() {
     const std::vector<BlockId> order = reverse_postorder(graph_);
     constexpr u32 kPatience = 6;
-    for (u32 sweep = 0;; ++sweep) {
+    for (u32 sweep = 1;; ++sweep) {
       bool changed = false;
       for (const BlockId b : order) {
-        for (const NodeId id : graph_.blocks[b].phis) changed |= update(id, sweep >= kPatience);
-        for (const NodeId id : graph_.blocks[b].nodes) changed |= update(id, false);
+        for (const NodeId id : graph_.blocks[b].phis) changed |= phi_changed(id, sweep) && update(id, sweep, kPatience);
+        for (const NodeId id : graph_.blocks[b].nodes)
+          changed |= node_changed(id, sweep) && update(id, sweep, kPatience);
       }
       if (!changed) break;
     }
@@ -77,20 +78,33 @@ class Analysis {
   }
 
  private:
+  // Whether operands are not what they were when it was looked at last. Those of nodes come before them, those of phis
+  // may have changed after it in the sweep before.
+  bool node_changed(NodeId id, u32 sweep) const {
+    if (changed_[id] == 0) return true;
+    return std::ranges::any_of(graph_[id].args, [&](NodeId arg) { return changed_[arg] == sweep; });
+  }
+  bool phi_changed(NodeId id, u32 sweep) const {
+    if (changed_[id] == 0) return true;
+    return std::ranges::any_of(graph_.args_of_phi(id), [&](NodeId arg) { return changed_[arg] + 1 >= sweep; });
+  }
+
   // True: less is known than before. A phi that keeps losing is given up, so that this ends.
-  bool update(NodeId id, bool give_up) {
+  bool update(NodeId id, u32 sweep, u32 patience) {
     const Type type = graph_.type_of(id);
+    const bool is_phi = graph_[id].op == Op::phi;
     if (!is_small_integer(type)) return false;
-    const Known now = graph_[id].op == Op::phi ? of_phi(id) : settled(of_node(id, type), type);
-    if (is_seen_[id] == 0) {
-      is_seen_[id] = 1;
+    const Known now = is_phi ? of_phi(id) : settled(of_node(id, type), type);
+    if (changed_[id] == 0) {
+      changed_[id] = sweep;
       known_[id] = now;
       return true;
     }
     Known& old = known_[id];
     const Known both = either(old, now);
     if (both.zeros == old.zeros && both.ones == old.ones && both.signs == old.signs) return false;
-    old = give_up ? nothing(type) : both;
+    old = is_phi && sweep > patience ? nothing(type) : both;
+    changed_[id] = sweep;
     return true;
   }
 
@@ -98,7 +112,7 @@ class Analysis {
     Known result;
     bool first = true;
     for (const NodeId arg : graph_.args_of_phi(id)) {
-      if (is_seen_[arg] == 0) continue;
+      if (changed_[arg] == 0) continue;
       result = first ? known_[arg] : either(result, known_[arg]);
       first = false;
     }
@@ -220,7 +234,7 @@ class Analysis {
 
   const Graph& graph_;
   std::vector<Known> known_;
-  std::vector<u8> is_seen_;
+  std::vector<u32> changed_;  // by node: the last sweep in which it did; 0: not seen yet
 };
 
 }  // namespace

@@ -8,7 +8,10 @@ namespace pagoda::opt::passes {
 
 void Replacements::apply() {
   if (!any_) return;
-  const auto update = [&](NodeId& id) { id = find(id); };
+  by_.resize(graph_.nodes.size());
+  const auto update = [&](NodeId& id) {
+    if (by_[id] != 0) id = find(id);
+  };
   for (Node& node : graph_.nodes) {
     for (NodeId& arg : node.args) update(arg);
   }

@@ -39,13 +39,13 @@ void Rewriter::resolve(NodeId id) {
   }
 }
 
-void Rewriter::run(Rule rule, u32 rounds, void* data) {
+void Rewriter::run(Rule rule, u32 rounds, void* data, bool counts) {
   data_ = data;
+  if (counts) uses_ = count_uses(graph_);
   const std::vector<BlockId> order = reverse_postorder(graph_);
   std::vector<NodeId> old, phis;
   for (u32 round = 0; round < rounds; ++round) {
     bool any = false;
-    uses_ = count_uses(graph_);
     for (const BlockId b : order) {
       block_ = b;
       list_.clear();

@@ -16,7 +16,8 @@ class Rewriter {
   using Rule = NodeId (*)(Rewriter&, NodeId);
 
   explicit Rewriter(Context& context) : context_(context), graph_(context.graph), replacements_(context.graph) {}
-  void run(Rule rule, u32 rounds = 8, void* data = nullptr);
+  // `counts`: the rule wants to know how often values are used.
+  void run(Rule rule, u32 rounds = 8, void* data = nullptr, bool counts = false);
 
   Graph& graph() { return graph_; }
   void* data() const { return data_; }  // the rule's own
@@ -28,7 +29,7 @@ class Rewriter {
   bool is_constant(NodeId id) const { return graph_.is_constant(id); }
   bool is_constant(NodeId id, u64 value) const { return graph_.is_constant(id) && graph_[id].imm == value; }
   u64 imm(NodeId id) const { return graph_[id].imm; }
-  // How often a value was used when the round began; one that was made in it: once.
+  // How often a value was used at the beginning; one that was made since: once.
   bool used_once(NodeId id) const { return id >= uses_.size() || uses_[id] <= 1; }
 
   NodeId make(Op op, ir::Type type, NodeId a, NodeId b = 0, NodeId c = 0, u8 aux = 0);

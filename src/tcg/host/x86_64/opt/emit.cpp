@@ -217,6 +217,7 @@ RegionValue Emitter::Work::value_of(const Recipe& recipe) const {
 bool Emitter::Work::make_region() {
   region = std::make_unique<Region>();
   region->sites.reserve(code->sites.size());
+  region->count = code->count;
   for (const Site& site : code->sites) {
     if (site.slots.size() > kMostSlots || site.replayed.size() >= kMostReplayed) return false;
     RegionSite& to = region->sites.emplace_back();

@@ -141,6 +141,20 @@ void Emitter::Work::check_code_pages() {
   });
 }
 
+// In registers that are free at the entry and, but for rax, at exits.
+void Emitter::Work::count_entry() {
+  a.mov(x86::rcx, reinterpret_cast<u64>(code->count));
+  a.inc(x86::qword_ptr(x86::rcx, offsetof(RegionCount, entries)));
+  a.add(x86::qword_ptr(x86::rcx, offsetof(RegionCount, insns)), kBudget);
+}
+
+void Emitter::Work::count_exit() {
+  a.mov(x86::rcx, reinterpret_cast<u64>(code->count));
+  a.sub(x86::qword_ptr(x86::rcx, offsetof(RegionCount, insns)), kBudget);
+  a.mov(x86::rcx, reinterpret_cast<u64>(&code->count->exits[insn->aux]));
+  a.inc(x86::qword_ptr(x86::rcx, offsetof(RegionCount::Exit, taken)));
+}
+
 // As tier 1's: only while the TLB maps the target's page to the one the target was made from.
 void Emitter::Work::exit_far(u32 side) {
   const Unit& unit = *insn->unit;
@@ -204,6 +218,7 @@ bool Emitter::Work::emit_control() {
   switch (insn->op) {
     case Lir::enter:
       check_code_pages();
+      if (code->count != nullptr) count_entry();
       enter();
       return true;
     case Lir::jump:
@@ -222,9 +237,11 @@ bool Emitter::Work::emit_control() {
       trap_if();
       return true;
     case Lir::exit_link:
+      if (code->count != nullptr) count_exit();
       exit_link();
       return true;
     case Lir::exit_indirect:
+      if (code->count != nullptr) count_exit();
       exit_indirect();
       return true;
     case Lir::helper:

@@ -133,6 +133,8 @@ struct Emitter::Work {
   void exit_link();
   void check_code_pages();
   void enter();
+  void count_entry();
+  void count_exit();
   void exit_far(u32 side);
   void exit_indirect();
   void helper();

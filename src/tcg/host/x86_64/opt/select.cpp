@@ -130,6 +130,7 @@ Recipe Selector::Work::recipe(NodeId id) {
 u32 Selector::Work::site(StateId id, u32 memory_op) {
   const State& state = graph->states[id];
   Site made{.pc = state.pc, .budget = state.budget, .memory_op = memory_op, .slots = {}, .replayed = {}};
+  made.slots.reserve(state.count);
   for (const SlotValue& each : graph->slots_of(id)) {
     const ir::SlotInfo& slot = graph->slots.slots[each.slot];
     made.slots.push_back({.offset = slot.offset, .bytes = type_size(slot.type), .recipe = recipe(each.value)});
