@@ -619,5 +619,72 @@ block 4: before 2, 3, count 9
 )");
 }
 
+// lw t, 0(a0); addi a0, a0, 4; sw t, -4(a0) after combine
+TEST(Passes, PointersAfterTheyWereCountedUp) {
+  Loop g;
+  g.begin({kA0});
+  const NodeId loaded = g.load(Type::i64, g.phis[0], kWordSigned, g.here(0));
+  const NodeId next = g.op(Op::add, Type::i64, g.phis[0], g.imm(4));
+  const StateId state = g.state(8, 2, {{kA0, next}});
+  g.store(g.phis[0], loaded, ir::MemOp{.size_log2 = 2}, state);
+  g.store(g.op(Op::add, Type::i64, g.phis[0], g.imm(4)), loaded, ir::MemOp{.size_log2 = 2}, state);
+  g.store(next, loaded, ir::MemOp{.size_log2 = 2}, state);
+  g.store(g.op(Op::add, Type::i64, g.phis[0], g.imm(u64{1} << 40)), loaded, ir::MemOp{.size_log2 = 2}, state);
+  g.end(g.op(Op::ne, Type::i64, next, g.in[kA1]), {next});
+  EXPECT_EQ(text_after(g.graph, {Pass::pointers, Pass::dead}), R"(block 1: before 0, 1
+  v6 = phi.i64 v1, v10
+  begin_unit 4 poll {+0 budget 4; a0=v6}
+  v8 = load.i64 v6 [size=4,sign] {+0 budget 4; a0=v6}
+  v9 = constant.i64 0x4
+  v10 = add.i64 v6, v9
+  v20 = constant.i64 0xfffffffffffffffc
+  v21 = add.i64 v10, v20
+  store.i64 v21, v8 [size=4] {+8 budget 2; a0=v10}
+  store.i64 v10, v8 [size=4] {+8 budget 2; a0=v10}
+  store.i64 v10, v8 [size=4] {+8 budget 2; a0=v10}
+  v16 = constant.i64 0x10000000000
+  v17 = add.i64 v6, v16
+  store.i64 v17, v8 [size=4] {+8 budget 2; a0=v10}
+  v19 = ne.i64 v10, v2
+  branch v19, 1, 2
+block 2: before 1
+  link side 1 {+16 budget 0; a0=v10}
+)");
+}
+
+// A word that goes round, and that comes in as one: states extend it.
+TEST(Passes, PhiTypesOfAWordThatComesInExtended) {
+  Straight g;
+  const BlockId loop = g.block(), out = g.block();
+  g.at = 1;
+  const NodeId first = g.op(Op::sext, Type::i64, g.op(Op::trunc, Type::i32, g.in[kA0]));
+  g.jump(loop);
+  g.at = loop;
+  const NodeId sum = g.phi(Type::i64);
+  g.begin_unit(2, true, g.state(0, 2, {{kA0, sum}}));
+  const NodeId more = g.op(Op::add, Type::i32, g.op(Op::trunc, Type::i32, sum), g.constant(Type::i32, 3));
+  const NodeId next = g.op(Op::sext, Type::i64, more);
+  g.branch(g.op(Op::ne, Type::i32, more, g.constant(Type::i32, 0)), loop, out);
+  g.at = out;
+  g.link(0, g.state(8, 0, {{kA0, next}}));
+  g.set_phi(sum, {first, next});
+  EXPECT_EQ(text_after(g.graph, {Pass::phi_types, Pass::dead}), R"(block 1: before 0
+  v6 = trunc.i32 v1
+  jump 2
+block 2: before 1, 2
+  v16 = phi.i32 v6, v12
+  v17 = sext.i64 v16
+  begin_unit 2 poll {+0 budget 2; a0=v17}
+  v10 = constant.i32 0x3
+  v12 = add.i32 v16, v10
+  v13 = sext.i64 v12
+  v14 = constant.i32 0x0
+  v15 = ne.i32 v12, v14
+  branch v15, 2, 3
+block 3: before 2
+  link side 0 {+8 budget 0; a0=v13}
+)");
+}
+
 }  // namespace
 }  // namespace pagoda::opt

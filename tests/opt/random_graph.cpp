@@ -144,7 +144,9 @@ class Generator {
       if (one_in(3)) assign();
     }
     // What was computed is looked at.
-    if (one_in(2)) {
+    if (begun_ != 0 && one_in(3)) {
+      pointer();
+    } else if (one_in(2)) {
       for (u32 slot = 0; slot < kSlots; ++slot) env[slot] = value(kSlotList[slot].type);
     }
     Block& block = graph.blocks[b];
@@ -232,6 +234,19 @@ class Generator {
 
   Op random_of(std::initializer_list<Op> ops) { return ops.begin()[below(ops.size())]; }
   Type random_of(std::initializer_list<Type> types) { return types.begin()[below(types.size())]; }
+
+  // A pointer that is counted up before it is used.
+  void pointer() {
+    const u32 slot = below(4);
+    const NodeId old = env_[maker_.at][slot];
+    if (maker_.graph[old].op != Op::phi || !options_.memory) return;
+    const auto add = [&](NodeId to, u64 what) {
+      return maker_.op(Op::add, Type::i64, to, maker_.constant(Type::i64, what));
+    };
+    env_[maker_.at][slot] = keep(add(old, 8 * (1 + below(3))));
+    const NodeId at = one_in(3) ? old : add(old, 8 * below(4) - u64{8});
+    replayed_.push_back(keep(maker_.load(Type::i64, at, {.size_log2 = 3}, state())));
+  }
 
   // Combinations that passes look for.
   void idiom() {

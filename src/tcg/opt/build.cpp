@@ -372,6 +372,10 @@ void GraphBuilder::build(const RegionPlan& plan, Graph& graph) {
     w.add_part(i);
   }
   seal_ready();
+  // It is entered as often as it is left.
+  for (const Block& block : graph.blocks)
+    graph.blocks[0].count += block.end == End::jump || block.end == End::branch ? 0 : block.count;
+  graph.blocks[0].count = graph.blocks[0].went[0] = std::max<u64>(graph.blocks[0].count, 1);
   w.finish();
   drop_unchanged_slots(graph);
   split_edges(graph);

@@ -140,6 +140,7 @@ std::string print(const LirCode& code) {
     const LirBlock& block = code.blocks[b];
     text += fmt::format("block {}", b);
     if (block.depth != 0) text += fmt::format(" depth {}", block.depth);
+    if (block.seen != 0) text += fmt::format(" seen {}", block.seen);
     if (block.is_cold) text += " cold";
     if (!block.before.empty()) text += " from";
     for (const u32 before : block.before) text += fmt::format(" {}", before);

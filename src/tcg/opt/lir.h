@@ -90,6 +90,7 @@ struct LirBlock {
   u32 next[2] = {};
   u32 successors = 0;
   u32 depth = 0;         // of loops
+  u64 seen = 0;          // how often it ran in a sample, if there was one (Block::count)
   bool is_cold = false;  // lies behind the others
 };
 

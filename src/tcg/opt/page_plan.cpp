@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <map>
 
+#include "tcg/opt/layout.h"
+
 namespace pagoda::opt {
 namespace {
 
@@ -23,6 +25,7 @@ class Planner {
       std::vector<NodeId> nodes;
     };
     std::map<NodeId, Group> groups;
+    const bool counted = has_counts(graph_);
     for (const BlockId at : reverse_postorder(graph_)) {
       const Block& block = graph_.blocks[at];
       if (block.is_cold) continue;
@@ -33,7 +36,9 @@ class Planner {
         if (root == 0) continue;
         Group& group = groups[root];
         group.nodes.push_back(id);
-        group.weight += block.is_cold ? 1 : u64{1} << std::min(3 * block.depth + 3, 30u);
+        group.weight += block.is_cold ? 1
+                        : counted     ? 8 * block.count + 2
+                                      : u64{1} << std::min(3 * block.depth + 3, 30u);
         group.has_stores |= node.op == Op::store;
         ++group.accesses;
       }

@@ -18,6 +18,7 @@ inline constexpr u8 kNoReg = 0xff;
 inline constexpr u32 kNone = ~0u;
 
 inline constexpr u32 kExitLength = 1u << 16;  // of an edge out of a loop, in instructions
+inline constexpr u32 kRareLength = 1u << 12;  // of an edge to what a loop seldom runs
 inline constexpr u32 kColdLength = 1u << 18;  // of an edge into cold code
 inline constexpr u32 kNever = 1u << 30;       // lives, but nothing wants it in a register
 inline constexpr u32 kDead = ~0u;
@@ -48,6 +49,7 @@ struct BlockFacts {
   u32 phi_distance = 0;     // in Facts::phi_distances
   u32 loop = 0;             // innermost
   u32 frequency = 1;
+  bool is_rare = false;  // runs much more seldom than the loop that it is in, or is cold
 };
 
 struct Facts {

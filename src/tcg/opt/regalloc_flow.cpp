@@ -109,6 +109,26 @@ void find_natural_loops(const LirCode& code, Facts& facts) {
   }
 }
 
+// Counts are those of a small sample: what it has not seen may run all the same, if seldom. Where there are none at
+// all, loops are what there is to go by.
+void find_frequencies(const LirCode& code, Facts& facts) {
+  constexpr u64 kMost = 1u << 14;
+  constexpr u32 kRarer = 16;
+  const bool has_counts = std::ranges::any_of(code.blocks, [](const LirBlock& block) { return block.seen != 0; });
+  for (const u32 b : facts.order) {
+    const LirBlock& block = code.blocks[b];
+    BlockFacts& of = facts.blocks[b];
+    if (has_counts) {
+      of.frequency = static_cast<u32>(std::min(block.seen, kMost)) << 10 | (block.is_cold ? 4u : 256u);
+    } else {
+      const u32 depth = std::min(std::max(facts.loops[of.loop].depth, block.depth), 5u);
+      of.frequency = (block.is_cold ? 4u : 1024u) << 3 * depth;
+    }
+    const u32 header = facts.loops[of.loop].header;
+    of.is_rare = block.is_cold || (of.loop != 0 && of.frequency < facts.blocks[header].frequency / kRarer);
+  }
+}
+
 }  // namespace
 
 bool Facts::contains(u32 loop, u32 block) const {
@@ -121,7 +141,11 @@ bool Facts::contains(u32 loop, u32 block) const {
 u32 Facts::edge_length(const LirCode& code, u32 from, u32 to) const {
   u32 length = 0;
   for (u32 loop = blocks[from].loop; loop != 0 && !contains(loop, to); loop = loops[loop].parent) length += kExitLength;
-  if (code.blocks[to].is_cold && !code.blocks[from].is_cold) length += kColdLength;
+  if (code.blocks[to].is_cold && !code.blocks[from].is_cold) {
+    length += kColdLength;
+  } else if (blocks[to].is_rare && !blocks[from].is_rare) {
+    length += kRareLength;
+  }
   return length;
 }
 
@@ -152,11 +176,10 @@ void find_flow(const LirCode& code, Facts& facts) {
   facts.blocks.assign(code.blocks.size(), {});
   find_order(code, facts);
   find_natural_loops(code, facts);
+  find_frequencies(code, facts);
   for (const u32 b : facts.order) {
-    BlockFacts& block = facts.blocks[b];
-    const u32 depth = std::min(std::max(facts.loops[block.loop].depth, code.blocks[b].depth), 5u);
-    block.frequency = (code.blocks[b].is_cold ? 4u : 1024u) << 3 * depth;
-    if (block.loop == 0 || code.blocks[b].is_cold) continue;
+    const BlockFacts& block = facts.blocks[b];
+    if (block.loop == 0 || block.is_rare) continue;
     u32 lost = 0;
     for (u32 i = 0; i < code.blocks[b].count; ++i) {
       lost |= wants_of(code, code.insns[code.blocks[b].first + i]).all();

@@ -271,7 +271,7 @@ class Lives {
     std::vector<VReg> listed;
     for (const u32 b : facts_.order) {
       const LirBlock& block = code_.blocks[b];
-      if (facts_.blocks[b].loop == 0 || block.is_cold) continue;
+      if (facts_.blocks[b].loop == 0 || facts_.blocks[b].is_rare) continue;
       u32 count[2] = {}, most[2] = {};
       const auto add = [&](VReg reg) {
         if (live[reg] != 0) return;

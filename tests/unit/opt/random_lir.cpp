@@ -31,6 +31,10 @@ class Generator {
       }
     }
     build_.finish();
+    // Of anything, as samples are; or there was none.
+    if (below(2) != 0) {
+      for (LirBlock& block : code().blocks) block.seen = below(3) != 0 ? below(200) : 0;
+    }
     return std::move(code());
   }
 

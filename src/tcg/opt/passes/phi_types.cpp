@@ -117,7 +117,9 @@ class PhiTypes {
     }
     const bool is_float = uses.as_double != 0 || uses.as_single != 0 || has_float_input;
     if (uses.as_integer == 0 && uses.as_word != 0 && has_word_input && !is_float) {
-      if (context_.take()) make_seconds(web, Op::trunc, Type::i32);
+      if (!context_.take()) return;
+      const std::vector<NodeId> words = make_seconds(web, Op::trunc, Type::i32);
+      if (are_extended(web)) extend(web, words);
       return;
     }
     if (!is_float || uses.as_integer + uses.as_word != 0 || !context_.take()) return;
@@ -155,8 +157,30 @@ class PhiTypes {
     return (op == Op::sext || op == Op::zext) && graph_.type_of(graph_[id].args[0]) == Type::i32;
   }
 
-  // For each phi one of what `convert`, f32_unbox or trunc, makes of it, for those who do that.
-  void make_seconds(const std::vector<NodeId>& web, Op convert, Type type) {
+  // Whether what enters them is 32 bits with their sign.
+  bool are_extended(const std::vector<NodeId>& web) const {
+    return std::ranges::all_of(web, [&](NodeId id) {
+      return std::ranges::all_of(graph_.args_of_phi(id), [&](NodeId arg) {
+        const Node& node = graph_[arg];
+        if (node.op == Op::constant) return node.imm == static_cast<u64>(i64{static_cast<i32>(node.imm)});
+        if (node.op == Op::phi) return std::ranges::find(web, arg) != web.end();
+        return node.op == Op::sext && graph_.type_of(node.args[0]) == Type::i32;
+      });
+    });
+  }
+
+  // Only states are left that look at the phis, and they make an extension themselves.
+  void extend(const std::vector<NodeId>& web, const std::vector<NodeId>& words) {
+    Replacements replacements(graph_);
+    for (const NodeId id : web) {
+      std::erase(graph_.blocks[graph_[id].block].phis, id);
+      replacements.replace(id, make_behind(words[id], Op::sext, Type::i64));
+    }
+    replacements.apply();
+  }
+
+  // For each phi one of what `convert`, f32_unbox or trunc, makes of it, for those who do that. Returns them by phi.
+  std::vector<NodeId> make_seconds(const std::vector<NodeId>& web, Op convert, Type type) {
     std::vector<NodeId> now(graph_.nodes.size());
     for (const NodeId id : web) now[id] = make_phi(id, type);
     const auto is_inverse = [&](NodeId id) {
@@ -181,6 +205,7 @@ class PhiTypes {
       });
     }
     replacements.apply();
+    return now;
   }
 
   // Integers that are loaded to be used as floats are loaded as floats.

@@ -26,7 +26,7 @@ constexpr void (*kFunctions[])(passes::Context&) = {
 constexpr Pass kPipeline[] = {
     Pass::fold,     Pass::branches, Pass::dead,  Pass::combine, Pass::phi_types, Pass::known,
     Pass::divide,   Pass::combine,  Pass::gvn,   Pass::fold,    Pass::combine,   Pass::known,
-    Pass::branches, Pass::dead,     Pass::nests, Pass::licm,    Pass::runs,
+    Pass::branches, Pass::dead,     Pass::nests, Pass::licm,    Pass::pointers,  Pass::runs,
 };
 
 }  // namespace

@@ -22,6 +22,13 @@ void Emitter::Work::branch(x86::CondCode condition) {
     a.j(x86::negateCond(condition), label_of(next[1]));
     return;
   }
+  // Where neither comes next, the way taken more often is the branch alone.
+  const LirBlock &yes = code->blocks[next[0]], &no = code->blocks[next[1]];
+  if (!is_next(next[1]) && (yes.is_cold != no.is_cold ? yes.is_cold : yes.seen < no.seen)) {
+    a.j(x86::negateCond(condition), label_of(next[1]));
+    a.jmp(label_of(next[0]));
+    return;
+  }
   a.j(condition, label_of(next[0]));
   jump(next[1]);
 }

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "tcg/host/x86_64/light/registers.h"
 #include "tcg/host/x86_64/opt/select_work.h"
+#include "tcg/opt/layout.h"
 
 namespace pagoda::opt {
 namespace {
@@ -430,31 +431,15 @@ void Selector::Work::emit_end(const Block& block) {
   }
 }
 
-// Hot blocks as control mostly goes, then the others.
-void Selector::Work::order_blocks() {
-  const std::vector<BlockId> all = reverse_postorder(*graph);
-  order.clear();
-  const auto is_last = [&](BlockId id) {
-    const Block& block = graph->blocks[id];
-    return block.is_cold || block.end == End::link || block.end == End::indirect;
-  };
-  for (const BlockId id : all) {
-    if (!is_last(id)) order.push_back(id);
-  }
-  for (const BlockId id : all) {
-    if (is_last(id)) order.push_back(id);
-  }
-  place_of.assign(graph->blocks.size(), 0);
-  for (u32 i = 0; i < order.size(); ++i) place_of[order[i]] = i;
-}
-
 void Selector::select(const Graph& graph, const SelectOptions& options, LirCode& code) {
   Work& w = *work_;
   w.graph = &graph;
   w.code = &code;
   w.options = options;
   code.clear();
-  w.order_blocks();
+  w.order = lay_out(graph);
+  w.place_of.assign(graph.blocks.size(), 0);
+  for (u32 i = 0; i < w.order.size(); ++i) w.place_of[w.order[i]] = i;
   w.count_uses();
   w.find_xmm();
   w.mark();
@@ -463,11 +448,13 @@ void Selector::select(const Graph& graph, const SelectOptions& options, LirCode&
   for (u32 i = 0; options.pages && i < w.pages.is_written.size(); ++i)
     w.page_vregs.push_back({w.new_gpr(), w.new_gpr()});
   code.blocks.resize(w.order.size());
+  const bool counted = has_counts(graph);
   for (u32 i = 0; i < w.order.size(); ++i) {
     const Block& from = graph.blocks[w.order[i]];
     LirBlock& to = code.blocks[i];
     to.depth = from.depth;
-    to.is_cold = from.is_cold || from.end == End::link;
+    to.seen = from.count;
+    to.is_cold = from.end == End::link || is_seldom(graph, w.order[i], counted);
     for (const BlockId before : from.before) to.before.push_back(w.place_of[before]);
     to.successors = successor_count(from);
     for (u32 side = 0; side < to.successors; ++side) to.next[side] = w.place_of[from.next[side]];

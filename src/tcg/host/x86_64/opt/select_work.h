@@ -111,7 +111,6 @@ struct Selector::Work {
   void emit_phi_constants(const Block& block);
   void emit_end(const Block& block);
   void emit_exit(const Block& block);
-  void order_blocks();
 };
 
 }  // namespace pagoda::opt
