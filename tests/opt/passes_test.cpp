@@ -593,7 +593,7 @@ block 1: before 0, count 9
   v14 = add.i64 v1, v13
   v17 = constant.i64 0x4
   v18 = add.i64 v1, v17
-  v21 = find_page.i64 v1 [+0 to +39, by 8, for writing]
+  v21 = find_page.i64 v1 [+4 to +39, by 1, for writing]
   v22 = constant.i64 0x0
   v23 = ne.i64 v21, v22
   branch v23, 2, 3

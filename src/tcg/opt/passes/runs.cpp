@@ -3,10 +3,10 @@
 // for their page once.
 //
 // The part of the block from the first access of a run to its last one is there twice afterwards. find_page says before
-// it whether all that the run accesses lies in one page that the TLB has, aligned: then the copy is executed in which
-// these accesses are plain instructions of the host, which can neither fault nor leave the region; else the other one,
-// which is as it was. What may happen in between (an access to elsewhere that goes through C++) leaves the region if it
-// changes the mapping, so what find_page found stays good.
+// it whether all that the run accesses lies in one page that the TLB has, aligned where it has to be: then the copy is
+// executed in which these accesses are plain instructions of the host, which can neither fault nor leave the region;
+// else the other one, which is as it was. What may happen in between (an access to elsewhere that goes through C++)
+// leaves the region if it changes the mapping, so what find_page found stays good.
 #include <algorithm>
 #include <bit>
 #include <unordered_map>
@@ -25,6 +25,7 @@ struct Access {
   NodeId base;
   i64 offset;
   u32 size;
+  u32 align;  // that it has to have
   bool is_store;
 };
 
@@ -72,6 +73,7 @@ class Runs {
     const ir::MemOp op = ir::MemOp::unpack(node.extra);
     if (op.mode != 0 || op.big_endian || op.size() > 8) return false;
     access.size = op.size();
+    access.align = op.align ? access.size : 1;
     access.is_store = node.op == Op::store;
     access.offset = 0;
     access.base = node.args[0];
@@ -103,7 +105,7 @@ class Runs {
       Run run{.base = base, .first = accesses_[i].place};
       run.low = accesses_[i].offset;
       run.end = run.low + accesses_[i].size;
-      run.align = accesses_[i].size;
+      run.align = accesses_[i].align;
       for (size_t k = i; k < accesses_.size(); ++k) {
         if (same(accesses_[k])) take(run, accesses_[k]);
       }
@@ -114,10 +116,10 @@ class Runs {
 
   static void take(Run& run, const Access& access) {
     if (!fits(run, access)) return;
-    const u32 align = std::max(run.align, access.size);
+    const u32 align = std::max(run.align, access.align);
     const i64 low = std::min(run.low, access.offset);
     // Some multiple of `align` away from what is aligned like that.
-    const i64 anchor = run.align >= access.size ? run.low : access.offset;
+    const i64 anchor = run.align >= access.align ? run.low : access.offset;
     run.low = anchor - (anchor - low + align - 1) / align * align;
     run.end = std::max(run.end, access.offset + access.size);
     run.align = align;
@@ -126,7 +128,7 @@ class Runs {
     ++run.accesses;
   }
   static bool fits(const Run& run, const Access& access) {
-    if ((access.offset - run.low) % std::min<i64>(access.size, run.align) != 0) return false;
+    if ((access.offset - run.low) % std::min<i64>(access.align, run.align) != 0) return false;
     return std::max(run.end, access.offset + access.size) - std::min(run.low, access.offset) <= kMostBytes;
   }
 
@@ -309,7 +311,7 @@ class Runs {
     Access access{};
     if (!access_of(id, access) || access.base != run.base) return;
     if (access.offset < run.low || access.offset + access.size > run.end) return;
-    if ((access.offset - run.low) % access.size != 0) return;
+    if (access.align > run.align || (access.offset - run.low) % access.align != 0) return;
     if (access.is_store && !run.writes) return;
     Node& node = graph_[id];
     node.op = access.is_store ? Op::store_at : Op::load_at;
