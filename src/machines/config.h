@@ -126,7 +126,7 @@ struct IcountConfig {
   std::optional<u64> stop_at;
 };
 
-inline constexpr u32 kDefaultTier = 1;  // the highest unless asked for: boots and some programs lose by tier 2
+inline constexpr u32 kDefaultTier = 2;  // the highest unless asked for
 inline constexpr u32 kHighestTier = 2;  // tiers that are built in: 0 up to this one
 
 struct AccelConfig {

@@ -176,7 +176,8 @@ class Side {
     for (const i64 part : parts) {
       if (part != 0) CHECK(bench_.vcpu->run(part) == Vcpu::Stop::budget);
     }
-    // What became due with the last instruction is noticed when the vcpu goes on, or was, if it looked for another reason.
+    // What became due with the last instruction is noticed when the vcpu goes on, or was, if it looked for another
+    // reason.
     bench_.vcpu->guest().until_event(*bench_.vcpu);
     CHECK(bench_.memory.read(GuestPhys(kData), std::as_writable_bytes(std::span(data_))));
   }

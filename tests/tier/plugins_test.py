@@ -49,6 +49,10 @@ class Plugins(unittest.TestCase):
 
     END = "pagoda: the guest ended with status 42"
 
+    def default_backend(self):
+        rows = json.loads(self.start("backends", "--json")[1])
+        return next(row["name"] for row in rows if row["default"])
+
     def test_the_example_compiles(self):
         wanted = dict(backend="light-plugin")
         for accel, environment in ((["backend=light-plugin", "plugins=" + EXAMPLE], {}),
@@ -62,7 +66,7 @@ class Plugins(unittest.TestCase):
             self.assertLess(stats["fallback"]["percent"], 50)
         # It is there, but nobody asked for it.
         status, said, stats = self.run_guest("plugins=" + EXAMPLE)
-        self.assertEqual((status, said, stats["tier1"]["backend"]), (42, [self.END], "lightweight"))
+        self.assertEqual((status, said, stats["tier1"]["backend"]), (42, [self.END], self.default_backend()))
 
     def test_broken_ones_harm_nobody(self):
         broken = ["no_entry", "null_entry", "other_magic", "other_version", "other_headers", "other_sizes", "no_row", "duplicate", "bad_name",
