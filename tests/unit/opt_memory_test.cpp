@@ -224,6 +224,94 @@ TEST_F(OptMemory, NoAddressIsInThePageThatThereIsNone) {
   }
 }
 
+// The first level of the TLB has the page, all bytes lie in it, and it is aligned: else there is none.
+TEST_F(OptMemory, PagesAreFoundForARun) {
+  u64 found = 0, not_there = 0, over_the_end = 0, misaligned = 0;
+  for (u32 round = 0; round < 60; ++round) {
+    const bool writes = rng() % 2 == 0;
+    const u32 align = 1u << rng() % 4, bytes = 1 + static_cast<u32>(rng() % 600);
+    const i64 low = rng() % 2 == 0 ? 0 : static_cast<i64>(rng() % 0x2000) - 0x1000;
+    bench.start();
+    bench.load_all();
+    bench.add(
+        {.op = Lir::find_page, .size = static_cast<u8>(align), .write = writes, .imm = low, .imm2 = bytes - 1},
+        {gpr(kValue, Role::def), gpr(kAddress, Role::use_late), gpr(kPage, Role::temp), gpr(kAddend, Role::temp)});
+    bench.store_all();
+    bench.end();
+    ASSERT_TRUE(bench.make());
+    for (u32 n = 0; n < 30; ++n) {
+      OptState& state = bench.state();
+      for (u64& each : state.in) each = rng();
+      u64 address = OptBench::page(rng() % 3) + rng() % 4096;
+      if (rng() % 3 == 0) address = OptBench::page(1 + rng() % 2) - bytes + rng() % 3 - 1;  // at an edge
+      if (rng() % 2 == 0) address &= ~u64{align - 1};
+      state.in[kAddress] = address - static_cast<u64>(low);
+      bool may[3][2];
+      for (u64 page = 0; page < 3; ++page) {
+        const u64 how = rng() % 4;  // in the first level or not; with or without leave to write
+        bench.fill(page, how == 0, how <= 2, how == 2);
+        may[page][0] = bench.frame->tlb.entries[tlb_index(OptBench::page(page))].read_tag ==
+                       tlb_tag(OptBench::page(page), 1, state.contexts[0].tag);
+        may[page][1] = bench.frame->tlb.entries[tlb_index(OptBench::page(page))].write_tag ==
+                       tlb_tag(OptBench::page(page), 1, state.contexts[0].tag);
+      }
+      const u64 page = (address - OptBench::kBase) >> 12;
+      const bool is_in_one = (address + bytes - 1 - OptBench::kBase) >> 12 == page;
+      const bool is_aligned = address % align == 0, is_there = may[page][writes ? 1 : 0];
+      const bool is_found = is_in_one && is_aligned && is_there;
+      ASSERT_EQ(bench.run().reason, interp::Leave::budget);
+      EXPECT_EQ(out(kValue), is_found ? addend(page) : 0) << std::hex << address << " " << bytes;
+      expect_registers_but(1u << kValue | 1u << kPage | 1u << kAddend);
+      (is_found ? found : !is_in_one ? over_the_end : !is_aligned ? misaligned : not_there) += 1;
+    }
+  }
+  for (const u64 each : {found, not_there, over_the_end, misaligned}) EXPECT_GT(each, 50u);
+}
+
+TEST_F(OptMemory, AccessesWhosePageWasFound) {
+  for (u32 round = 0; round < 200; ++round) {
+    Access access{.op = rng() % 2 == 0 ? Lir::load_at : Lir::store_at};
+    const bool store = access.op == Lir::store_at;
+    access.mem.size_log2 = rng() & 3;
+    access.is_float = access.mem.size() >= 4 && rng() % 4 == 0;
+    access.mem.sign = !store && !access.is_float && access.mem.size() < 8 && rng() % 2 == 0;
+    access.imm = static_cast<i64>(rng() % 0x2000) - 0x1000;
+    if (!store && !access.is_float && rng() % 4 == 0) access.value = rng() % 2 == 0 ? kAddress : kAddend;
+    bench.start();
+    bench.load_all();
+    const Arg value{OptBench::reg(access.value), store ? Role::use : Role::def,
+                    access.is_float ? RegClass::xmm : RegClass::gpr};
+    LirInsn insn = insn_of(access);
+    insn.site = 0;
+    bench.add(insn, {value, gpr(kAddress), gpr(kAddend)});
+    bench.store_all();
+    bench.end();
+    ASSERT_TRUE(bench.make());
+    OptState& state = bench.state();
+    for (u64& each : state.in) each = rng();
+    for (u64& each : state.float_in) each = rng();
+    for (u8& byte : bench.ram) byte = static_cast<u8>(rng());
+    const u32 size = access.mem.size();
+    const u64 page = rng() % 2, address = OptBench::page(page) + rng() % (4096 - 8);
+    state.in[kAddress] = address - static_cast<u64>(access.imm);
+    state.in[kAddend] = addend(page);
+    const u64 before = bench.peek(address, size);
+    const u64 given = access.is_float ? state.float_in[kValue] : state.in[kValue];
+    ASSERT_EQ(bench.run().reason, interp::Leave::budget);
+    const u64 mask = size == 8 ? ~u64{0} : (u64{1} << 8 * size) - 1;
+    if (store) {
+      EXPECT_EQ(bench.peek(address, size), given & mask);
+    } else if (access.is_float) {
+      EXPECT_EQ(state.float_out[kValue] & mask, before);
+    } else {
+      const u32 shift = 64 - 8 * size;
+      const u64 extended = access.mem.sign ? static_cast<u64>(static_cast<i64>(before << shift) >> shift) : before;
+      EXPECT_EQ(out(access.value), extended);
+    }
+    expect_registers_but(store || access.is_float ? 0 : 1u << access.value);
+  }
+}
+
 TEST_F(OptMemory, AFaultLeavesWithTheStateOfTheSite) {
   using Form = opt::Recipe::Form;
   for (const Lir op : {Lir::load, Lir::load_page, Lir::load_new_page, Lir::store, Lir::store_page}) {

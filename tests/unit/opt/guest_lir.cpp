@@ -24,7 +24,10 @@ class Generator {
     build_.add(b, Lir::enter, operands);
     while (now_.size() < options_.guest_regs) {
       now_.push_back(build_.gpr());
-      build_.add(b, Lir::frame_load, {def(now_.back())}).imm = static_cast<i64>(now_.size());
+      build_.code.vregs[now_.back()].frame_home = static_cast<i32>(guest_place(static_cast<u32>(now_.size() - 1)));
+      Operand in_frame = def(now_.back());
+      in_frame.may_be_spilled = true;
+      build_.add(b, Lir::in_frame, {in_frame});
     }
     at_entry_ = now_;
     const u32 first = build_.block();
@@ -34,6 +37,11 @@ class Generator {
     leave(end);
     finish_phis();
     build_.finish();
+    for (u32 i = 0; i < std::size(kPinned); ++i) {
+      build_.code.pinned_slots.push_back(guest_place(i));
+      if (is_named_everywhere(build_.code, guest_place(i))) continue;
+      build_.code.vregs[at_entry_[i]].frame_home = static_cast<i32>(guest_place(i));
+    }
     return std::move(build_.code);
   }
 
@@ -48,12 +56,12 @@ class Generator {
   // Some registers are used much more often than others.
   u32 any() { return std::min(below(options_.guest_regs), below(options_.guest_regs)); }
 
-  std::vector<VReg> changed() const {
-    std::vector<VReg> regs;
-    for (size_t i = 0; i < now_.size(); ++i) {
-      if (now_[i] != at_entry_[i]) regs.push_back(now_[i]);
+  std::vector<std::pair<u32, VReg>> changed() const {
+    std::vector<std::pair<u32, VReg>> slots;
+    for (u32 i = 0; i < now_.size(); ++i) {
+      if (now_[i] != at_entry_[i]) slots.push_back({guest_place(i), now_[i]});
     }
-    return regs;
+    return slots;
   }
 
   void straight(u32 b, u32 count) {
@@ -83,15 +91,24 @@ class Generator {
   }
 
   void leave(u32 b) {
+    // What comes from a place that is written here is read before.
+    std::vector<VReg> left = now_;
+    for (u32 i = 0; i < now_.size(); ++i) {
+      const auto from = std::ranges::find(at_entry_, now_[i]) - at_entry_.begin();
+      const auto place = static_cast<u32>(from);
+      if (place < std::size(kPinned) || place >= now_.size() || now_[place] == at_entry_[place]) continue;
+      left[i] = build_.gpr();
+      build_.add(b, Lir::move, {def(left[i]), use(now_[i])});
+    }
     std::vector<Operand> operands;
-    for (size_t i = std::size(kPinned); i < now_.size(); ++i) {
+    for (u32 i = std::size(kPinned); i < now_.size(); ++i) {
       if (now_[i] != at_entry_[i]) {
-        Operand value = use(now_[i]);
+        Operand value = use(left[i]);
         value.may_be_spilled = true;
-        build_.add(b, Lir::frame_store, {value}).imm = static_cast<i64>(i);
+        build_.add(b, Lir::frame_store, {value}).imm = static_cast<i64>(guest_place(i));
       }
     }
-    for (size_t i = 0; i < std::size(kPinned); ++i) operands.push_back(use(now_[i], kPinned[i]));
+    for (u32 i = 0; i < std::size(kPinned); ++i) operands.push_back(use(left[i], kPinned[i]));
     build_.add(b, Lir::exit_link, operands);
   }
 

@@ -4,6 +4,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
+#include <map>
+
+#include "base/check.h"
+#include "tcg/abi/vcpu_frame.h"
 
 namespace pagoda::opt::test {
 
@@ -82,11 +87,19 @@ void LirBuilder::phi_args(u32 block, VReg reg, std::vector<VReg> args) {
   args_[block][index] = std::move(args);
 }
 
+u32 guest_place(u32 number) { return static_cast<u32>(offsetof(VcpuFrame, temps)) + 8 * (kFrameTemps + 1 + number); }
+
 u32 LirBuilder::site(const std::vector<VReg>& regs) {
+  std::vector<std::pair<u32, VReg>> slots;
+  for (const VReg reg : regs) slots.push_back({8 * static_cast<u32>(slots.size()), reg});
+  return site(slots);
+}
+
+u32 LirBuilder::site(const std::vector<std::pair<u32, VReg>>& slots) {
   Site site;
-  for (const VReg reg : regs) {
+  for (const auto& [offset, reg] : slots) {
     SiteSlot slot;
-    slot.offset = 8 * static_cast<u32>(site.slots.size());
+    slot.offset = offset;
     slot.recipe.form = Recipe::value;
     slot.recipe.of = code.vregs[reg].of;
     slot.recipe.reg = reg;
@@ -148,6 +161,8 @@ class Values {
   }
   void moves_before(const LirCode&, u32) {}
   void destroy(const LirCode&, const LirInsn&, u64) {}
+  u64 frame(u32 offset) const { return frame_.at(offset); }
+  void write_frame(u32 offset, u64 value) { frame_[offset] = value; }
   void edge(const LirCode& code, u32 from, u32 to) {
     const LirBlock& block = code.blocks[to];
     const size_t index = static_cast<size_t>(std::ranges::find(block.before, from) - block.before.begin());
@@ -158,11 +173,13 @@ class Values {
 
  private:
   std::vector<u64> values_;
+  std::map<u32, u64> frame_;  // places of guest registers
 };
 
 class Places {
  public:
-  Places(const LirCode& code, u64 seed) : cells_(33 + code.spills) {
+  Places(const LirCode& code, u64 seed) : cells_(33 + kFrameTemps + 128) {
+    CHECK(code.spills < kFrameTemps);
     for (u64& cell : cells_) cell = mix(seed, 77 + static_cast<u64>(&cell - cells_.data()));
   }
   u64 get(const LirCode& code, u32 o) const {
@@ -198,9 +215,14 @@ class Places {
       if (code.operands[o].role == Role::temp) set(code, o, mix(garbage, 1000 + o));
     }
   }
+  u64 frame(u32 offset) const { return cells_[cell_of(offset)]; }
+  void write_frame(u32 offset, u64 value) { cells_[cell_of(offset)] = value; }
   void edge(const LirCode&, u32, u32) {}
 
  private:
+  static size_t cell_of(u32 offset) {
+    return cell(RegClass::gpr, {Place::spill, 0, static_cast<u16>(frame_slot(static_cast<i32>(offset)))});
+  }
   static size_t cell(RegClass of, const Place& place) {
     if (place.kind == Place::spill) return 32 + place.spill_index;
     return (of == RegClass::gpr ? 0u : 16u) + place.reg_number;
@@ -212,6 +234,7 @@ template <typename Machine>
 std::vector<u64> run(const LirCode& code, u64 seed, u32 steps) {
   Machine machine(code, seed);
   std::vector<u64> trace;
+  std::vector<u32> homes;  // places of guest registers that have had a value since the entry
   u32 b = 0;
   for (;;) {
     const LirBlock& block = code.blocks[b];
@@ -231,7 +254,15 @@ std::vector<u64> run(const LirCode& code, u64 seed, u32 steps) {
         const Role role = code.operands[o].role;
         const u64 value = insn.op == Lir::imm ? static_cast<u64>(insn.imm) : mix(hash, o - insn.first);
         if (role == Role::def || role == Role::use_def) machine.set(code, o, value);
+        const VReg reg = code.operands[o].reg;
+        if (role == Role::def && home_slot(code, reg) != 0) {
+          homes.push_back(static_cast<u32>(code.vregs[reg].frame_home));
+          machine.write_frame(homes.back(), value);
+        }
       }
+      const auto stored = static_cast<u32>(insn.imm);
+      if (insn.op == Lir::frame_store && frame_slot(static_cast<i32>(stored)) != 0)
+        machine.write_frame(stored, machine.get(code, insn.first));
       // What is read until the end is still there.
       u64 still_late = 0;
       for (u32 o = insn.first; o < insn.first + insn.operands; ++o) {
@@ -243,6 +274,17 @@ std::vector<u64> run(const LirCode& code, u64 seed, u32 steps) {
         }
         for (const Recipe& recipe : code.sites[insn.site].replayed) {
           site_values = mix(site_values, machine.get(code, recipe));
+        }
+        for (const u32 home : homes) {
+          const std::vector<SiteSlot>& slots = code.sites[insn.site].slots;
+          const bool is_named = std::ranges::find(slots, home, &SiteSlot::offset) != slots.end();
+          if (!is_named) site_values = mix(site_values, machine.frame(home));
+        }
+      }
+      if (insn.op == Lir::exit_link) {
+        for (const u32 home : homes) {
+          if (std::ranges::find(code.pinned_slots, home) == code.pinned_slots.end())
+            site_values = mix(site_values, machine.frame(home));
         }
       }
       trace.push_back(mix(hash, site_values));

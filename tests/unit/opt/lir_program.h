@@ -5,6 +5,7 @@
 
 #include <initializer_list>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "tcg/opt/lir.h"
@@ -34,8 +35,9 @@ class LirBuilder {
   void phi(u32 block, VReg reg) { phis_[block].push_back(reg); }
   // In the order of `before`, when all edges are there.
   void phi_args(u32 block, VReg reg, std::vector<VReg> args);
-  // A site that needs these registers.
+  // A site that needs these registers; one that says which places of the frame they are for.
   u32 site(const std::vector<VReg>& regs);
+  u32 site(const std::vector<std::pair<u32, VReg>>& slots);
   // Predecessors, in order of blocks; before phi_args.
   void link();
   void finish();
@@ -58,6 +60,9 @@ inline Operand late(VReg reg, u8 fixed = kAnyReg) { return {reg, Role::use_late,
 inline Operand change(VReg reg, u8 fixed = kAnyReg) { return {reg, Role::use_def, fixed, false}; }
 inline Operand temp(VReg reg, u8 fixed = kAnyReg) { return {reg, Role::temp, fixed, false}; }
 
+// Place in the frame of a guest register, by number.
+u32 guest_place(u32 number);
+
 struct RandomLir {
   u32 blocks = 10;
   u32 insns = 12;  // of a block, at most
@@ -77,8 +82,9 @@ LirCode guest_lir(Rng& rng, const GuestLir& options);
 // Registers 0 to 14 but 4 and 5, or as many as asked for.
 Registers registers_of(u32 gprs = 13, u32 xmms = 16);
 
-// What every instruction reads, as one number each, in the order in which they run; instructions compute numbers of
-// what they read. `seed` chooses the ways that control takes.
+// What every instruction reads, as one number each, in the order in which they run, and what who leaves finds in the
+// places of guest registers; instructions compute numbers of what they read. `seed` chooses the ways that control
+// takes.
 std::vector<u64> run_values(const LirCode& code, u64 seed, u32 steps);
 std::vector<u64> run_places(const LirCode& code, u64 seed, u32 steps);
 

@@ -68,6 +68,7 @@ TEST_P(RegallocRandom, IsRight) {
 }
 
 TEST(RegallocGuest, IsRight) {
+  u64 to_homes = 0;
   for (u64 seed = first_seed(); seed < first_seed() + 200; ++seed) {
     Rng rng(seed);
     GuestLir options;
@@ -81,7 +82,9 @@ TEST(RegallocGuest, IsRight) {
     ASSERT_TRUE(allocate_registers(code, registers)) << "seed " << seed << '\n' << print(before);
     ASSERT_EQ(check_allocation(code, registers), "") << "seed " << seed << '\n' << print(code);
     ASSERT_TRUE(same_traces(before, code, seed)) << "seed " << seed << '\n' << print(code);
+    for (const Move& move : code.moves) to_homes += move.to.kind == Place::spill && move.to.spill_index > code.spills;
   }
+  EXPECT_GT(to_homes, 1000u) << "places of guest registers are hardly used";
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, RegallocRandom, testing::ValuesIn(kModes),
