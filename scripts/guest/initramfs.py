@@ -127,7 +127,9 @@ def add_modules(cpio, modules_root, wanted):
     with open(os.path.join(root, "modules.builtin")) as f:
         built_in = {plain(line.strip()) for line in f}
     loaded, needs, aliases = {}, {}, []
-    queue = [w.replace("-", "_") for w in wanted]
+    # A name with a question mark: newer kernels have it built in, or no longer.
+    names = [w.rstrip("?").replace("-", "_") for w in wanted if not w.endswith("?") or plain(w.rstrip("?")) in paths]
+    queue = list(names)
     while queue:
         name = queue.pop()
         if name in loaded or name in built_in:

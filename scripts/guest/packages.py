@@ -4,7 +4,8 @@
 
 A private apt configuration below --work is derived from the machine's own: its Debian archive lines (.sources and .list
 files), with the suite replaced by the guest's and the architecture set. Proxies and mirrors of the machine keep working,
-and the machine's own package lists stay untouched. Once --out holds what was asked for, neither apt nor network is used.
+and the machine's own package lists stay untouched. A mirror that is in the middle of copying a release is asked again, then for
+the next release. Once --out holds what was asked for, neither apt nor network is used.
 """
 import argparse
 import glob
@@ -14,8 +15,12 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
-SUITE = "trixie"
+# The guest's release; the one after it where a mirror has the first one's lists only in part, as it is while it copies
+# them.
+SUITES = ("trixie", "forky")
+TRIES = 3
 
 
 def fail(message):
@@ -93,7 +98,7 @@ def debian_archives(etc="/etc/apt", codename=None):
 class Apt:
     """apt with its own lists, cache and (empty) status below `work`."""
 
-    def __init__(self, work, arch):
+    def __init__(self, work, arch, suite):
         self.dir = os.path.join(os.path.abspath(work), "apt-" + arch)
         self.archives = os.path.join(self.dir, "cache/archives")
         self.config = os.path.join(self.dir, "apt.conf")
@@ -106,7 +111,7 @@ class Apt:
         open(os.path.join(self.dir, "status"), "w").close()
         with open(os.path.join(self.dir, "sources/guest.sources"), "w") as f:
             for s in found:
-                f.write("Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nArchitectures: %s\n" % (s["uris"], SUITE, arch))
+                f.write("Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nArchitectures: %s\n" % (s["uris"], suite, arch))
                 for field in ("signed-by", "trusted"):
                     if field in s:
                         f.write("%s: %s\n" % (field.title(), s[field]))
@@ -119,7 +124,25 @@ class Apt:
                     'APT::Sandbox::User "";\nAcquire::Languages "none";\nAPT::Install-Recommends "false";\n'
                     'APT::Install-Suggests "false";\n'.format(a=arch, d=self.dir))
 
+    def update(self):
+        """Fetches the lists. None, or what is wrong."""
+        error = None
+        for number in range(TRIES):
+            if number != 0:
+                time.sleep(5)
+            error = self.attempt("apt-get", "update")[1]
+            if error is None:
+                return None
+        return error
+
     def run(self, *command, cwd=None):
+        output, error = self.attempt(*command, cwd=cwd)
+        if error is not None:
+            fail(error)
+        return output
+
+    def attempt(self, *command, cwd=None):
+        """What it prints, and None or what is wrong."""
         env = dict(os.environ, APT_CONFIG=self.config, LC_ALL="C", DEBIAN_FRONTEND="noninteractive")
         try:
             done = subprocess.run(command, env=env, cwd=cwd, text=True, stdin=subprocess.DEVNULL, capture_output=True)
@@ -127,20 +150,26 @@ class Apt:
             fail("%s: %s" % (command[0], e.strerror))
         if done.returncode != 0:
             errors = [l for l in done.stderr.splitlines() if l.startswith("E:")] or done.stderr.splitlines() or ["no message"]
-            fail("%s: %s" % (" ".join(command[:2]), errors[0]))
-        return done.stdout
+            return "", "%s: %s" % (" ".join(command[:2]), errors[0])
+        return done.stdout, None
 
     def download(self, name):
-        """One package without what it depends on; a package that is only a pointer (linux-image-ARCH) is followed."""
+        """One package without what it depends on; a package that is only a pointer (linux-image-ARCH) is followed, and a kernel
+        that is split over packages is whole."""
         shown = self.run("apt-cache", "show", "--no-all-versions", name)
         pointer = re.search(r"^Depends:.*?\b(" + re.escape(name.rsplit("-", 1)[0]) + r"-[0-9][^ ,(]*)", shown, re.M)
+        files = []
         if pointer:
             name = pointer.group(1)
+            shown = self.run("apt-cache", "show", "--no-all-versions", name)
+            depends = re.search(r"^Depends:.*", shown, re.M)
+            for part in re.findall(r"\blinux-(?:base|binary|modules)-[0-9][^ ,(]*", depends.group(0) if depends else ""):
+                files += self.download(part)
         # What an interrupted or older run left behind would be unpacked too.
         for old in glob.glob("%s/%s_*.deb" % (self.archives, glob.escape(name))):
             os.remove(old)
         self.run("apt-get", "download", name, cwd=self.archives)
-        return glob.glob("%s/%s_*.deb" % (self.archives, glob.escape(name)))
+        return files + glob.glob("%s/%s_*.deb" % (self.archives, glob.escape(name)))
 
     def download_closure(self, names):
         """Packages with all they depend on."""
@@ -161,13 +190,22 @@ def main():
     args = parser.parse_args()
 
     stamp = args.out + ".stamp"
-    key = hashlib.sha256(repr((SUITE, args.arch, args.closure, args.without, args.packages)).encode()).hexdigest()
+    keys = [hashlib.sha256(repr((suite, args.arch, args.closure, args.without, args.packages)).encode()).hexdigest()
+            for suite in SUITES]
     if os.path.isdir(args.out) and os.path.exists(stamp):
         with open(stamp) as f:
-            if f.read().strip() == key:
+            if f.read().strip() in keys:
                 return
-    apt = Apt(args.work, args.arch)
-    apt.run("apt-get", "update")
+    errors = []
+    for suite, key in zip(SUITES, keys):
+        apt = Apt(args.work, args.arch, suite)
+        errors.append(apt.update())
+        if errors[-1] is None:
+            break
+    else:
+        fail(errors[0])
+    if len(errors) > 1:
+        print("packages: %s; the guest's packages are those of %s" % (errors[0], suite), file=sys.stderr)
     if args.closure:
         files = apt.download_closure(args.packages)
     else:

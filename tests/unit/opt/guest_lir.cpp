@@ -69,6 +69,9 @@ class Generator {
     for (; count > 0; --count) {
       const VReg d = build_.gpr(), a = now_[any()], c = now_[any()];
       const u32 to = any();
+      // Registers are what they were at the entry again, or what another is.
+      if (below(8) == 0) now_[any()] = now_[any()];
+      if (const u32 again = any(); below(8) == 0) now_[again] = at_entry_[again];
       const u32 kind = below(10);
       if (kind < 2) {
         build_.add(b, Lir::load, {def(d), use(a), temp(build_.gpr()), temp(build_.gpr())}).site =
