@@ -367,7 +367,7 @@ TEST_F(Remapping, AMisalignedAccessGoesToItsPageOrToBoth) {
   constexpr u64 kFirst = kOld + kPageSize, kSecond = kNew + kPageSize, kData = kVirt + 2 * kPageSize;
   bench.map(kData, kFirst);
   bench.map(kData + kPageSize, kSecond);
-  bench.put(kCode + 0xf00, {sd(t0, a0, 0), ld(t1, a0, 0), j(0)});
+  bench.put(kCode + 0xf00, {sd(t0, a0, 0), sd(t0, a0, 8), ld(t1, a0, 0), ld(t2, a0, 8), j(0)});
   u64 value = 0x0123456789abcdef;
   for (u32 round = 0; round < 4; ++round) {
     for (u64 offset = kPageSize - 24; offset < kPageSize + 16; ++offset) {
@@ -376,12 +376,13 @@ TEST_F(Remapping, AMisalignedAccessGoesToItsPageOrToBoth) {
       bench.x(t0) = value;
       bench.run_from(kVirt + 0xf00, 20);
       ASSERT_EQ(bench.x(t1), value) << offset;
-      for (u64 i = 0; i < 8; ++i) {
+      ASSERT_EQ(bench.x(t2), value) << offset;
+      for (u64 i = 0; i < 16; ++i) {
         const u64 at = offset + i;
         u8 byte = 0;
         const u64 phys = at < kPageSize ? kFirst + at : kSecond + at - kPageSize;
         ASSERT_TRUE(bench.memory.read(GuestPhys(phys), std::as_writable_bytes(std::span(&byte, 1))));
-        ASSERT_EQ(byte, value >> 8 * i & 0xff) << offset << " + " << i;
+        ASSERT_EQ(byte, value >> 8 * (i % 8) & 0xff) << offset << " + " << i;
       }
     }
   }
