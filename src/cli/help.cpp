@@ -142,7 +142,7 @@ std::string accel_list() {
       {"plugins=folder", "loads the backends in it (also PAGODA_PLUGINS)"},
       {"policy=name", "when blocks are promoted to a higher tier (default: threshold)"},
       {"tier1-threshold=n", "weighted entries of a block before tier 1 compiles it (default: 8)"},
-      {"tier2-threshold=n", "the same for tier 2, where a backend has that tier (default: 3000)"},
+      {"tier2-threshold=n", "the same for tier 2, where a backend has that tier (default: 10000)"},
       {"code-cache=size", "compiled code at most, a power of two (default: 128M)"},
       {"compile-thread=on|off", "regions are compiled on a thread of their own (default: on)"},
       {"opt-level=n", "passes over regions, 0 to 3 (default: 3)"},

@@ -88,10 +88,13 @@ CodeManager::CodeManager(GuestMemory& memory, Rendezvous& rendezvous, const Gues
   compiler_ = std::move(*compiler);
   guard_ = std::make_unique<tier::Guard>(*backend);
   if (wants_regions && compiler_->makes_regions()) {
+    opt::FormLimits limits;
+    if (options.min_tier > 1) limits.fewest_insns = 0;
     regions_ = std::make_unique<RegionCompiler>(guest, *backend, *compiler_, cache_, vcpus,
                                                 RegionCompiler::Options{.in_background = options.regions_in_background,
                                                                         .forward_state = options.forward_state,
-                                                                        .perf_map = options.perf_map});
+                                                                        .perf_map = options.perf_map,
+                                                                        .limits = limits});
   }
   const std::span<const u8> shared = compiler_->shared_code();
   if (options.perf_map != nullptr && !shared.empty())
@@ -138,6 +141,7 @@ void CodeManager::turned_often(Vcpu& vcpu, Unit& root) {
   if (!root.host.wants_loop.exchange(false, std::memory_order_relaxed)) return;
   if (regions_ == nullptr) return compile_loop(vcpu, root, vcpu.frame().memory_mode);
   if (root.host.entry.load(std::memory_order_relaxed) != root.host.start || root.host.is_region_asked) return;
+  if (!regions_->may_try(root, vcpu.instructions())) return;
   if (options_.min_tier < 2) {
     const tier::Event event{
         .tier = 1, .back_edges = hot_spots_.back_edges_of(options_.tier2_threshold), .time = vcpu.instructions()};

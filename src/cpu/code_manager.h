@@ -36,7 +36,7 @@ struct CodeOptions {
   u32 min_tier = 0;                        // 1: compile a unit before it runs for the first time
   const tier::Policy* policy = nullptr;    // when units are promoted; null: the default one
   u32 tier1_threshold = 8;                 // weighted entries of a unit before tier 1 compiles it
-  u32 tier2_threshold = 3000;              // weighted jumps back before a region is compiled; 0: none is
+  u32 tier2_threshold = 10000;             // weighted jumps back before a region is compiled; 0: none is
   bool regions_in_background = true;
   tier::RegionSwitches regions;
   u32 loop_threshold = 512;         // jumps back before a loop of several blocks is compiled as one; 0: never

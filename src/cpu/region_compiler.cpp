@@ -65,8 +65,11 @@ RegionCompiler::Statistics RegionCompiler::statistics() const {
 bool RegionCompiler::request(std::span<const opt::Sample> samples, u32 memory_mode, u64 features, u64 time) {
   if (!guard_.may_try(samples[0].unit->warmth, time)) return false;
   auto job = std::make_unique<Job>();
-  job->plan = opt::form_region(samples, memory_mode, {}, may_have);
+  job->plan = opt::form_region(samples, memory_mode, options_.limits, may_have);
   if (job->plan.parts.empty()) {
+    // Control may go other ways later, but there is an end to asking.
+    guard_.note_nothing(samples[0].unit->warmth);
+    samples[0].unit->host.is_region_asked = false;
     const std::lock_guard lock(mutex_);
     ++statistics_.unformed;
     return false;

@@ -30,6 +30,7 @@ class RegionCompiler {
     bool in_background = true;
     bool forward_state = true;
     PerfMap* perf_map = nullptr;
+    opt::FormLimits limits;
   };
   // `reader`: its number among the cache's.
   RegionCompiler(const Guest& guest, const tier::Backend& backend, tier::Engine& engine, CodeCache& cache, u32 reader,
@@ -38,6 +39,8 @@ class RegionCompiler {
   RegionCompiler(const RegionCompiler&) = delete;
   RegionCompiler& operator=(const RegionCompiler&) = delete;
 
+  // Whether a region that begins with the unit may still be asked for.
+  bool may_try(const Unit& root, u64 time) { return guard_.may_try(root.warmth, time); }
   // Forms and compiles the region of a sample's first unit; `features` as Vcpu::features(), `time` in instructions of
   // the vcpu. Units of the sample cannot go away during the call. False: no region comes of it.
   bool request(std::span<const opt::Sample> samples, u32 memory_mode, u64 features, u64 time);

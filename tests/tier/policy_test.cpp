@@ -69,7 +69,7 @@ std::string promotions(const Policy& policy) {
     }
   }
   std::ranges::stable_sort(steps, {}, &Step::tick);
-  HotSpots spots(policy, {});
+  HotSpots spots(policy, {{8, 3000}});
   std::map<std::string, Traced> units;
   std::string log;
   u32 crowd = 0;

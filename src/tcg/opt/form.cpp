@@ -75,6 +75,7 @@ class Former {
       if (at < 0 && is_root(samples_[i])) at = 0;
     }
     prune();
+    if (insns_each() < limits_.fewest_insns) return {};
     return std::move(plan_);
   }
 
@@ -164,6 +165,32 @@ class Former {
     put_in_order(plan_);
     // Nothing is gained by one unit that does not come back to itself.
     if (plan_.parts.size() == 1 && plan_.parts[0].next[0] != 0 && plan_.parts[0].next[1] != 0) plan_.parts.clear();
+  }
+
+  // The sample once more, as the region would have executed it.
+  u64 insns_each() const {
+    u64 entries = 0, insns = 0;
+    const auto is_at = [&](i32 part, const Sample& sample) {
+      const Part& to = plan_.parts[static_cast<u32>(part)];
+      return to.unit == sample.unit && (samples_[0].pc & kPageMask) + static_cast<u64>(offset_of(to)) == sample.pc;
+    };
+    i32 at = -1;
+    for (u32 i = 0; i < samples_.size() && !plan_.parts.empty(); ++i) {
+      i32 to = -1;
+      if (at >= 0) {
+        const Part& from = plan_.parts[static_cast<u32>(at)];
+        for (const i32 next : from.next) {
+          if (next >= 0 && is_at(next, samples_[i])) to = next;
+        }
+      }
+      if (to < 0 && is_root(samples_[i])) {
+        to = 0;
+        ++entries;
+      }
+      if (to >= 0) insns += samples_[i].unit->guest_insns;
+      at = to;
+    }
+    return entries == 0 ? 0 : insns / entries;
   }
 
   const std::span<const Sample> samples_;

@@ -26,6 +26,9 @@ struct FormLimits {
   u32 guest_insns = 600;
   u32 pages = 4;       // of guest code
   u32 call_depth = 4;  // of calls within calls
+  // Guest instructions that are executed each time control comes to the region, as the sample has it: with fewer of
+  // them, coming and going costs more than is gained.
+  u32 fewest_insns = 20;
 };
 
 // The region of samples[0], which is its root. No parts: there is none worth having. `may_have` says whether a unit may

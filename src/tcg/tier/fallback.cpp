@@ -90,6 +90,11 @@ Guard::Attempt Guard::note(Outcome outcome, Heat& heat, u64 ns, u64 time) {
   return {true, outcome, 0};
 }
 
+void Guard::note_nothing(Heat& heat) {
+  const std::lock_guard lock(mutex_);
+  if (heat.failures < kMostTries && ++heat.failures == kMostTries) ++statistics_.given_up;
+}
+
 Guard::Statistics Guard::statistics() const {
   const std::lock_guard lock(mutex_);
   return statistics_;

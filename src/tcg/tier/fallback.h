@@ -42,6 +42,7 @@ class Guard {
   bool is_on(u64 time) const;
   bool may_try(const Heat& heat, u64 time);  // and not given up; who may not is counted
   Attempt note(Outcome outcome, Heat& heat, u64 ns, u64 time);
+  void note_nothing(Heat& heat);  // it was asked, and there was nothing to compile
   const Backend& backend() const { return backend_; }
   const Budget& budget() const { return budget_; }
 

@@ -65,7 +65,7 @@ struct Decision {
 class HotSpots {
  public:
   struct Thresholds {
-    u32 of[kPromotingTiers] = {8, 3000};  // weight from which a unit on tier 0, on tier 1 is promoted
+    u32 of[kPromotingTiers] = {8, 10000};  // weight from which a unit on tier 0, on tier 1 is promoted
   };
   HotSpots(const Policy& policy, const Thresholds& thresholds);
 
