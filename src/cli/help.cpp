@@ -134,9 +134,10 @@ std::string cpu_list(std::string_view guest) {
 
 std::string accel_list() {
   const std::vector<ListRow> keys = {
-      {"max-tier=n", fmt::format("highest tier to use, up to {} (0: interpreter, 1: lightweight compiler, 2: "
-                                 "optimizing compiler; default: 1)",
-                                 kHighestTier)},
+      {"max-tier=n",
+       fmt::format("highest tier to use (0: interpreter, 1: lightweight compiler, 2: optimizing compiler; "
+                   "default: {})",
+                   kHighestTier)},
       {"force-tier=n", "run everything on this tier"},
       {"backend=name", "whose code runs above tier 0 (\"pagoda backends\" lists them; also PAGODA_BACKEND)"},
       {"plugins=folder", "loads the backends in it (also PAGODA_PLUGINS)"},

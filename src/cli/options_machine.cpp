@@ -223,8 +223,6 @@ Result<> on_accel(Builder& b, std::string_view value) {
       "thread",           "clock-divisor",     "fail-every"};
   TRY_ASSIGN(const auto items, parse_key_values(value, "accel"));
   AccelConfig accel;
-  accel.max_tier = kDefaultTier;
-  bool has_max_tier = false;
   b.single_thread_origin.clear();
   for (const KeyValue& item : items) {
     if (item.key == "accel") {
@@ -241,7 +239,6 @@ Result<> on_accel(Builder& b, std::string_view value) {
     } else if (item.key == "max-tier") {
       TRY_ASSIGN(const u64 tier, parse_number(item.value, "max-tier", 0, kHighestTier));
       accel.max_tier = static_cast<u32>(tier);
-      has_max_tier = true;
     } else if (item.key == "force-tier") {
       TRY_ASSIGN(const u64 tier, parse_number(item.value, "force-tier", 0, kHighestTier));
       accel.force_tier = static_cast<u32>(tier);
@@ -310,8 +307,6 @@ Result<> on_accel(Builder& b, std::string_view value) {
       return unknown_key(item, kKeys);
     }
   }
-  if (!accel.backend.empty() && !has_max_tier) accel.max_tier = kHighestTier;
-  if (accel.force_tier && !has_max_tier) accel.max_tier = std::max(accel.max_tier, *accel.force_tier);
   if (accel.force_tier && *accel.force_tier > accel.max_tier) return fail("force-tier is above max-tier");
   b.config.accel = accel;
   return {};

@@ -35,7 +35,7 @@ Json describe(const tier::Backend& backend) {
           {"fallback", backend.fallback != nullptr ? Json(backend.fallback) : Json(nullptr)},
           {"available", tier::is_available(backend)},
           {"source", backend.source != nullptr ? backend.source : "built-in"},
-          {"default", backend.tier == kDefaultTier && backend.source == nullptr && tier::is_available(backend)}};
+          {"default", &backend == &tier::default_backend()}};
 }
 
 std::string joined(const Json& words) {

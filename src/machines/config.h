@@ -126,11 +126,10 @@ struct IcountConfig {
   std::optional<u64> stop_at;
 };
 
-inline constexpr u32 kDefaultTier = 2;  // the highest unless asked for
 inline constexpr u32 kHighestTier = 2;  // tiers that are built in: 0 up to this one
 
 struct AccelConfig {
-  u32 max_tier = kDefaultTier;
+  u32 max_tier = kHighestTier;
   std::string plugins;                 // folder of backends to load; empty: PAGODA_PLUGINS or where they are installed
   std::string backend;                 // whose code runs above tier 0, by name; empty: the best one
   std::optional<u32> force_tier;       // everything on exactly this tier

@@ -40,6 +40,15 @@ u32 Graph::arg_count(NodeId id) const {
   return count;
 }
 
+Graph::Based Graph::without_constants(NodeId id) const {
+  u64 offset = 0;
+  while (nodes[id].op == Op::add && is_constant(nodes[id].args[1])) {
+    offset += nodes[nodes[id].args[1]].imm;
+    id = nodes[id].args[0];
+  }
+  return {id, offset};
+}
+
 u32 successor_count(const Block& block) { return block.end == End::jump ? 1 : block.end == End::branch ? 2 : 0; }
 
 u32 side_of_way(const Graph& graph, BlockId to, u32 index) {

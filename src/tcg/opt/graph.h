@@ -145,6 +145,12 @@ struct Graph {
     return {replayed.data() + states[id].first_replayed, states[id].replayed};
   }
   bool is_constant(NodeId id) const { return nodes[id].op == Op::constant; }
+  // A value as another one and what constants add to it, modulo 2^64.
+  struct Based {
+    NodeId base;
+    u64 offset;
+  };
+  Based without_constants(NodeId id) const;
 };
 
 u32 successor_count(const Block& block);

@@ -36,9 +36,7 @@ class Planner {
         if (root == 0) continue;
         Group& group = groups[root];
         group.nodes.push_back(id);
-        group.weight += block.is_cold ? 1
-                        : counted     ? 8 * block.count + 2
-                                      : u64{1} << std::min(3 * block.depth + 3, 30u);
+        group.weight += counted ? 8 * block.count + 2 : u64{1} << std::min(3 * block.depth + 3, 30u);
         group.has_stores |= node.op == Op::store;
         ++group.accesses;
       }
@@ -66,14 +64,7 @@ class Planner {
   }
 
  private:
-  // Without constants that are added.
-  NodeId base_of(NodeId id) const {
-    for (;;) {
-      const Node& node = graph_[id];
-      if (node.op != Op::add || !graph_.is_constant(node.args[1])) return id;
-      id = node.args[0];
-    }
-  }
+  NodeId base_of(NodeId id) const { return graph_.without_constants(id).base; }
   NodeId root(NodeId id) const {
     while (root_[id] != id) id = root_[id];
     return id;

@@ -75,16 +75,9 @@ class Runs {
     access.size = op.size();
     access.align = op.align ? access.size : 1;
     access.is_store = node.op == Op::store;
-    access.offset = 0;
-    access.base = node.args[0];
-    for (;;) {
-      const Node& from = graph_[access.base];
-      if (from.op != Op::add || !graph_.is_constant(from.args[1])) break;
-      const auto more = static_cast<i64>(graph_[from.args[1]].imm);
-      if (more < -kMostBytes * 64 || more > kMostBytes * 64) break;
-      access.offset += more;
-      access.base = from.args[0];
-    }
+    const auto [base, offset] = graph_.without_constants(node.args[0]);
+    access.base = base;
+    access.offset = static_cast<i64>(offset);
     return access.offset == static_cast<i32>(access.offset);
   }
 
@@ -271,13 +264,12 @@ class Runs {
     };
     for (BlockId b = 0; b < graph_.blocks.size(); ++b) {
       if (b == fast || b == fast + 1) continue;
-      for (size_t i = 0; i < graph_.blocks[b].phis.size(); ++i) {
+      // The rest has only those that say where the copies meet.
+      for (size_t i = 0; b != rest && i < graph_.blocks[b].phis.size(); ++i) {
         const NodeId phi = graph_.blocks[b].phis[i];
         const u64 first = graph_[phi].imm;
         for (u32 k = 0; k < graph_[phi].extra; ++k) {
           NodeId arg = graph_.phi_args[first + k];
-          // Those just made say where the copies meet.
-          if (b == rest && (arg == 0 || phis_.contains(arg) || is_copy(arg))) continue;
           update(arg);
           graph_.phi_args[first + k] = arg;
         }
@@ -302,9 +294,6 @@ class Runs {
       update_state(state);
       graph_.blocks[b].state = state;
     }
-  }
-  bool is_copy(NodeId id) const {
-    return std::ranges::any_of(copies_, [&](const auto& each) { return each.second == id; });
   }
 
   void make_fast(NodeId id, const Run& run, NodeId page) {
